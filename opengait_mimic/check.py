@@ -1,0 +1,196 @@
+"""Look a configuration over before anything is started or written."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+from opengait_mimic.checkpoints import checkpoint_path
+from opengait_mimic.config import (
+    MODELS,
+    NetworkSpec,
+    backbone_spec,
+    check_model_keys,
+    lifted,
+    occlusion_settings,
+    read_yaml,
+    restore_hint,
+    section,
+    text,
+    ven_spec,
+)
+from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest
+from opengait_mimic.hosts import EMBEDDED, module_folder
+from opengait_mimic.losses.functional import check_mickd_options
+from opengait_mimic.occlusion import Occlusion
+
+SECTIONS = (
+    "data_cfg", "evaluator_cfg", "loss_cfg", "model_cfg", "optimizer_cfg", "scheduler_cfg", "trainer_cfg",
+)  # fmt: skip
+_LOSS_KEYS = {
+    "MiCKDLoss": ("margin", "pairs", "anchors", "normalize", "reduction"),
+    "L2KDLoss": ("normalize",),
+    "VisibilityLoss": ("amount_weight",),
+}
+
+
+def merge(base: dict, over: dict) -> dict:
+    """`over` upon `base`: mappings merge, anything else replaces. Neither argument changes."""
+    merged = copy.deepcopy(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def defaults(host: str | Path) -> dict:
+    """A host's configs/default.yaml."""
+    root = module_folder(host) if host == EMBEDDED else Path(host)
+    return read_yaml(root / "configs" / "default.yaml")
+
+
+def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, iteration: int = 0) -> dict:
+    """Check a run's YAML against what is there: keys of ours, files, data, number of processes.
+
+    Returns:
+        The configuration merged onto the host's defaults.
+    Raises:
+        ConfigError, CheckpointError, DataError: the first thing that is wrong, in one line.
+    """
+    own = read_yaml(path)
+    for name, value in own.items():
+        if name not in SECTIONS:
+            raise ConfigError(f"{path}: unknown section {name!r}; {nearest(name, SECTIONS)}")
+        lists = name in ("loss_cfg", "data_cfg")
+        if not isinstance(value, (dict, list) if lists else dict):
+            raise ConfigError(f"{path}: {name}: expected a mapping{' or a list' * lists}, found {value!r}")
+    cfgs = merge(defaults(host), own)
+    training = phase == "train"
+    try:
+        _check_model(cfgs, training)
+        _check_processes(cfgs, training, processes)
+        _check_checkpoint(cfgs, training, iteration)
+        if not isinstance(cfgs["data_cfg"], list):  # several data sets at once are the host's own affair
+            check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
+    except (ConfigError, CheckpointError, DataError) as error:
+        message = str(error)
+        raise type(error)(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    return cfgs
+
+
+def _check_model(cfgs: dict, training: bool) -> None:
+    model_cfg = cfgs["model_cfg"]
+    model = model_cfg.get("model")
+    occlusions = {}
+    for name in ("trainer_cfg", "evaluator_cfg"):
+        entry = lifted(cfgs[name].get("transform"), f"{name}")[1]
+        if entry is not None:
+            occlusions[name] = Occlusion(**occlusion_settings(entry, name))
+    if model not in MODELS:
+        return
+    check_model_keys(model_cfg)
+    if isinstance(cfgs["data_cfg"], list):
+        raise ConfigError(f"data_cfg: {model} takes one data set, found a list of {len(cfgs['data_cfg'])}")
+    if training and "trainer_cfg" not in occlusions:
+        raise ConfigError(f"trainer_cfg: transform: no Occlusion at the end; {model} learns from occluded clips")
+    losses = [cfgs["loss_cfg"]] if isinstance(cfgs["loss_cfg"], dict) else cfgs["loss_cfg"]
+    if training:
+        for loss in losses:
+            _check_loss(loss)
+    if model == "VisibilityEstimation":
+        if not occlusions:
+            raise ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
+        return
+    teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
+    ven = ven_spec(model_cfg)
+    if training:
+        if ven is not None:
+            _exists(ven, "VEN", "model_cfg: ven")
+        if model == "MimicGait" or model_cfg.get("init_from_teacher"):
+            _exists(teacher, "teacher", "model_cfg: teacher")
+
+
+def _check_loss(loss: object) -> None:
+    if not isinstance(loss, dict) or not isinstance(loss.get("type"), str) or "log_prefix" not in loss:
+        raise ConfigError(f"loss_cfg: expected entries with type and log_prefix, found {loss!r}")
+    allowed = _LOSS_KEYS.get(loss["type"])
+    if allowed is None:
+        return
+    options = {k: v for k, v in loss.items() if k not in ("type", "log_prefix", "loss_term_weight")}
+    for key in options:
+        if key not in allowed:
+            raise ConfigError(f"loss_cfg: {loss['type']}: unknown key {key!r}; {nearest(key, allowed)}")
+    if loss["type"] == "MiCKDLoss":
+        pairs = options.get("pairs", ("mimic_mimic",))
+        pairs = tuple(pairs) if isinstance(pairs, (list, tuple)) else (pairs,)
+        try:
+            check_mickd_options(options.get("margin", 0.2), pairs, options.get("anchors", "mimic"),
+                                options.get("reduction", "sum"))  # fmt: skip
+        except ValueError as error:
+            raise ConfigError(f"loss_cfg: MiCKDLoss: {error}") from None
+
+
+def _exists(spec: NetworkSpec, what: str, key: str) -> None:
+    if spec.checkpoint is None:
+        raise ConfigError(f"{key}: where is the {what}'s checkpoint? give {key.split()[-1]}.checkpoint")
+    if not spec.checkpoint.is_file():
+        raise CheckpointError(f"{key}: the {what}'s checkpoint is missing: {spec.checkpoint}")
+
+
+def _check_processes(cfgs: dict, training: bool, processes: int) -> None:
+    if training:
+        size = section(cfgs["trainer_cfg"], "sampler", "trainer_cfg").get("batch_size")
+        total = size[0] * size[1] if isinstance(size, list) and len(size) == 2 else size
+        if not isinstance(total, int) or total < 1:
+            raise ConfigError(f"trainer_cfg: sampler: batch_size: expected [P, K], found {size!r}")
+        if total % processes:
+            raise ConfigError(f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {processes} processes")
+    elif cfgs["model_cfg"]["model"] not in MODELS:
+        size = section(cfgs["evaluator_cfg"], "sampler", "evaluator_cfg").get("batch_size")
+        if size != processes:
+            raise ConfigError(f"evaluator_cfg: sampler: batch_size {size} must equal the number of processes, {processes}")
+
+
+def _check_checkpoint(cfgs: dict, training: bool, iteration: int) -> None:
+    name = "trainer_cfg" if training else "evaluator_cfg"
+    engine = cfgs[name]
+    hint = iteration or restore_hint(engine.get("restore_hint", 0), f"{name}: restore_hint")
+    if hint == 0 or isinstance(cfgs["data_cfg"], list):
+        return
+    if isinstance(hint, str):
+        path = Path(hint)
+    else:
+        dataset = text(cfgs["data_cfg"], "dataset_name", "data_cfg")
+        model = text(cfgs["model_cfg"], "model", "model_cfg")
+        path = checkpoint_path(dataset, model, text(engine, "save_name", name), hint)
+    if not path.is_file():
+        raise CheckpointError(f"restore_hint: no checkpoint at {path}")
+
+
+def check_data(data_cfg: dict, part: str) -> None:
+    """Check that a data set is there and holds sequences of one part of its partition.
+
+    Args:
+        data_cfg: dataset_root and dataset_partition. part: "TRAIN_SET" or "TEST_SET".
+    Raises:
+        ConfigError: one of them is no path.
+        DataError: no such folder or file, or no silhouettes for this part.
+    """
+    root = Path(text(data_cfg, "dataset_root", "data_cfg"))
+    partition = Path(text(data_cfg, "dataset_partition", "data_cfg"))
+    if not root.is_dir():
+        raise DataError(f"data_cfg: dataset_root: no such folder: {root}")
+    try:
+        subjects = json.loads(partition.read_text())[part]
+    except OSError as error:
+        raise DataError(f"data_cfg: dataset_partition: {partition}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"data_cfg: dataset_partition: {partition}: no JSON with {part}") from None
+    if not any(next((root / str(s)).glob("*/*/*.pkl"), None) for s in subjects):
+        raise DataError(
+            f"data_cfg: dataset_root: {root} holds no silhouettes (<subject>/<type>/<view>/*.pkl) "
+            f"for the {len(subjects)} subjects of {part} in {partition}"
+        )

@@ -1,0 +1,68 @@
+"""Read checkpoints of OpenGait's layout, and say plainly when one does not fit."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from opengait_mimic.errors import CheckpointError
+
+
+def checkpoint_path(dataset: str, model: str, save_name: str, iteration: int) -> Path:
+    """Where the host keeps a run's checkpoint, relative to the working directory."""
+    return Path("output", dataset, model, save_name, "checkpoints", f"{save_name}-{iteration:0>5}.pt")
+
+
+def read_checkpoint(path: str | Path, what: str, device: torch.device | str = "cpu") -> dict:
+    """A checkpoint as the host wrote it: `model` and, in most, optimizer, scheduler and iteration.
+
+    Args:
+        path: the file. what: whose checkpoint it is, for messages ("the teacher's"). device: where to put it.
+    Raises:
+        CheckpointError: there is no such file, or it is no checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{what} checkpoint is missing: {path}")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{what} checkpoint {path} cannot be read: {reason[0][:200]}") from None
+    weights = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(v, torch.Tensor) for v in weights.values()):
+        raise CheckpointError(f"{what} checkpoint {path} holds no 'model' weights")
+    return content
+
+
+def read_weights(path: str | Path, what: str) -> dict[str, torch.Tensor]:
+    """The `model` state dict of a checkpoint, on the CPU; see `read_checkpoint`."""
+    return read_checkpoint(path, f"the {what}'s")["model"]
+
+
+def load_weights(
+    network: nn.Module, weights: dict[str, torch.Tensor], what: str, path: str | Path
+) -> None:
+    """Put `weights` into `network`, all of them or none.
+
+    Raises:
+        CheckpointError: they belong to another architecture; the message names the first differences.
+    """
+    own = network.state_dict()
+    missing = [name for name in own if name not in weights]
+    extra = [name for name in weights if name not in own]
+    shapes = [
+        f"{name} is {list(weights[name].shape)}, expected {list(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if missing or extra or shapes:
+        parts = [f"{len(v)} {k} ({', '.join(v[:2])})" for k, v in
+                 (("missing", missing), ("unknown", extra), ("of another shape", shapes)) if v]  # fmt: skip
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this {what} ({type(network).__name__}): {'; '.join(parts)}"
+        )
+    network.load_state_dict(weights)

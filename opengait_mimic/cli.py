@@ -1,0 +1,168 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from opengait_mimic import __version__
+from opengait_mimic.errors import MimicError
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="opengait-mimic")
+def commands():
+    """MimicGait around the gait recognition backbone you already have.
+
+    \b
+    opengait-mimic demo                               the whole method on generated walkers, in minutes
+    opengait-mimic train --cfgs mimic.yaml            one stage, on the embedded host
+    opengait-mimic train --cfgs mimic.yaml --host ../OpenGait --nproc 2
+    opengait-mimic install ../OpenGait                then OpenGait's own torchrun runs our YAML
+
+    Exit status: 0 done, 1 the run failed, 2 a mistake in the configuration, data or command, 130 interrupted.
+    """
+
+
+def _run_options(command):
+    for option in (
+        click.option("--log-to-file", is_flag=True, help="Also log to a file under output/."),
+        click.option("--iter", "iteration", type=click.IntRange(min=1), default=None, metavar="N",
+                     help="The checkpoint to start from, instead of the YAML's restore_hint."),
+        click.option("--nproc", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+                     help="Number of processes (one per GPU on CUDA)."),
+        click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None,
+                     help="Default: cuda where there is any."),
+        click.option("--host", default=None, metavar="PATH|embedded",
+                     help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded."),
+        click.option("--cfgs", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="YAML",
+                     help="The run's configuration."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@commands.command()
+@_run_options
+def train(**options):
+    """Train what a YAML describes: a teacher, a VEN, a mimic.
+
+    \b
+    opengait-mimic train --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --host ../OpenGait --nproc 2
+    """
+    _run("train", **options)
+
+
+@commands.command()
+@_run_options
+def test(**options):
+    """Test a trained model; where the YAML occludes, on whole clips too, with RP.
+
+    \b
+    opengait-mimic test --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --iter 300000
+    """
+    _run("test", **options)
+
+
+def _run(phase, cfgs, host, device, nproc, iteration, log_to_file):
+    from opengait_mimic.check import check
+    from opengait_mimic.hosts import choose
+    from opengait_mimic.hosts.launch import check_device, launch
+    from opengait_mimic.hosts.worker import Run
+
+    host = choose(host)
+    check_device(device, nproc)
+    check(cfgs, host, phase, nproc, iteration or 0)
+    launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file), nproc)
+
+
+@commands.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("opengait-mimic-demo"),
+              show_default=True, help="Folder for data, configurations, checkpoints and results.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), default=None,
+              help="A data set in OpenGait's layout instead of generated walkers.")
+@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None,
+              help="Its partition JSON.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of the generated walkers.")
+def demo(out, data, partition, seed):  # fmt: skip
+    """Run the whole method on the embedded host: teacher, VEN, baselines, mimics, and the table.
+
+    \b
+    opengait-mimic demo
+    opengait-mimic demo --data CASIA-B-pkl --partition CASIA-B.json --out trial
+    """
+    from opengait_mimic.demo import run_demo
+
+    if (data is None) != (partition is None):
+        raise click.UsageError("--data and --partition go together")
+    table = run_demo(out, data, partition, seed, click.echo)
+    click.echo(f"\n{table}\n")
+    click.echo(f"Pictures, results, configurations and checkpoints are in {out}. Next:")
+    click.echo(f"  cd {out} && opengait-mimic test --cfgs mimic.yaml")
+
+
+@commands.command()
+@click.argument("checkout", type=click.Path(file_okay=False))
+def install(checkout):
+    """Add our files to an OpenGait CHECKOUT, so that its own main program runs our YAML.
+
+    \b
+    opengait-mimic install ../OpenGait
+    cd ../OpenGait && torchrun --nproc_per_node 2 opengait/main.py \\
+        --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --phase train
+    """
+    from opengait_mimic.hosts.install import install
+
+    written = install(checkout)
+    click.echo(f"Added {len(written)} files to {checkout}; nothing else was changed.")
+
+
+@commands.command()
+@click.argument("checkout", type=click.Path(file_okay=False))
+def uninstall(checkout):
+    """Take our files away from an OpenGait CHECKOUT again."""
+    from opengait_mimic.hosts.install import uninstall
+
+    removed, kept = uninstall(checkout)
+    click.echo(f"Removed {len(removed)} files from {checkout}.")
+    for path in kept:
+        click.echo(f"Kept {path}: it was changed.")
+
+
+def _terminate(signum, frame):
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; mistakes end in one line on standard error, never in a traceback."""
+    from opengait_mimic.hosts.launch import RunFailed
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        commands.main(arguments, standalone_mode=False)
+    except MimicError as error:
+        _fail(str(error), 2)
+    except RunFailed as error:
+        _fail(str(error), 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", 130)
+    except FloatingPointError as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error), 1)
+
+
+def _fail(message: str, status: int) -> None:
+    click.echo(f"opengait-mimic: {message}", err=True)
+    sys.exit(status)

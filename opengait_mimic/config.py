@@ -1,0 +1,236 @@
+"""What our sections of a YAML mean: backbones, teachers and VENs named by their own YAML files.
+
+Nothing here needs a host, so that a command can check a configuration before it starts anything.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from opengait_mimic.checkpoints import checkpoint_path
+from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.occlusion import Mixture, mixture
+
+MODELS = ("VisibilityEstimation", "OcclusionAware", "MimicGait")
+_NETWORK_KEYS = ("model", "backbone", "teacher", "init_from_teacher", "ven", "class_num")
+_MODEL_KEYS = {
+    "VisibilityEstimation": ("model", "channels", "feature"),
+    "OcclusionAware": _NETWORK_KEYS,
+    "MimicGait": _NETWORK_KEYS,
+}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A network as another YAML describes it.
+
+    Attributes:
+        model_cfg: its OpenGait model_cfg, unchanged.
+        dataset_name: the data set it was made for (GaitGL's architecture depends on it).
+        checkpoint: where its trained weights are, if that can be told.
+        kinds: for a VEN, the mixture it was trained on.
+    """
+
+    model_cfg: dict
+    dataset_name: str
+    checkpoint: Path | None
+    kinds: Mixture | None = None
+
+
+def shipped(folder: str) -> Path:
+    """The folder `configs` or `patches` that comes with the package."""
+    beside = Path(__file__).resolve().parent.parent / folder
+    return beside if beside.is_dir() else Path(sysconfig.get_path("data")) / "share/opengait-mimic" / folder
+
+
+def find(path: str, key: str) -> Path:
+    """A YAML named in a YAML: relative to the working directory, else among the shipped configurations."""
+    candidates = [Path(path).expanduser()]
+    if not candidates[0].is_absolute():
+        candidates.append(shipped("configs").parent / path)
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(f"{key}: no such file: {path} (looked in {Path.cwd()})")
+
+
+def read_yaml(path: str | Path) -> dict:
+    """A YAML file whose top level is a mapping.
+
+    Raises:
+        ConfigError: unreadable, not YAML, or something else at the top.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected sections such as model_cfg, found {type(content).__name__}")
+    return content
+
+
+def section(cfgs: dict, name: str, path: str | Path) -> dict:
+    """A mapping inside a configuration; empty where it is left out."""
+    value = cfgs.get(name) or {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {name}: expected a mapping, found {type(value).__name__}")
+    return value
+
+
+def text(settings: dict, key: str, where: str, default: str | None = None) -> str:
+    """The value of a key that must be text, such as a name or a path (a YAML's bare 2024 is a number)."""
+    value = settings.get(key, default)
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: {key}: expected text, found {value!r}")
+    return value
+
+
+def restore_hint(value: object, key: str) -> int | str:
+    """`value` as what names a checkpoint: an iteration or a path."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ConfigError(f"{key}: expected an iteration or a path, found {value!r}")
+    return value
+
+
+def check_model_keys(model_cfg: dict) -> None:
+    """Refuse keys of one of our models that nothing reads.
+
+    Raises:
+        ConfigError: an unknown or missing key.
+    """
+    model = model_cfg["model"]
+    allowed = _MODEL_KEYS[model]
+    for key in model_cfg:
+        if key not in allowed:
+            raise ConfigError(f"model_cfg: {model}: unknown key {key!r}; {nearest(key, allowed)}")
+    if "backbone" in allowed and not model_cfg.get("backbone"):
+        raise ConfigError(f"model_cfg: {model}: backbone is missing (a YAML path or an OpenGait model_cfg)")
+
+
+def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
+    """The backbone of `model_cfg`: its own model_cfg or a YAML path; and its teacher's checkpoint.
+
+    The teacher's checkpoint is `teacher.checkpoint`, else the one the backbone's YAML leads to (its data set,
+    save_name and evaluator_cfg.restore_hint, or `teacher.iteration`).
+
+    Raises:
+        ConfigError: the YAML or a key in it is missing or wrong.
+    """
+    backbone = model_cfg["backbone"]
+    teacher = _mapping(model_cfg.get("teacher"), "teacher", ("checkpoint", "iteration"))
+    if isinstance(backbone, dict):
+        if "model" not in backbone:
+            raise ConfigError("model_cfg: backbone: no 'model' in it; it takes an OpenGait model_cfg")
+        spec = NetworkSpec(backbone, dataset_name, None)
+    elif isinstance(backbone, str):
+        spec = _spec_of_yaml(backbone, "model_cfg: backbone", teacher.get("iteration"))
+    else:
+        raise ConfigError(f"model_cfg: backbone: expected a YAML path or a model_cfg, found {backbone!r}")
+    if teacher.get("checkpoint"):
+        spec = NetworkSpec(spec.model_cfg, spec.dataset_name, Path(teacher["checkpoint"]))
+    return spec
+
+
+def ven_spec(model_cfg: dict) -> NetworkSpec | None:
+    """The VEN of `model_cfg`: None, its YAML's path, or a mapping with config, checkpoint, iteration.
+
+    Raises:
+        ConfigError: the YAML is missing, or is not one of a VEN.
+    """
+    ven = model_cfg.get("ven")
+    if ven is None:
+        return None
+    ven = {"config": ven} if isinstance(ven, str) else ven
+    ven = _mapping(ven, "ven", ("config", "checkpoint", "iteration"))
+    if "config" not in ven:
+        raise ConfigError("model_cfg: ven: config is missing (the VEN's YAML)")
+    spec = _spec_of_yaml(ven["config"], "model_cfg: ven", ven.get("iteration"))
+    if spec.kinds is None or spec.model_cfg.get("model") != "VisibilityEstimation":
+        raise ConfigError(f"model_cfg: ven: {ven['config']} does not train a VisibilityEstimation on occlusions")
+    checkpoint = Path(ven["checkpoint"]) if ven.get("checkpoint") else spec.checkpoint
+    return NetworkSpec(spec.model_cfg, spec.dataset_name, checkpoint, spec.kinds)
+
+
+def _mapping(value: object, key: str, allowed: tuple[str, ...]) -> dict:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"model_cfg: {key}: expected a mapping with {', '.join(allowed)}, found {value!r}")
+    for name in value:
+        if name not in allowed:
+            raise ConfigError(f"model_cfg: {key}: unknown key {name!r}; {nearest(name, allowed)}")
+    return value
+
+
+def _spec_of_yaml(path: str, key: str, iteration: int | None) -> NetworkSpec:
+    cfgs = read_yaml(find(str(path), key))
+    model_cfg = section(cfgs, "model_cfg", path)
+    if "model" not in model_cfg:
+        raise ConfigError(f"{path}: model_cfg: model is missing")
+    model = text(model_cfg, "model", f"{path}: model_cfg")
+    dataset = text(section(cfgs, "data_cfg", path), "dataset_name", f"{path}: data_cfg", "CASIA-B")
+    evaluator = section(cfgs, "evaluator_cfg", path)
+    if iteration is None:
+        hint = restore_hint(evaluator.get("restore_hint", 0), f"{path}: evaluator_cfg: restore_hint")
+    else:
+        hint = restore_hint(iteration, f"{key}: iteration")
+    if isinstance(hint, str):
+        checkpoint = Path(hint)
+    elif evaluator.get("save_name"):
+        save_name = text(evaluator, "save_name", f"{path}: evaluator_cfg")
+        checkpoint = checkpoint_path(dataset, model, save_name, hint)
+    else:
+        checkpoint = None
+    occlusion = lifted(section(cfgs, "trainer_cfg", path).get("transform"), f"{path}: trainer_cfg")[1]
+    kinds = None if occlusion is None else mixture(occlusion.get("kinds"))
+    return NetworkSpec(model_cfg, dataset, checkpoint, kinds)
+
+
+def lifted(transforms: object, where: str) -> tuple[object, dict | None]:
+    """A YAML's transform list without the `Occlusion` at its end, and that entry.
+
+    Args:
+        transforms: one entry per input of the model; the first is the silhouettes'.
+        where: the section, for messages.
+    Returns:
+        The remaining transforms and the `Occlusion` entry, None where there is none.
+    Raises:
+        ConfigError: an `Occlusion` that is not the last of a Compose.
+    """
+    if not isinstance(transforms, list) or not transforms:
+        return transforms, None
+    first = transforms[0]
+    if isinstance(first, dict) and first.get("type") == "Occlusion":
+        raise ConfigError(f"{where}: transform: Occlusion goes to the end of a Compose, after BaseSilTransform")
+    steps = first.get("trf_cfg") if isinstance(first, dict) and first.get("type") == "Compose" else None
+    if not isinstance(steps, list):
+        return transforms, None
+    places = [i for i, s in enumerate(steps) if isinstance(s, dict) and s.get("type") == "Occlusion"]
+    if not places:
+        return transforms, None
+    if places != [len(steps) - 1]:
+        raise ConfigError(f"{where}: transform: Occlusion must stand once, at the end of the Compose")
+    if len(steps) == 1:
+        raise ConfigError(f"{where}: transform: Occlusion stands alone; put BaseSilTransform before it")
+    return [{**first, "trf_cfg": steps[:-1]}, *transforms[1:]], steps[-1]
+
+
+def occlusion_settings(entry: dict, where: str) -> dict:
+    """The arguments of `Occlusion` in a transform entry.
+
+    Raises:
+        ConfigError: an unknown key.
+    """
+    settings = {key: value for key, value in entry.items() if key != "type"}
+    for key in settings:
+        if key not in ("kinds", "seed"):
+            raise ConfigError(f"{where}: Occlusion: unknown key {key!r}; {nearest(key, ('kinds', 'seed'))}")
+    return {"kinds": settings.get("kinds"), "seed": settings.get("seed")}

@@ -1,0 +1,267 @@
+"""Silhouettes on disk the way OpenGait reads them.
+
+`<root>/<subject>/<type>/<view>/<view>.pkl`, each a plain pickle of a uint8 array [frames, 64, width], and a
+partition file, JSON with `TRAIN_SET` and `TEST_SET`. Training sequences have type `00`; test sequences follow
+GREW's local protocol, gallery type `01` and probe type `02`. The view folder tells a type's sequences apart.
+
+A tree appears under its name only when it is complete. The partition file also keeps the `RECIPE` it was made
+with (readers of the two sets ignore it), so that the same call again has nothing to do and a different one is
+refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from . import mocap, walkers
+from .render import CLEAN, SIZE, WIDTHS, Noise
+
+TRAIN, GALLERY, PROBE = "00", "01", "02"
+
+Progress = Callable[[int, int], None]
+
+
+def write_sequence(root: str | Path, subject: str, type_: str, view: str, sils: np.ndarray) -> Path:
+    """Write one sequence; the file appears complete or not at all. Returns its path.
+
+    Raises:
+        ValueError: sils are not uint8 [frames, 64, 64 or 44] with at least one frame.
+    """
+    sils = np.asarray(sils)
+    fits = sils.ndim == 3 and len(sils) and sils.shape[1] == SIZE and sils.shape[2] in WIDTHS
+    if sils.dtype != np.uint8 or not fits:
+        raise ValueError(f"sils must be uint8 [frames, 64, 64 or 44], found {sils.dtype} {list(sils.shape)}")
+    target = Path(root, subject, type_, view, f"{view}.pkl")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _write(target, pickle.dumps(np.ascontiguousarray(sils), protocol=4))
+    return target
+
+
+def walker_sequence(
+    seed: int, subject: int, sequence: int, frames: int, width: int = 64, view: float = 90.0
+) -> np.ndarray:
+    """Render one sequence of one walker, the same whatever else is rendered.
+
+    Args:
+        seed: of the population.
+        subject: number of the person, from 0.
+        sequence: number of this person's sequence, from 0.
+        frames: length.
+        width: 64 or 44.
+        view: camera angle in degrees around which sequences are drawn.
+
+    Returns:
+        uint8 [frames, 64, width], 0 or 255.
+    """
+    person = walkers.sample_subject(_generator(seed, subject, 0))
+    rng = _generator(seed, subject, 1 + sequence)
+    return walkers.silhouettes(walkers.sample_walk(person, rng, view), frames, rng, width=width)
+
+
+def generate_walkers(
+    root: str | Path,
+    partition: str | Path,
+    train_subjects: int,
+    test_subjects: int,
+    sequences: int = 8,
+    frames: int = 20,
+    seed: int = 0,
+    width: int = 64,
+    gallery: int = 2,
+    probe: int = 4,
+    test_frames: int = 10,
+    view: float = 90.0,
+    progress: Progress | None = None,
+) -> dict[str, list[str]]:
+    """Write a data set of procedural walkers; an identical one already there is kept.
+
+    Subjects are numbered from 0, the training ones first; a folder's name is that number with five digits.
+
+    Args:
+        root: folder to make.
+        partition: JSON file to write.
+        train_subjects, test_subjects: how many people; they are disjoint.
+        sequences, frames: per training subject, and their length.
+        seed: the same call gives the same bytes.
+        width: 64 or 44.
+        gallery, probe, test_frames: sequences per test subject, and their length.
+        view: camera angle in degrees.
+        progress: called with (subjects done, subjects in all).
+
+    Returns:
+        The partition, {"TRAIN_SET": [...], "TEST_SET": [...]}.
+
+    Raises:
+        FileExistsError: root or partition holds something else.
+        ValueError: a number is out of range, or partition lies inside of root.
+    """
+    counts = {"sequences": sequences, "frames": frames, "gallery": gallery, "probe": probe}
+    counts["test_frames"] = test_frames
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}, must be at least 1")
+    if train_subjects < 0 or test_subjects < 0 or train_subjects + test_subjects < 1:
+        raise ValueError(f"no subjects: train_subjects {train_subjects}, test_subjects {test_subjects}")
+    if width not in WIDTHS:
+        raise ValueError(f"width is {width}, allowed are 64 and 44")
+    total = train_subjects + test_subjects
+    names = [f"{number:05d}" for number in range(total)]
+    sets = {"TRAIN_SET": names[:train_subjects], "TEST_SET": names[train_subjects:]}
+    recipe = {
+        "source": "walkers", "train_subjects": train_subjects, "test_subjects": test_subjects, **counts,
+        "seed": seed, "width": width, "view": float(view),
+    }  # fmt: skip
+    with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
+        if unfinished is None:
+            return sets
+        for number, name in enumerate(names):
+            if number < train_subjects:
+                plan = [(TRAIN, i, i, frames) for i in range(sequences)]
+            else:
+                plan = [(GALLERY, i, i, test_frames) for i in range(gallery)]
+                plan += [(PROBE, i, gallery + i, test_frames) for i in range(probe)]
+            for type_, place, sequence, length in plan:
+                sils = walker_sequence(seed, number, sequence, length, width, view)
+                write_sequence(unfinished, name, type_, f"{place:02d}", sils)
+            if progress:
+                progress(number + 1, total)
+    return sets
+
+
+def render_recordings(
+    root: str | Path,
+    partition: str | Path,
+    folder: str | Path,
+    views: Sequence[float],
+    frames: int,
+    width: int = 64,
+    holdout: int | None = None,
+    seed: int = 0,
+    noise: Noise = CLEAN,
+    progress: Progress | None = None,
+) -> dict[str, list[str]]:
+    """Write a data set of recorded motion; an identical one already there is kept.
+
+    Trials are cut into clips without overlap, each rendered from every view. Test subjects are drawn among
+    those with two or more trials long enough; their trials go in turn to the gallery and to the probes, never
+    to both.
+    The view folder is `<trial>-<first frame>-<view>`.
+
+    Args:
+        root: folder to make.
+        partition: JSON file to write.
+        folder: where the subjects' `.npz` files are, see `mocap`.
+        views: camera angles in degrees.
+        frames: length of a clip.
+        width: 64 or 44.
+        holdout: number of test subjects; half of those that can be, unless given.
+        seed: of the draw of test subjects and of the noise.
+        noise: what segmentation adds.
+        progress: called with (subjects done, subjects in all).
+
+    Returns:
+        The partition, {"TRAIN_SET": [...], "TEST_SET": [...]}.
+
+    Raises:
+        FileExistsError: root or partition holds something else.
+        FileNotFoundError: no recordings in folder.
+        ValueError: more test subjects asked for than have two trials, no views, partition inside of root, or
+            what `mocap` raises.
+    """
+    paths = sorted(Path(folder).glob("*.npz"))
+    if not paths:
+        raise FileNotFoundError(f"{folder}: no .npz recordings")
+    if not views or frames < 1:
+        raise ValueError(f"views must not be empty and frames at least 1, found {list(views)} and {frames}")
+    if width not in WIDTHS:
+        raise ValueError(f"width is {width}, allowed are 64 and 44")
+    trials = {}
+    for path in paths:
+        usable = [trial for trial, positions in mocap.load(path).trials.items() if len(positions) >= frames]
+        if usable:
+            trials[path.stem] = sorted(usable)
+    able = [subject for subject, usable in trials.items() if len(usable) >= 2]
+    holdout = len(able) // 2 if holdout is None else holdout
+    if not 0 <= holdout <= len(able):
+        raise ValueError(
+            f"holdout is {holdout}, but {len(able)} subjects of {folder} have two trials of {frames} frames"
+        )
+    drawn = set(np.random.default_rng(seed).permutation(able)[:holdout].tolist())
+    sets = {
+        "TRAIN_SET": [subject for subject in trials if subject not in drawn],
+        "TEST_SET": [subject for subject in trials if subject in drawn],
+    }
+    recipe = {
+        "source": "recordings", "subjects": trials, "views": [float(view) for view in views],
+        "frames": frames, "width": width, "holdout": holdout, "seed": seed, "noise": asdict(noise),
+    }  # fmt: skip
+    with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
+        if unfinished is None:
+            return sets
+        for done, path in enumerate((path for path in paths if path.stem in trials), start=1):
+            subject = path.stem
+            for view in views:
+                for clip in mocap.clips(path, view, frames, width=width, noise=noise, seed=seed):
+                    in_turn = (GALLERY, PROBE)[trials[subject].index(clip.trial) % 2]
+                    type_ = in_turn if subject in drawn else TRAIN
+                    name = f"{clip.trial}-{clip.start:04d}-{view:03g}"
+                    write_sequence(unfinished, subject, type_, name, clip.sils)
+            if progress:
+                progress(done, len(trials))
+    return sets
+
+
+def _generator(seed: int, subject: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(subject, stream)))
+
+
+@contextmanager
+def _complete_or_absent(
+    root: Path, partition: Path, recipe: dict, sets: dict[str, list[str]]
+) -> Iterator[Path | None]:
+    """Give a folder to fill that becomes root at the end, or None where this very tree is there already."""
+    if root.resolve() in partition.resolve().parents:
+        raise ValueError(f"partition {partition} lies inside of root, where only subjects may be")
+    content = {**sets, "RECIPE": recipe}
+    if partition.exists() and _stored(partition) != content:
+        raise FileExistsError(f"{partition} belongs to other data: remove it or choose another name")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if partition.exists():
+            yield None
+            return
+        raise FileExistsError(f"{root} holds something else: remove it or choose another folder")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = root.with_name(f"{root.name}.unfinished-{os.getpid()}")
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        partition.parent.mkdir(parents=True, exist_ok=True)
+        _write(partition, (json.dumps(content, indent=1) + "\n").encode())
+        if root.exists():
+            root.rmdir()
+        unfinished.rename(root)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _stored(partition: Path) -> object:
+    try:
+        return json.loads(partition.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write under a temporary name, then rename."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(target)

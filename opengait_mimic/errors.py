@@ -1,0 +1,34 @@
+"""The errors a user can cause, each one line that names the cause."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MimicError(Exception):
+    """A mistake in a configuration, a file or a command, worded for the person who made it."""
+
+
+class ConfigError(MimicError, ValueError):
+    """A value in a YAML file or an argument that is not allowed."""
+
+
+class CheckpointError(MimicError, ValueError):
+    """A checkpoint that is missing, unreadable or of another network."""
+
+
+class DataError(MimicError, ValueError):
+    """A data set that is missing, empty or not in OpenGait's layout."""
+
+
+class HostError(MimicError):
+    """An OpenGait checkout that cannot be found or used."""
+
+
+def nearest(name: object, allowed: Iterable[str]) -> str:
+    """The end of a message about an unknown `name`: the nearest allowed names, or all of them."""
+    allowed = [str(a) for a in allowed]
+    close = difflib.get_close_matches(str(name), allowed, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}allowed: {', '.join(allowed)}"

@@ -1,0 +1,1 @@
+"""Ranks, relative performance and the quality of the VEN. Nothing here knows a host."""

@@ -1,0 +1,1 @@
+"""The networks, their life cycle and their losses."""

@@ -1,0 +1,79 @@
+"""Start a run in as many processes as asked for, and end it cleanly."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import torch
+import torch.multiprocessing as mp
+
+from opengait_mimic.errors import HostError, MimicError
+from opengait_mimic.hosts.worker import Run, limit_threads, run_main
+
+
+class RunFailed(Exception):
+    """A process of the run ended with an error; `message` is its one line, or the traceback."""
+
+    def __init__(self, message: str, expected: bool):
+        super().__init__(message)
+        self.expected = expected
+
+
+def launch(run: Run, processes: int = 1) -> None:
+    """Run the host's main program in `processes` processes of this machine and wait for them.
+
+    Under torchrun, which starts the processes itself, this one is simply run.
+
+    Raises:
+        MimicError: a mistake of the user's, found by any of the processes.
+        RunFailed: any other error in one of several processes.
+    """
+    if "RANK" in os.environ or processes == 1:
+        limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+        run_main(run)
+        return
+    environment = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+    }
+    messages = mp.get_context("spawn").SimpleQueue()
+    try:
+        mp.start_processes(_work, (run, environment, messages), processes, start_method="spawn")
+    except mp.ProcessRaisedException as error:
+        raise RunFailed(str(error), expected=False) from None
+    except mp.ProcessExitedException as error:
+        if not messages.empty():
+            raise MimicError(messages.get()) from None
+        raise RunFailed(f"a process of the run ended with exit code {error.exit_code}", True) from None
+
+
+def _work(rank: int, run: Run, environment: dict[str, str], messages) -> None:
+    os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
+    limit_threads(int(environment["WORLD_SIZE"]))
+    try:
+        run_main(run)
+    except MimicError as error:
+        messages.put(str(error))
+        sys.exit(2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_device(device: str | None, processes: int) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        HostError: CUDA was asked for and there is none, or fewer GPUs than processes.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise HostError("--device cuda: this machine has no CUDA device that PyTorch can use")
+    if device != "cpu" and torch.cuda.is_available() and processes > torch.cuda.device_count():
+        raise HostError(f"--nproc {processes}: this machine has {torch.cuda.device_count()} GPUs")

@@ -1,0 +1,25 @@
+"""Gather features across processes so that a loss over pairs sees the global batch."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+
+
+def world_size() -> int:
+    """The number of processes of this run."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gather(x: torch.Tensor) -> torch.Tensor:
+    """All processes' `x` [n, ...], concatenated in rank order; only the own slice keeps its gradient.
+
+    Every process must hold the same n. A loss over the gathered batch, times the number of processes, gives
+    after DDP's averaging the gradient of that loss in one process.
+    """
+    if world_size() == 1:
+        return x
+    slices = [torch.empty_like(x) for _ in range(world_size())]
+    dist.all_gather(slices, x.detach().contiguous())
+    slices[dist.get_rank()] = x
+    return torch.cat(slices)

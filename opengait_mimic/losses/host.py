@@ -1,0 +1,117 @@
+"""OpenGait losses: what a YAML's `loss_cfg` names. Needs an active host."""
+
+from __future__ import annotations
+
+import torch
+from modeling.losses.base import BaseLoss
+
+from opengait_mimic.errors import ConfigError
+from opengait_mimic.losses import functional
+from opengait_mimic.losses.gather import gather, world_size
+
+
+def distils(loss_cfg: dict) -> bool:
+    """Whether a loss of `loss_cfg` looks at the teacher: L2KDLoss, or MiCKDLoss with a pair that involves it."""
+    pairs = loss_cfg.get("pairs", functional.PAIRS)
+    pairs = (pairs,) if isinstance(pairs, str) else tuple(pairs)
+    involved = pairs != ("mimic_mimic",) or loss_cfg.get("anchors", "mimic") == "both"
+    return loss_cfg["type"] == "L2KDLoss" or (loss_cfg["type"] == "MiCKDLoss" and involved)
+
+
+class MiCKDLoss(BaseLoss):
+    """MiCKD (Eq. 2) over the global batch.
+
+    Embeddings [n, c, p] are compared as flat vectors. Where no pair type in use involves the teacher, it
+    takes no part as a negative either (the control: the form of the loss without its teacher).
+
+    Args:
+        loss_term_weight: factor in the sum of losses.
+        margin, pairs, anchors, normalize, reduction: see `functional.mickd`.
+    Raises:
+        ConfigError: an unknown option.
+    """
+
+    def __init__(
+        self,
+        loss_term_weight: float = 1.0,
+        margin: float = 0.2,
+        pairs: tuple[str, ...] = functional.PAIRS,
+        anchors: str = "mimic",
+        normalize: bool = True,
+        reduction: str = "mean_nonzero",
+    ):
+        super().__init__(loss_term_weight)
+        if isinstance(pairs, str):
+            pairs = (pairs,)
+        try:
+            functional.check_mickd_options(margin, tuple(pairs), anchors, reduction)
+        except ValueError as error:
+            raise ConfigError(f"MiCKDLoss: {error}") from None
+        self.options = {
+            "margin": margin,
+            "pairs": tuple(pairs),
+            "anchors": anchors,
+            "normalize": normalize,
+            "reduction": reduction,
+        }
+        self.distils = distils({"type": "MiCKDLoss", **self.options})
+
+    def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor | None = None):
+        """mimic, teacher: [n, c, p] of this process's clips; labels: [n]. Returns (loss, info)."""
+        mimic, labels = gather(mimic.flatten(1)), gather(labels)
+        teacher = gather(teacher.detach().flatten(1)) if self.distils else None
+        loss, triplets, violating = functional.mickd_with_counts(mimic, teacher, labels, **self.options)
+        self.info.update(
+            {
+                "loss": loss.detach().clone(),
+                "active_triplets": violating.float(),
+                "active_share": violating / triplets.clamp(min=1),
+            }
+        )
+        return loss * world_size(), self.info
+
+
+class L2KDLoss(BaseLoss):
+    """L2 distillation within the same instance (paper Table 3, "L2 KD").
+
+    Args:
+        loss_term_weight: factor in the sum of losses.
+        normalize: scale features to unit length first.
+    """
+
+    def __init__(self, loss_term_weight: float = 1.0, normalize: bool = True):
+        super().__init__(loss_term_weight)
+        self.normalize = normalize
+
+    def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor):
+        """mimic, teacher: [n, c, p]; the labels are not used. Returns (loss, info)."""
+        loss = functional.l2_distillation(mimic.flatten(1), teacher.detach().flatten(1), self.normalize)
+        self.info.update({"loss": loss.detach().clone()})
+        return loss, self.info
+
+
+class VisibilityLoss(BaseLoss):
+    """The VEN's loss: cross entropy over kinds + λ · L2 on the amount (section 3.1).
+
+    Args:
+        loss_term_weight: factor in the sum of losses.
+        amount_weight: λ.
+    """
+
+    def __init__(self, loss_term_weight: float = 1.0, amount_weight: float = 10.0):
+        super().__init__(loss_term_weight)
+        self.amount_weight = amount_weight
+
+    def forward(self, logits, amount, kind, true_amount):
+        """logits: [n, k]; amount, true_amount: [n]; kind: [n]. Returns (loss, info)."""
+        loss, entropy, squared = functional.visibility(logits, amount, kind, true_amount, self.amount_weight)
+        accuracy = (logits.argmax(1) == kind).float().mean()
+        self.info.update(
+            {
+                "loss": loss.detach().clone(),
+                "cross_entropy": entropy.detach(),
+                "squared_error": squared.detach(),
+                "accuracy": accuracy,
+            }
+        )
+        return loss, self.info

@@ -1,0 +1,40 @@
+"""`OcclusionAware`: a backbone trained on occluded clips, without a teacher."""
+
+from __future__ import annotations
+
+from opengait_mimic.models.guided import GuidedModel
+from opengait_mimic.models.occluded import check_losses
+
+
+class OcclusionAware(GuidedModel):
+    """F(O), or T(F(O) ⊕ V(O)) with a VEN, trained by identity alone on occluded clips.
+
+    Without a VEN this is the paper's Baseline-2: the backbone with its own losses. With one, γ goes through a
+    part-wise BNNeck of its own (`class_num`). model_cfg has the same keys as MimicGait's.
+    """
+
+    def build_network(self, model_cfg: dict) -> None:
+        super().build_network(model_cfg)
+        if not self.uses_own_losses():
+            allowed = ("TripletLoss", "CrossEntropyLoss")
+            check_losses(self.wanted_losses, allowed, "OcclusionAware", model_cfg.get("class_num"))
+
+    def uses_own_losses(self) -> bool:
+        return self.ven_spec is None
+
+    def forward(self, inputs):
+        clips, labs, _, _, seqL = inputs
+        features = {}
+        if not self.training:
+            embeddings = self.embed(clips.occluded, seqL)
+        elif self.uses_own_losses():
+            result = self.backbone.retval(clips.occluded, seqL, labs)
+            embeddings, features = result["inference_feat"]["embeddings"], result["training_feat"]
+        else:
+            embeddings = self.embed(clips.occluded, seqL, labs)
+            features = self.training_features(self.loss_inputs(embeddings, labs))
+        return {
+            "training_feat": features,
+            "visual_summary": self.summary(clips),
+            "inference_feat": {"embeddings": embeddings},
+        }

@@ -1,0 +1,19 @@
+"""What an occlusion is: kinds, mixtures, plans and the brush."""
+
+from opengait_mimic.occlusion.kinds import KINDS, Kind
+from opengait_mimic.occlusion.paint import paint
+from opengait_mimic.occlusion.plan import CLEAN, Mixture, Plan, content_rng, mixture
+from opengait_mimic.occlusion.transform import Occlusion, process_rng
+
+__all__ = [
+    "CLEAN",
+    "KINDS",
+    "Kind",
+    "Mixture",
+    "Occlusion",
+    "Plan",
+    "content_rng",
+    "mixture",
+    "paint",
+    "process_rng",
+]

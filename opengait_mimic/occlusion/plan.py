@@ -1,0 +1,148 @@
+"""Plan: which kind of occlusion hides what in which clip of a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.occlusion.kinds import KINDS, Kind
+
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The occlusions of n clips with f frames in all; also the labels the VEN learns from.
+
+    Attributes:
+        kind: [n] int64, index into the mixture's `classes`; 0 is clean.
+        amount: [n] float32, occluded share of the frame area, mean over the clip's frames; 0 when clean.
+        boxes: [f, 4] int64 (top, bottom, left, right), clip after clip, within the frame; empty where clean.
+        refit: [f] bool, whether the frame is cropped to its visible part.
+    """
+
+    kind: np.ndarray
+    amount: np.ndarray
+    boxes: np.ndarray
+    refit: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Kinds of occlusion with their probabilities; what is left to 1 stays clean.
+
+    The same kind may stand in it several times (for example with and without `refit`).
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    probs: tuple[float, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes a VEN distinguishes: clean, then the kinds in their order."""
+        return (CLEAN, *dict.fromkeys(self.names))
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether any kind moves, so that the order of the frames matters."""
+        return any(kind.dynamic for kind in self.kinds)
+
+    def plan(
+        self,
+        rngs: Sequence[np.random.Generator],
+        times: Sequence[np.ndarray],
+        height: int,
+        width: int,
+    ) -> Plan:
+        """Draw an occlusion for each clip of a batch.
+
+        Args:
+            rngs: one generator per clip (the same object for all, or one per clip).
+            times: for each clip, [s_i] the number of each frame in its recording.
+            height, width: size of a frame in pixels.
+        """
+        classes = self.classes
+        cumulative = np.cumsum(self.probs)
+        kinds, amounts, boxes, refits = [], [], [], []
+        for rng, clip_times in zip(rngs, times, strict=True):
+            choice = int(np.searchsorted(cumulative, rng.random(), side="right"))
+            if choice == len(self.kinds):
+                clip = np.zeros((len(clip_times), 4), dtype=np.int64)
+                kinds.append(0)
+                refits.append(np.zeros(len(clip_times), dtype=bool))
+            else:
+                clip = self.kinds[choice].boxes(rng, np.asarray(clip_times), height, width)
+                clip = np.clip(clip, 0, (height, height, width, width))
+                kinds.append(classes.index(self.names[choice]))
+                refits.append(np.full(len(clip_times), self.kinds[choice].refit))
+            boxes.append(clip)
+            area = (clip[:, 1] - clip[:, 0]) * (clip[:, 3] - clip[:, 2])
+            amounts.append(area.mean() / (height * width))
+        return Plan(
+            kind=np.array(kinds, dtype=np.int64),
+            amount=np.array(amounts, dtype=np.float32),
+            boxes=np.concatenate(boxes),
+            refit=np.concatenate(refits),
+        )
+
+
+def mixture(kinds: object) -> Mixture:
+    """A mixture from the YAML's `kinds` list.
+
+    Each entry is a kind's name, or a mapping with `kind`, `prob` and that kind's own settings
+    (`amount`, `refit`, and for moving kinds `velocity`, for a patch `height`). Entries without `prob` share
+    equally what the others leave to 1.
+
+    Raises:
+        ConfigError: unknown kind or setting, a value out of range, or probabilities above 1.
+    """
+    if not isinstance(kinds, (list, tuple)) or not kinds:
+        raise ConfigError(f"Occlusion: kinds: expected a list of kinds, found {kinds!r}")
+    names, built, probs = [], [], []
+    for entry in kinds:
+        entry = {"kind": entry} if isinstance(entry, str) else entry
+        if not isinstance(entry, dict) or "kind" not in entry:
+            raise ConfigError(f"Occlusion: kinds: expected a name or a mapping with 'kind', found {entry!r}")
+        settings = dict(entry)
+        name = settings.pop("kind")
+        if not isinstance(name, str) or name not in KINDS:
+            raise ConfigError(f"Occlusion: unknown kind {name!r}; {nearest(name, KINDS)}")
+        probs.append(_probability(name, settings.pop("prob", None)))
+        allowed = [field.name for field in fields(KINDS[name])]
+        for key in settings:
+            if key not in allowed:
+                raise ConfigError(f"Occlusion: {name}: unknown key {key!r}; {nearest(key, allowed)}")
+        try:
+            built.append(KINDS[name](**settings))
+        except ConfigError as error:
+            raise ConfigError(f"Occlusion: {name}: {error}") from None
+        names.append(name)
+    given = sum(p for p in probs if p is not None)
+    if given > 1 + 1e-9:
+        raise ConfigError(f"Occlusion: the probabilities add up to {given:g}, more than 1")
+    rest = (1 - given) / max(1, probs.count(None))
+    return Mixture(tuple(names), tuple(built), tuple(rest if p is None else p for p in probs))
+
+
+def _probability(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ConfigError(f"Occlusion: {name}: prob: {value!r} is not between 0 and 1")
+    return float(value)
+
+
+def content_rng(frames: np.ndarray, seed: int) -> np.random.Generator:
+    """A generator that depends on a clip's frames and one number, and on nothing else.
+
+    So a test clip meets the same occlusion whatever the rank, batch or order; another `seed` is another draw.
+    Only which pixels are not black counts, so scaling the values (0–255 or 0–1) changes nothing.
+    """
+    digest = hashlib.blake2b(repr(frames.shape).encode(), digest_size=16)
+    digest.update(np.packbits(frames != 0).tobytes())
+    return np.random.default_rng([seed, int.from_bytes(digest.digest(), "little")])

@@ -1,0 +1,46 @@
+"""The front door: put our classes into the host's registries."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from opengait_mimic.errors import HostError
+
+
+def register() -> None:
+    """Register models, losses, the transform and the evaluation function in the active host.
+
+    Calling it again does nothing; a name the host already uses for something else is never overwritten.
+
+    Raises:
+        HostError: such a name exists, or the host's modules cannot be imported.
+    """
+    try:
+        from data import transform
+        from evaluation import evaluator
+        from modeling import losses, models
+    except ModuleNotFoundError as error:
+        if error.name in ("data", "evaluation", "modeling"):
+            raise HostError("no host is active; call opengait_mimic.hosts.activate() first") from None
+        raise HostError(f"the host needs the package {error.name!r}, which is not installed") from None
+
+    from opengait_mimic.losses.host import L2KDLoss, MiCKDLoss, VisibilityLoss
+    from opengait_mimic.models import MimicGait, OcclusionAware, VisibilityEstimation
+    from opengait_mimic.models.evaluators import evaluate_visibility
+    from opengait_mimic.occlusion import Occlusion
+
+    for registry, things in (
+        (models, (VisibilityEstimation, OcclusionAware, MimicGait)),
+        (losses, (MiCKDLoss, L2KDLoss, VisibilityLoss)),
+        (transform, (Occlusion,)),
+        (evaluator, (evaluate_visibility,)),
+    ):
+        for thing in things:
+            _add(registry, thing)
+
+
+def _add(registry: ModuleType, thing: type) -> None:
+    name = thing.__name__
+    if getattr(registry, name, thing) is not thing:
+        raise HostError(f"the host already has its own {registry.__name__}.{name}")
+    setattr(registry, name, thing)

@@ -1,0 +1,212 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opengait_mimic.data.render import JOINTS
+from opengait_mimic.data.tree import generate_walkers, render_recordings, walker_sequence, write_sequence
+from opengait_mimic.data.walkers import joints, sample_subject, sample_walk
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SMALL = dict(train_subjects=3, test_subjects=2, sequences=3, frames=6, seed=7, test_frames=4)
+
+
+def contents(root):
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
+@pytest.fixture
+def made(tmp_path):
+    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
+    return tmp_path
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Four subjects with 1, 2, 3 and 4 trials."""
+    folder = tmp_path / "recorded"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(1, 5):
+        person = sample_subject(rng)
+        trials = [joints(sample_walk(person, rng, condition="nm"), 40 + 5 * i, 30)[0] for i in range(number)]
+        np.savez(
+            folder / f"s{number}.npz",
+            fps=30,
+            joints=np.array(JOINTS),
+            trials=np.array([f"s{number}_{i:02d}" for i in range(number)]),
+            lengths=np.array([len(trial) for trial in trials]),
+            pos=np.rint(1000 * np.concatenate(trials)).astype(np.int16),
+        )
+    return folder
+
+
+def test_layout_is_subject_type_view_and_a_plain_pickle(made):
+    root = made / "sils"
+    training = sorted(str(p.relative_to(root)) for p in (root / "00000").rglob("*.pkl"))
+    assert training == [f"00000/00/{i:02d}/{i:02d}.pkl" for i in range(3)]
+    test = sorted(str(p.relative_to(root)) for p in (root / "00003").rglob("*.pkl"))
+    assert test == [f"00003/01/{i:02d}/{i:02d}.pkl" for i in range(2)] + [
+        f"00003/02/{i:02d}/{i:02d}.pkl" for i in range(4)
+    ]
+    sils = read(root / "00000/00/01/01.pkl")
+    assert type(sils) is np.ndarray and sils.dtype == np.uint8 and sils.shape == (6, 64, 64)
+    assert read(root / "00003/02/03/03.pkl").shape == (4, 64, 64)
+    assert (root / "00000/00/01/01.pkl").read_bytes()[:2] == b"\x80\x04"
+
+
+def test_partition_names_the_folders_and_keeps_the_sets_apart(made):
+    partition = json.loads((made / "part.json").read_text())
+    assert partition["TRAIN_SET"] == ["00000", "00001", "00002"]
+    assert partition["TEST_SET"] == ["00003", "00004"]
+    assert sorted(p.name for p in (made / "sils").iterdir()) == partition["TRAIN_SET"] + partition["TEST_SET"]
+
+
+def test_nothing_but_the_tree_and_the_partition_is_left(made):
+    assert sorted(p.name for p in made.iterdir()) == ["part.json", "sils"]
+    assert all(name.endswith(".pkl") and "/." not in name for name in contents(made / "sils"))
+
+
+def test_the_seed_decides_every_byte(made):
+    generate_walkers(made / "again", made / "again.json", **SMALL)
+    generate_walkers(made / "other", made / "other.json", **{**SMALL, "seed": 8})
+    assert contents(made / "again") == contents(made / "sils")
+    assert contents(made / "other").keys() == contents(made / "sils").keys()
+    assert contents(made / "other") != contents(made / "sils")
+
+
+def test_a_single_sequence_can_be_rendered_alone(made):
+    assert np.array_equal(walker_sequence(7, 1, 2, 6), read(made / "sils/00001/00/02/02.pkl"))
+    assert np.array_equal(walker_sequence(7, 4, 2 + 3, 4), read(made / "sils/00004/02/03/03.pkl"))
+
+
+def test_people_and_sequences_differ(made):
+    everything = contents(made / "sils")
+    assert len(set(everything.values())) == len(everything) == 3 * 3 + 2 * 6
+
+
+def test_44_wide_trees_are_the_centre_columns(made):
+    generate_walkers(made / "narrow", made / "narrow.json", **SMALL, width=44)
+    wide, narrow = (read(made / name / "00002/00/00/00.pkl") for name in ("sils", "narrow"))
+    assert narrow.shape == (6, 64, 44) and np.array_equal(narrow, wide[:, :, 10:54])
+
+
+def test_the_same_call_again_has_nothing_to_do(made):
+    told = []
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+    arguments = dict(SMALL, progress=lambda *now: told.append(now))
+    sets = generate_walkers(made / "sils", made / "part.json", **arguments)
+    assert told == [] and sets["TEST_SET"] == ["00003", "00004"]
+    assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+
+
+def test_other_data_is_never_overwritten(made):
+    with pytest.raises(FileExistsError, match="part.json belongs to other data"):
+        generate_walkers(made / "sils", made / "part.json", **{**SMALL, "seed": 8})
+    with pytest.raises(FileExistsError, match="sils holds something else"):
+        generate_walkers(made / "sils", made / "new.json", **SMALL)
+    (made / "text.json").write_text("my notes")
+    with pytest.raises(FileExistsError, match="text.json"):
+        generate_walkers(made / "new", made / "text.json", **SMALL)
+    assert (made / "text.json").read_text() == "my notes" and not (made / "new").exists()
+
+
+def test_an_empty_folder_may_be_there_already(tmp_path):
+    (tmp_path / "sils").mkdir()
+    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
+    assert len(contents(tmp_path / "sils")) == 21
+
+
+def test_an_interrupted_call_leaves_nothing(tmp_path):
+    def interrupt(done, total):
+        assert total == 5
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL, progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_numbers_are_named(tmp_path):
+    for wrong in ({"frames": 0}, {"gallery": 0}, {"width": 32}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            generate_walkers(tmp_path / "sils", tmp_path / "part.json", **{**SMALL, **wrong})
+    with pytest.raises(ValueError, match="no subjects"):
+        generate_walkers(tmp_path / "sils", tmp_path / "part.json", 0, 0)
+    with pytest.raises(ValueError, match="inside of root"):
+        generate_walkers(tmp_path / "sils", tmp_path / "sils" / "part.json", **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_silhouettes_are_written(tmp_path):
+    path = write_sequence(tmp_path, "me", "nm-01", "090", np.zeros((3, 64, 44), np.uint8))
+    assert path == tmp_path / "me/nm-01/090/090.pkl" and read(path).shape == (3, 64, 44)
+    for wrong in (np.zeros((3, 64, 44)), np.zeros((3, 64, 32), np.uint8), np.zeros((0, 64, 64), np.uint8)):
+        with pytest.raises(ValueError, match="uint8"):
+            write_sequence(tmp_path, "me", "nm-02", "090", wrong)
+
+
+def trials_of(root, subject, type_):
+    return {path.name.split("-")[0] for path in (root / subject / type_).iterdir()}
+
+
+def check_recorded(root, sets):
+    assert not set(sets["TRAIN_SET"]) & set(sets["TEST_SET"])
+    for subject in sets["TEST_SET"]:
+        assert sorted(p.name for p in (root / subject).iterdir()) == ["01", "02"]
+        gallery, probe = trials_of(root, subject, "01"), trials_of(root, subject, "02")
+        assert gallery and probe and not gallery & probe
+    for subject in sets["TRAIN_SET"]:
+        assert [p.name for p in (root / subject).iterdir()] == ["00"]
+
+
+def test_recordings_split_by_subject_and_then_by_trial(recordings, tmp_path):
+    root = tmp_path / "sils"
+    sets = render_recordings(root, tmp_path / "part.json", recordings, [0, 90], 15, holdout=3)
+    assert sets == {"TRAIN_SET": ["s1"], "TEST_SET": ["s2", "s3", "s4"]}
+    check_recorded(root, sets)
+    assert sorted(p.name for p in (root / "s1/00").iterdir()) == [
+        "s1_00-0000-000", "s1_00-0000-090", "s1_00-0015-000", "s1_00-0015-090",
+    ]  # fmt: skip
+    assert read(root / "s1/00/s1_00-0000-090/s1_00-0000-090.pkl").shape == (15, 64, 64)
+    assert json.loads((tmp_path / "part.json").read_text())["TEST_SET"] == sets["TEST_SET"]
+
+
+def test_recordings_are_reproducible_and_reused(recordings, tmp_path):
+    first = render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 20, seed=3)
+    again = render_recordings(tmp_path / "b", tmp_path / "b.json", recordings, [90], 20, seed=3)
+    assert first == again and contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 20, seed=3) == first
+    with pytest.raises(FileExistsError):
+        render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 10, seed=3)
+
+
+def test_trials_shorter_than_a_clip_do_not_count(recordings, tmp_path):
+    # Trials have 40, 45, 50 and 55 frames: at 48 only s3 has one and s4 has two.
+    sets = render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 48, holdout=1)
+    assert sets == {"TRAIN_SET": ["s3"], "TEST_SET": ["s4"]}
+    with pytest.raises(ValueError, match="holdout is 2, but 1 subjects"):
+        render_recordings(tmp_path / "b", tmp_path / "b.json", recordings, [90], 48, holdout=2)
+
+
+def test_a_folder_without_recordings_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no .npz"):
+        render_recordings(tmp_path / "a", tmp_path / "a.json", tmp_path, [90], 10)
+
+
+@pytest.mark.parametrize("name", ["cmu-walk", "tnsre18-walk"])
+def test_recorded_people_never_share_a_trial_between_gallery_and_probe(name, tmp_path):
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"no recordings at {SHARED / name}")
+    root = tmp_path / "sils"
+    sets = render_recordings(root, tmp_path / "part.json", SHARED / name, [90], 40)
+    check_recorded(root, sets)
+    assert len(sets["TEST_SET"]) >= 4 and len(sets["TRAIN_SET"]) >= 10
