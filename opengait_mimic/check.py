@@ -147,11 +147,15 @@ def _check_processes(cfgs: dict, training: bool, processes: int) -> None:
         if not isinstance(total, int) or total < 1:
             raise ConfigError(f"trainer_cfg: sampler: batch_size: expected [P, K], found {size!r}")
         if total % processes:
-            raise ConfigError(f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {processes} processes")
+            raise ConfigError(
+                f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {processes} processes"
+            )
     elif cfgs["model_cfg"]["model"] not in MODELS:
         size = section(cfgs["evaluator_cfg"], "sampler", "evaluator_cfg").get("batch_size")
         if size != processes:
-            raise ConfigError(f"evaluator_cfg: sampler: batch_size {size} must equal the number of processes, {processes}")
+            raise ConfigError(
+                f"evaluator_cfg: sampler: batch_size {size} must equal the number of processes, {processes}"
+            )
 
 
 def _check_checkpoint(cfgs: dict, training: bool, iteration: int) -> None:

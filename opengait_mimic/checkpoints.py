@@ -43,9 +43,7 @@ def read_weights(path: str | Path, what: str) -> dict[str, torch.Tensor]:
     return read_checkpoint(path, f"the {what}'s")["model"]
 
 
-def load_weights(
-    network: nn.Module, weights: dict[str, torch.Tensor], what: str, path: str | Path
-) -> None:
+def load_weights(network: nn.Module, weights: dict[str, torch.Tensor], what: str, path: str | Path) -> None:
     """Put `weights` into `network`, all of them or none.
 
     Raises:

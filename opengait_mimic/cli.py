@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -82,14 +83,21 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file):
 
 
 @commands.command()
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("opengait-mimic-demo"),
-              show_default=True, help="Folder for data, configurations, checkpoints and results.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), default=None,
-              help="A data set in OpenGait's layout instead of generated walkers.")
-@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None,
-              help="Its partition JSON.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Of the generated walkers.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("opengait-mimic-demo"),
+    show_default=True,
+    help="Folder for data, configurations, checkpoints and results.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="A data set in OpenGait's layout instead of generated walkers.",
+)
+@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Its partition JSON.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
 def demo(out, data, partition, seed):  # fmt: skip
     """Run the whole method on the embedded host: teacher, VEN, baselines, mimics, and the table.
 
@@ -141,9 +149,11 @@ def _terminate(signum, frame):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; mistakes end in one line on standard error, never in a traceback."""
+    # Threads that spin while they wait make a busy machine ten times slower; this is read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, _terminate)
     from opengait_mimic.hosts.launch import RunFailed
 
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         commands.main(arguments, standalone_mode=False)
     except MimicError as error:

@@ -194,7 +194,7 @@ def run_demo(out: Path, data: Path | None, partition: Path | None, seed: int, sa
                          progress=_bar("walkers"))  # fmt: skip
     data, partition = data.resolve(), partition.resolve()
     for part in ("TRAIN_SET", "TEST_SET"):
-        check_data({"dataset_root": data, "dataset_partition": partition}, part)
+        check_data({"dataset_root": str(data), "dataset_partition": str(partition)}, part)
     protocol = guess_protocol(data, partition)
     present = {folder.name for folder in data.iterdir()}
     identities = sum(str(s) in present for s in json.loads(partition.read_text())["TRAIN_SET"])
@@ -210,7 +210,7 @@ def run_demo(out: Path, data: Path | None, partition: Path | None, seed: int, sa
     activate(EMBEDDED)
     run = runpy.run_path(str(module_folder(EMBEDDED) / "main.py"))["run"]
     results = {}
-    with _inside(out), open("demo.log", "w", encoding="utf-8") as log:
+    with _inside(out), open("demo.log", "w", buffering=1, encoding="utf-8") as log:
         for number, stage in enumerate(STAGES, 1):
             left = "" if number == 1 else f", {_minutes(_left(started, number))} left"
             say(f"[{number}/{len(STAGES)}] {stage.title} ({_minutes(time.monotonic() - started)}{left})")

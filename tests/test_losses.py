@@ -115,9 +115,7 @@ def assert_equals_naive(mimic, teacher, labels, margin, pairs, anchors, normaliz
     normalize=st.booleans(),
     reduction=st.sampled_from(["mean_nonzero", "sum"]),
 )
-def test_mickd_is_eq_2_over_all_triplets(
-    labels, d, seed, copies, margin, pairs, anchors, normalize, reduction
-):
+def test_mickd_is_eq_2_over_all_triplets(labels, d, seed, copies, margin, pairs, anchors, normalize, reduction):
     mimic, teacher, labels = random_batch(seed, labels, d, spread=0.4)
     n = len(mimic)
     features = torch.cat((mimic, teacher))
@@ -227,14 +225,10 @@ def test_negatives_come_from_the_mimic_and_from_the_teacher():
 @pytest.mark.parametrize("margin", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3] * 4, [0] * 9 + [1] * 2 + [2], list(range(8)), [5] * 6])
-def test_with_both_anchors_and_all_pairs_it_is_the_triplet_margin_loss(
-    labels, normalize, margin, dtype, tolerance
-):
+def test_with_both_anchors_and_all_pairs_it_is_the_triplet_margin_loss(labels, normalize, margin, dtype, tolerance):
     mimic, teacher, labels = random_batch(4, labels, 32, dtype)
     peer = TripletMarginLoss(margin=margin, distance=LpDistance(normalize_embeddings=normalize))
-    expected = with_gradients(
-        lambda m, t: (peer(torch.cat((m, t)), torch.cat((labels, labels))), 0, 0), mimic, teacher
-    )
+    expected = with_gradients(lambda m, t: (peer(torch.cat((m, t)), torch.cat((labels, labels))), 0, 0), mimic, teacher)
     options = {"margin": margin, "anchors": "both", "normalize": normalize}
     found = with_gradients(lambda m, t: (mickd(m, t, labels, **options), 0, 0), mimic, teacher)
     for ours, theirs in zip(found[0::3] + found[4:], expected[0::3] + expected[4:], strict=True):
@@ -288,9 +282,7 @@ def test_identical_vectors_give_the_margin_and_finite_gradients(normalize, dtype
     assert mimic.grad.isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("dtype", "sizes"), [(torch.float32, (2, 64, 256, 4096)), (torch.float64, (2, 64, 256))]
-)
+@pytest.mark.parametrize(("dtype", "sizes"), [(torch.float32, (2, 64, 256, 4096)), (torch.float64, (2, 64, 256))])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_equal_vectors_have_distance_0_and_gradient_0_whatever_their_length(dtype, sizes, scale):
     for d in sizes:

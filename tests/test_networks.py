@@ -143,9 +143,7 @@ def test_channels_that_are_not_three_whole_numbers_are_refused(channels):
 def test_fusion_is_a_linear_map_per_part_of_the_feature_beside_delta():
     fusion = Fusion(parts=3, channels=4, guide=2)
     embeddings, guide = torch.rand(5, 4, 3), torch.rand(5, 2)
-    expected = torch.stack(
-        [torch.cat((embeddings[:, :, p], guide), 1) @ fusion.weight[p] for p in range(3)], dim=2
-    )
+    expected = torch.stack([torch.cat((embeddings[:, :, p], guide), 1) @ fusion.weight[p] for p in range(3)], dim=2)
     found = fusion(embeddings, guide)
     assert found.shape == (5, 4, 3)
     torch.testing.assert_close(found, expected, **CLOSE)

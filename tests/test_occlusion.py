@@ -177,9 +177,7 @@ def test_speeds_fill_the_velocity_range_and_stay_in_it(name):
     assert KINDS[name]().velocity == (0.5, 2.0)
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "pixels"), [(64, 64, 1.5), (128, 88, 3.0), (64, 44, 1.5), (32, 64, 0.75)]
-)
+@pytest.mark.parametrize(("height", "width", "pixels"), [(64, 64, 1.5), (128, 88, 3.0), (64, 44, 1.5), (32, 64, 0.75)])
 def test_speed_is_given_for_a_frame_of_64_rows_and_scales_with_the_height(height, width, pixels):
     left = MovingPole(velocity=1.5).boxes(rng(), np.array([0, 1000]), height, width)[:, 2]
     assert abs(abs(left[1] - left[0]) / 1000 - pixels) < 2e-3
@@ -294,8 +292,10 @@ def test_probabilities_0_and_1_are_exact(kinds, always):
     assert frequencies(kinds, 1000)[always] == 1
 
 
-def test_probabilities_that_add_up_to_1_in_floating_point_are_allowed():
-    assert frequencies([{"kind": "top", "prob": 0.1}] * 10, 1000) == {"clean": 0, "top": 1}
+@pytest.mark.parametrize("probs", [[0.1] * 10, [0.8, 0.05, 0.05, 0.05, 0.05]])
+def test_probabilities_that_add_up_to_1_but_for_rounding_are_allowed(probs):
+    assert sum(probs) != 1
+    assert frequencies([{"kind": "top", "prob": prob} for prob in probs], 1000) == {"clean": 0, "top": 1}
 
 
 def test_one_generator_per_clip_makes_clips_independent_of_their_neighbours():

@@ -23,9 +23,7 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
     shown = np.linspace(0, len(sils) - 1, min(frames, len(sils))).round().astype(int)
     rows = [("whole", None)]
     rows += [(kind.replace("_", " "), {"kind": kind}) for kind in KINDS]
-    rows += [
-        (f"{kind}, refitted", {"kind": kind, "refit": True}) for kind in ("top", "bottom", "left", "right")
-    ]
+    rows += [(f"{kind}, refitted", {"kind": kind, "refit": True}) for kind in ("top", "bottom", "left", "right")]
     figure = Figure(figsize=(1.0 * len(shown) + 1.6, 1.0 * len(rows)), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     for number, (title, entry) in enumerate(rows):
@@ -54,6 +52,4 @@ def _outline(axes, box: np.ndarray) -> None:
 
     top, bottom, left, right = box
     if bottom > top and right > left:
-        axes.add_patch(
-            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec="red", lw=0.8)
-        )
+        axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec="red", lw=0.8))

@@ -225,9 +225,7 @@ def _generator(seed: int, subject: int, stream: int) -> np.random.Generator:
 
 
 @contextmanager
-def _complete_or_absent(
-    root: Path, partition: Path, recipe: dict, sets: dict[str, list[str]]
-) -> Iterator[Path | None]:
+def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[str, list[str]]) -> Iterator[Path | None]:
     """Give a folder to fill that becomes root at the end, or None where this very tree is there already."""
     if root.resolve() in partition.resolve().parents:
         raise ValueError(f"partition {partition} lies inside of root, where only subjects may be")

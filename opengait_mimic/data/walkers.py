@@ -134,9 +134,7 @@ def sample_subject(rng: np.random.Generator) -> Subject:
     return Subject(np.sqrt(LATENT_SHARE) * shared + np.sqrt(1 - LATENT_SHARE) * own)
 
 
-def sample_walk(
-    subject: Subject, rng: np.random.Generator, view: float = 90.0, condition: str = "mixed"
-) -> Walk:
+def sample_walk(subject: Subject, rng: np.random.Generator, view: float = 90.0, condition: str = "mixed") -> Walk:
     """Draw one sequence of a person.
 
     Args:
@@ -218,9 +216,7 @@ def joints(walk: Walk, frames: int, fps: float = FPS) -> tuple[np.ndarray, Build
         carriage = outwards * np.deg2rad(_posture(walk, "arm_carriage"))
         at[f"{side}_shoulder"] = at["neck"] - 0.05 * up + outwards * size["shoulders"] / 2 * _sideways(-turn)
         at[f"{side}_elbow"] = at[f"{side}_shoulder"] - size["upper_arm"] * _direction(shoulder, -carriage)
-        at[f"{side}_wrist"] = at[f"{side}_elbow"] - size["forearm"] * _direction(
-            shoulder + elbow, -0.3 * carriage
-        )
+        at[f"{side}_wrist"] = at[f"{side}_elbow"] - size["forearm"] * _direction(shoulder + elbow, -0.3 * carriage)
 
     positions = np.stack([at[name] for name in JOINTS], axis=1)
     lowest = positions[..., 1].min(axis=1)

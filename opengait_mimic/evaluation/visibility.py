@@ -35,16 +35,16 @@ def visibility_report(
     np.add.at(confusion, (kind, predicted), 1)
     error = np.abs(amount - true_amount)
     by_kind = [error[kind == k].mean() if (kind == k).any() else np.nan for k in range(classes)]
-    return VisibilityReport(
-        float((predicted == kind).mean()), confusion, float(error.mean()), np.array(by_kind)
-    )
+    return VisibilityReport(float((predicted == kind).mean()), confusion, float(error.mean()), np.array(by_kind))
 
 
 def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
     """The report as text: confusion with true kinds in rows, and the amount's error per kind."""
     width = max(len(k) for k in kinds) + 2
-    rows = [f"kind right: {100 * report.accuracy:.2f}%   amount: mean absolute error {report.amount_error:.4f}",
-            f"{'true / predicted':<18}" + "".join(f"{k:>{width}}" for k in kinds) + f"{'amount error':>15}"]  # fmt: skip
+    rows = [
+        f"kind right: {100 * report.accuracy:.2f}%   amount: mean absolute error {report.amount_error:.4f}",
+        f"{'true / predicted':<18}" + "".join(f"{k:>{width}}" for k in kinds) + f"{'amount error':>15}",
+    ]
     for name, counts, error in zip(kinds, report.confusion, report.amount_error_by_kind, strict=True):
         shown = "-" if np.isnan(error) else f"{error:.4f}"
         rows.append(f"{name:<18}" + "".join(f"{c:>{width}}" for c in counts) + f"{shown:>15}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import runpy
 import sys
 
 import torch
@@ -89,3 +90,19 @@ def _declare_torchvision_operators() -> None:
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _enabled.append(library)
         importlib.import_module("torchvision")
+
+
+def main() -> None:
+    """Run a program on the CPU: `python -m opengait_mimic.hosts.cpu opengait/main.py --cfgs … --phase train`.
+
+    Also under torchrun (`torchrun --nproc_per_node 2 -m opengait_mimic.hosts.cpu opengait/main.py …`).
+    """
+    program = sys.argv[1]
+    sys.argv = sys.argv[1:]
+    sys.path[0] = os.path.dirname(os.path.abspath(program))
+    enable()
+    runpy.run_path(program, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,8 @@ def launch(run: Run, processes: int = 1) -> None:
     }
     messages = mp.get_context("spawn").SimpleQueue()
     try:
-        mp.start_processes(_work, (run, environment, messages), processes, start_method="spawn")
+        arguments = (run, environment, messages, mp.get_start_method())
+        mp.start_processes(_work, arguments, processes, start_method="spawn")
     except mp.ProcessRaisedException as error:
         raise RunFailed(str(error), expected=False) from None
     except mp.ProcessExitedException as error:
@@ -51,7 +52,9 @@ def launch(run: Run, processes: int = 1) -> None:
         raise RunFailed(f"a process of the run ended with exit code {error.exit_code}", True) from None
 
 
-def _work(rank: int, run: Run, environment: dict[str, str], messages) -> None:
+def _work(rank: int, run: Run, environment: dict[str, str], messages, start_method: str) -> None:
+    # A spawned process would also spawn the loader's workers, which then rerun the host's main program.
+    mp.set_start_method(start_method, force=True)
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:

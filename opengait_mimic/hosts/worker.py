@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from opengait_mimic.check import defaults, merge
+from opengait_mimic.config import read_yaml
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
 from opengait_mimic.hosts.group import ensure_group
 
@@ -46,6 +48,12 @@ def run_main(run: Run) -> None:
     from opengait_mimic.plugin import register
 
     register()
+    if run.phase == "train":
+        cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
+        if cfgs["model_cfg"]["model"] in ("MimicGait", "OcclusionAware"):
+            from opengait_mimic.models.guided import rehearse
+
+            rehearse(cfgs)
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))
     # The group is there already; the host's own start of it has nothing left to do.
@@ -65,16 +73,10 @@ def _read_defaults_from(root: Path) -> None:
     """Let a checkout merge a YAML onto its own configs/default.yaml from any working directory."""
     import utils
 
-    from opengait_mimic.config import read_yaml
-
-    def config_loader(path):
-        cfgs = read_yaml(root / "configs" / "default.yaml")
-        utils.MergeCfgsDict(read_yaml(path), cfgs)
-        return cfgs
-
-    utils.config_loader = config_loader
+    utils.config_loader = lambda path: merge(defaults(root), read_yaml(path))
 
 
 def limit_threads(processes: int) -> None:
-    """Share the machine's cores among the processes of a run on the CPU."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    """Share the machine's cores among the processes of a run, unless OMP_NUM_THREADS says how many to use."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))

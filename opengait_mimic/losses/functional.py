@@ -47,8 +47,9 @@ def mickd(
     return _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)[0]
 
 
-def mickd_with_counts(mimic, teacher, labels, margin=0.2, pairs=PAIRS, anchors="mimic", normalize=True,
-                      reduction="mean_nonzero"):
+def mickd_with_counts(
+    mimic, teacher, labels, margin=0.2, pairs=PAIRS, anchors="mimic", normalize=True, reduction="mean_nonzero"
+):
     """As `mickd`, with the number of triplets and of those that violate the margin, as 0-d tensors."""
     return _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)
 
@@ -57,9 +58,7 @@ def _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)
     pairs = tuple(pairs)
     check_mickd_options(margin, pairs, anchors, reduction)
     if mimic.ndim != 2 or labels.shape != mimic.shape[:1]:
-        raise ValueError(
-            f"expected features [n, d] and labels [n], got {list(mimic.shape)} and {list(labels.shape)}"
-        )
+        raise ValueError(f"expected features [n, d] and labels [n], got {list(mimic.shape)} and {list(labels.shape)}")
     if teacher is None:
         if pairs != ("mimic_mimic",) or anchors != "mimic":
             raise ValueError("without a teacher only the pairs ('mimic_mimic',) of mimic anchors exist")

@@ -7,8 +7,9 @@ import torch
 from opengait_mimic.checkpoints import load_weights, read_weights
 from opengait_mimic.config import NetworkSpec, backbone_spec, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.losses.host import distils
 from opengait_mimic.models.backbone import Backbone, probe
-from opengait_mimic.models.occluded import OccludedModel, wanted_losses
+from opengait_mimic.models.occluded import OccludedModel, loss_entries, wanted_losses
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork
 
 
@@ -16,6 +17,45 @@ def build_visibility_network(spec: NetworkSpec) -> VisibilityNetwork:
     """The VEN of a spec, its classes those of the kinds it was trained on."""
     settings = {k: v for k, v in spec.model_cfg.items() if k in ("channels", "feature")}
     return VisibilityNetwork(len(spec.kinds.classes), **settings)
+
+
+def load_ven(network: VisibilityNetwork, spec: NetworkSpec) -> None:
+    """Put a VEN's trained weights, as `VisibilityEstimation` saved them, into its network."""
+    weights = read_weights(_known(spec, "VEN"), "VEN")
+    load_weights(network, {k.removeprefix("network."): v for k, v in weights.items()}, "VEN", spec.checkpoint)
+
+
+def load_teacher(backbone: Backbone, spec: NetworkSpec) -> None:
+    """Put the teacher's trained weights into a backbone of its architecture."""
+    path = _known(spec, "teacher")
+    load_weights(backbone.model, read_weights(path, "teacher"), "teacher", path)
+
+
+def build_teacher(spec: NetworkSpec) -> Frozen:
+    """The trained holistic network, frozen."""
+    backbone = Backbone(spec.model_cfg, spec.dataset_name)
+    load_teacher(backbone, spec)
+    return Frozen(backbone)
+
+
+def _known(spec: NetworkSpec, what: str):
+    if spec.checkpoint is None:
+        raise ConfigError(f"model_cfg: where is the {what}'s checkpoint? give {what.lower()}.checkpoint")
+    return spec.checkpoint
+
+
+def rehearse(cfgs: dict) -> None:
+    """Load the teacher and the VEN of a training run once, so that a misfit shows before the host writes anything.
+
+    Raises:
+        ConfigError, CheckpointError: the backbone cannot be built, or a checkpoint is of another network.
+    """
+    model_cfg = cfgs["model_cfg"]
+    spec, ven = backbone_spec(model_cfg, cfgs["data_cfg"]["dataset_name"]), ven_spec(model_cfg)
+    if ven is not None:
+        load_ven(build_visibility_network(ven), ven)
+    if model_cfg.get("init_from_teacher") or any(map(distils, loss_entries(cfgs["loss_cfg"]))):
+        build_teacher(spec)
 
 
 class GuidedModel(OccludedModel):
@@ -54,35 +94,17 @@ class GuidedModel(OccludedModel):
             return
         model_cfg = self.cfgs["model_cfg"]
         if self.ven_spec is not None:
-            weights = read_weights(self._known(self.ven_spec, "VEN"), "VEN")
-            network = {k.removeprefix("network."): v for k, v in weights.items()}
-            load_weights(self.ven.network, network, "VEN", self.ven_spec.checkpoint)
+            load_ven(self.ven.network, self.ven_spec)
         if model_cfg.get("init_from_teacher", False):
-            self._load_teacher(self.backbone)
+            load_teacher(self.backbone, self.spec)
             if self.fusion is not None:
                 self.fusion.start_as_identity()
-
-    @staticmethod
-    def _known(spec: NetworkSpec, what: str):
-        if spec.checkpoint is None:
-            raise ConfigError(f"model_cfg: where is the {what}'s checkpoint? give {what.lower()}.checkpoint")
-        return spec.checkpoint
-
-    def _load_teacher(self, backbone: Backbone) -> None:
-        path = self._known(self.spec, "teacher")
-        load_weights(backbone.model, read_weights(path, "teacher"), "teacher", path)
-
-    def build_teacher(self) -> Frozen:
-        """The holistic network of the same architecture, with its trained weights, frozen."""
-        backbone = Backbone(self.spec.model_cfg, self.spec.dataset_name)
-        self._load_teacher(backbone)
-        return Frozen(backbone)
 
     def reference_network(self) -> Frozen | None:
         if self.spec.checkpoint is None or not self.spec.checkpoint.is_file():
             return None
         try:
-            return self.build_teacher()
+            return build_teacher(self.spec)
         except CheckpointError as error:
             self.msg_mgr.log_warning(str(error))
             return None

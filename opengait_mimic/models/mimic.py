@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opengait_mimic.losses.host import distils
-from opengait_mimic.models.guided import GuidedModel
+from opengait_mimic.models.guided import GuidedModel, build_teacher
 from opengait_mimic.models.occluded import check_losses, loss_entries
 
 
@@ -29,7 +29,7 @@ class MimicGait(GuidedModel):
     def init_parameters(self) -> None:
         super().init_parameters()
         if self.distils:
-            self.keep_apart("teacher", self.build_teacher())
+            self.keep_apart("teacher", build_teacher(self.spec))
 
     def forward(self, inputs):
         clips, labs, _, _, seqL = inputs

@@ -14,9 +14,7 @@ def body(seed=0, frames=30, condition="nm"):
 
 
 def one_capsule(ax, ay, ar, bx, by, br):
-    return Capsules(
-        np.float32([[[ax, ay, 0]]]), np.float32([[[bx, by, 0]]]), np.float32([ar]), np.float32([br])
-    )
+    return Capsules(np.float32([[[ax, ay, 0]]]), np.float32([[[bx, by, 0]]]), np.float32([ar]), np.float32([br]))
 
 
 def median_column(frame):

@@ -1,4 +1,5 @@
 """The embedded host's gait models compute what OpenGait's compute, from the same checkpoints."""
+
 from __future__ import annotations
 
 import json
@@ -130,9 +131,7 @@ def rewind_statistics(model: nn.Module, sils: torch.Tensor) -> None:
     with torch.no_grad():
         run(model.train(), sils)
     further = model.state_dict()
-    model.load_state_dict(
-        {k: (1.9 * v - further[k]) / 0.9 if ".running_" in k else v for k, v in after.items()}
-    )
+    model.load_state_dict({k: (1.9 * v - further[k]) / 0.9 if ".running_" in k else v for k, v in after.items()})
 
 
 @recorded_with("eval_embeddings")
@@ -173,9 +172,7 @@ def test_clips_of_unequal_length_equal_opengait(recorded):
 # ---------------------------------------------------------------- the host's contract
 
 
-@pytest.mark.parametrize(
-    ("name", "width"), [(n, w) for n in CONFIGS for w in (44, 64, 88) if n in NO_DEEP or w != 64]
-)
+@pytest.mark.parametrize(("name", "width"), [(n, w) for n in CONFIGS for w in (44, 64, 88) if n in NO_DEEP or w != 64])
 def test_forward_gives_what_the_host_expects(name, width):
     labels = torch.tensor([7, 3])
     out = run(build(name), clip(6, width, n=2), labels)

@@ -244,9 +244,7 @@ def test_a_loss_that_is_no_number_stops_the_training(folder):
         model.train_step(torch.tensor(float("nan"), requires_grad=True))
 
 
-@pytest.mark.skipif(
-    not hasattr(torch.amp, "GradScaler"), reason="before torch 2.3 the scaler is for GPUs only"
-)
+@pytest.mark.skipif(not hasattr(torch.amp, "GradScaler"), reason="before torch 2.3 the scaler is for GPUs only")
 def test_a_step_that_overflows_is_skipped_and_not_counted(folder):
     model = Toy(load(folder, configuration(folder)), training=True)
     model.scaler = torch.amp.GradScaler("cpu")
@@ -277,9 +275,7 @@ def test_unknown_names_are_refused(folder, section, key, message):
 
 class Tiny(nn.Sequential):
     def __init__(self, width, affine=True):
-        super().__init__(
-            nn.Conv2d(1, width, 3), nn.BatchNorm2d(width, affine=affine), nn.Linear(width, 2, bias=False)
-        )
+        super().__init__(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width, affine=affine), nn.Linear(width, 2, bias=False))
 
 
 def test_a_backbone_is_built_by_name_and_initialised(folder, monkeypatch):
@@ -290,9 +286,7 @@ def test_a_backbone_is_built_by_name_and_initialised(folder, monkeypatch):
     conv, norm, linear = BaseModel(cfgs, training=True).Backbone
     bound = (6 / (9 + 9 * 64)) ** 0.5
     assert 0.9 * bound < conv.weight.abs().max() <= bound and conv.bias.abs().max() == 0
-    assert (
-        abs(norm.weight.mean() - 1) < 0.01 and 0.01 < norm.weight.std() < 0.03 and norm.bias.abs().max() == 0
-    )
+    assert abs(norm.weight.mean() - 1) < 0.01 and 0.01 < norm.weight.std() < 0.03 and norm.bias.abs().max() == 0
     assert linear.weight.abs().max() <= (6 / 66) ** 0.5
 
 
@@ -320,9 +314,7 @@ def test_frozen_parameters_are_not_optimised(folder):
             self.classify.requires_grad_(False)
 
     model = Frozen(load(folder, configuration(folder)), training=True)
-    assert [p.shape for p in model.optimizer.param_groups[0]["params"]] == [
-        p.shape for p in model.embed.parameters()
-    ]
+    assert [p.shape for p in model.optimizer.param_groups[0]["params"]] == [p.shape for p in model.embed.parameters()]
 
 
 # Checkpoints
@@ -345,16 +337,13 @@ def test_a_checkpoint_holds_what_training_needs_and_nothing_is_left_beside_it(tr
 def test_a_checkpoint_is_restored_whole_and_training_goes_on_in_its_schedule(trained):
     folder, cfg = trained
     saved = torch.load(OUTPUT / "checkpoints/run-00004.pt", weights_only=True)
-    model = Toy(
-        load(folder, {**cfg, "trainer_cfg": {**cfg["trainer_cfg"], "restore_hint": 4}}), training=True
-    )
+    model = Toy(load(folder, {**cfg, "trainer_cfg": {**cfg["trainer_cfg"], "restore_hint": 4}}), training=True)
     assert model.iteration == 4
     for name, weights in model.state_dict().items():
         assert torch.equal(weights, saved["model"][name])
     momenta = model.optimizer.state_dict()["state"]
     assert all(
-        torch.equal(momenta[i]["momentum_buffer"], s["momentum_buffer"])
-        for i, s in saved["optimizer"]["state"].items()
+        torch.equal(momenta[i]["momentum_buffer"], s["momentum_buffer"]) for i, s in saved["optimizer"]["state"].items()
     )
     assert model.scheduler.last_epoch == 4
     Toy.losses = []
@@ -368,9 +357,7 @@ def test_a_path_restores_the_weights_at_iteration_0(trained):
     path = str(OUTPUT / "checkpoints/run-00004.pt")
     trainer = {**cfg["trainer_cfg"], "restore_hint": path, "optimizer_reset": True, "scheduler_reset": True}
     model = Toy(load(folder, {**cfg, "trainer_cfg": trainer}), training=True)
-    assert (
-        model.iteration == 0 and not model.optimizer.state_dict()["state"] and model.scheduler.last_epoch == 0
-    )
+    assert model.iteration == 0 and not model.optimizer.state_dict()["state"] and model.scheduler.last_epoch == 0
     assert torch.equal(model.embed.weight, torch.load(path, weights_only=True)["model"]["embed.weight"])
 
 

@@ -109,9 +109,7 @@ def test_randomness_comes_from_pythons_generator(clip):
 
 def test_compose_applies_in_order_and_a_list_gives_one_transform_per_stream(clip):
     cut = {"type": "BaseSilCuttingTransform"}
-    out = get_transform({"type": "Compose", "trf_cfg": [{"type": "RandomHorizontalFlip", "prob": 1}, cut]})(
-        clip
-    )
+    out = get_transform({"type": "Compose", "trf_cfg": [{"type": "RandomHorizontalFlip", "prob": 1}, cut]})(clip)
     assert np.allclose(out, clip[:, :, 10:54][:, :, ::-1] / 255)
     first, second = get_transform([cut, None])
     assert first(clip).shape == (3, 64, 44) and second(clip) is clip

@@ -30,9 +30,7 @@ def load(tmp_path):
 
 
 def test_a_users_yaml_is_merged_key_by_key_over_the_defaults(load):
-    cfgs = load(
-        {"trainer_cfg": {"total_iter": 7, "sampler": {"batch_size": [2, 2]}, "transform": [{"type": "X"}]}}
-    )
+    cfgs = load({"trainer_cfg": {"total_iter": 7, "sampler": {"batch_size": [2, 2]}, "transform": [{"type": "X"}]}})
     trainer = cfgs["trainer_cfg"]
     assert trainer["total_iter"] == 7 and trainer["save_iter"] == 2000
     assert trainer["sampler"]["batch_size"] == [2, 2] and trainer["sampler"]["type"] == "TripletSampler"

@@ -16,9 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train or test a gait model.")
     parser.add_argument("--cfgs", required=True, metavar="PATH", help="the run's YAML")
     parser.add_argument("--phase", choices=("train", "test"), default="train")
-    parser.add_argument(
-        "--iter", type=int, default=None, metavar="N", help="restore the checkpoint of iteration N"
-    )
+    parser.add_argument("--iter", type=int, default=None, metavar="N", help="restore the checkpoint of iteration N")
     parser.add_argument("--log_to_file", action="store_true", help="write the log to output/…/logs as well")
     parser.add_argument("--local_rank", "--local-rank", help=argparse.SUPPRESS)  # given by older launchers
     return parser
@@ -40,9 +38,7 @@ def run(cfgs: dict, training: bool, log_to_file: bool = False) -> dict | None:
     folder = os.path.join("output", cfgs["data_cfg"]["dataset_name"], name, engine_cfg["save_name"])
     if training:
         hint = engine_cfg["restore_hint"]
-        manager.init_manager(
-            folder, log_to_file, engine_cfg["log_iter"], hint if isinstance(hint, int) else 0
-        )
+        manager.init_manager(folder, log_to_file, engine_cfg["log_iter"], hint if isinstance(hint, int) else 0)
     else:
         manager.init_logger(folder, log_to_file)
     try:
@@ -63,9 +59,7 @@ def _distributed(model: Module, trainer_cfg: dict, training: bool) -> Module:
         if utils.device().type == "cuda" and utils.get_world_size() > 1:
             model = SyncBatchNorm.convert_sync_batchnorm(model)
         else:
-            utils.get_msg_mgr().log_warning(
-                "sync_BN is not applied: it needs several processes, each on a GPU"
-            )
+            utils.get_msg_mgr().log_warning("sync_BN is not applied: it needs several processes, each on a GPU")
     if training and trainer_cfg["fix_BN"]:
         model.fix_BN()
     return utils.get_ddp_module(model, trainer_cfg["find_unused_parameters"])

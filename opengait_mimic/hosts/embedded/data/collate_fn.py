@@ -30,9 +30,7 @@ class CollateFn:
     def __init__(self, label_set: list[str], sample_config: dict):
         sample_type = sample_config.get("sample_type")
         if sample_type not in SAMPLE_TYPES:
-            raise ConfigError(
-                f"sampler: unknown sample_type {sample_type!r}; {nearest(sample_type, SAMPLE_TYPES)}"
-            )
+            raise ConfigError(f"sampler: unknown sample_type {sample_type!r}; {nearest(sample_type, SAMPLE_TYPES)}")
         self.number, order = sample_type.split("_")
         missing = [key for key in NEEDED[self.number] if key not in sample_config]
         if missing:

@@ -36,9 +36,7 @@ class DataSet(data.Dataset):
         prefix = f"{data_cfg['dataset_name']}-" if training else ""
         self.seqs_info = self._find_sequences(root, subjects, prefix, data_cfg.get("data_in_use"))
         if not self.seqs_info:
-            raise DataError(
-                f"no sequence <subject>/<type>/<view>/*.pkl under {root} of the subjects in {partition}"
-            )
+            raise DataError(f"no sequence <subject>/<type>/<view>/*.pkl under {root} of the subjects in {partition}")
         self.label_list, self.types_list, self.views_list = (
             [info[field] for info in self.seqs_info] for field in range(3)
         )
@@ -50,9 +48,7 @@ class DataSet(data.Dataset):
             self.indices_dict[label].append(index)
         self._kept = [self._read(i) for i in range(len(self))] if data_cfg.get("cache") else None
         part = "training" if training else "test"
-        get_msg_mgr().log_info(
-            f"{part} set: {len(self.label_set)} subjects, {len(self)} sequences under {root}"
-        )
+        get_msg_mgr().log_info(f"{part} set: {len(self.label_set)} subjects, {len(self)} sequences under {root}")
 
     @staticmethod
     def _subjects(root: Path, partition: Path, part: str) -> list[str]:

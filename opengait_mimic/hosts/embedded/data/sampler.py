@@ -48,8 +48,7 @@ class TripletSampler(data.Sampler):
         self.rank, self.world_size = utils.get_rank(), utils.get_world_size()
         if batch_size[0] * batch_size[1] % self.world_size:
             raise ConfigError(
-                f"TripletSampler: batch_size {list(batch_size)} does not divide among "
-                f"{self.world_size} processes"
+                f"TripletSampler: batch_size {list(batch_size)} does not divide among {self.world_size} processes"
             )
 
     def __iter__(self):

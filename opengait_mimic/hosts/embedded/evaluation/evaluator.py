@@ -46,9 +46,7 @@ def evaluate_indoor_dataset(
         ValueError: no gallery, or no probe.
     """
     if dataset not in GALLERY:
-        raise ConfigError(
-            f"evaluate_indoor_dataset: unknown data set {dataset!r}; {nearest(dataset, GALLERY)}"
-        )
+        raise ConfigError(f"evaluate_indoor_dataset: unknown data set {dataset!r}; {nearest(dataset, GALLERY)}")
     if cross_view_gallery:
         raise ConfigError("evaluator_cfg.cross_view_gallery: only false is offered by the embedded host")
     embeddings, labels, types, views = _columns(data)
@@ -56,9 +54,7 @@ def evaluate_indoor_dataset(
     probes = {condition: np.isin(types, names) for condition, names in PROBES[dataset].items()}
     probes = {condition: chosen for condition, chosen in probes.items() if chosen.any()}
     if not in_gallery.any() or not probes:
-        raise ValueError(
-            f"{dataset}: the test set has no {'probe' if in_gallery.any() else 'gallery'} sequence"
-        )
+        raise ValueError(f"{dataset}: the test set has no {'probe' if in_gallery.any() else 'gallery'} sequence")
     view_set = np.unique(views)
     result = {}
     for condition, is_probe in probes.items():
@@ -72,9 +68,7 @@ def evaluate_indoor_dataset(
         per_view = [np.nanmean(row) for row in table if not np.isnan(row).all()]
         if not per_view:
             raise ValueError(f"{dataset}: no {condition} probe has a gallery sequence of another view")
-        get_msg_mgr().log_info(
-            f"{condition}@R1 by probe view: {' '.join(f'{rank1:.2f}' for rank1 in per_view)}"
-        )
+        get_msg_mgr().log_info(f"{condition}@R1 by probe view: {' '.join(f'{rank1:.2f}' for rank1 in per_view)}")
         result[f"scalar/test_accuracy/{condition}@R1"] = float(np.mean(per_view))
     _log(dataset, result)
     return result
@@ -91,12 +85,8 @@ def evaluate_real_scene(data: dict, dataset: str, metric: str = "euc") -> dict[s
     embeddings, labels, types, _ = _columns(data)
     p, g = types == GREW_PROBE, types == GREW_GALLERY
     if not p.any() or not g.any():
-        raise ValueError(
-            f"{dataset}: the test set lacks type {GREW_GALLERY} (gallery) or {GREW_PROBE} (probe)"
-        )
-    curve = metrics.rank_hits(
-        metrics.distance(embeddings[p], embeddings[g], metric), labels[p], labels[g], 20
-    )
+        raise ValueError(f"{dataset}: the test set lacks type {GREW_GALLERY} (gallery) or {GREW_PROBE} (probe)")
+    curve = metrics.rank_hits(metrics.distance(embeddings[p], embeddings[g], metric), labels[p], labels[g], 20)
     scores = _at_ranks(curve, (1, 5, 10, 20))
     _log(dataset, scores)
     return {key: round(scores[key], 2) for key in list(scores)[:2]}
@@ -112,9 +102,7 @@ def evaluate_Gait3D(data: dict, dataset: str, metric: str = "euc") -> dict[str, 
         ValueError: it lists no PROBE_SET, or no probe or gallery sequence is in the data.
     """
     if not GAIT3D_PARTITION.is_file():
-        raise FileNotFoundError(
-            f"evaluate_Gait3D: no file ./{GAIT3D_PARTITION.as_posix()}, which names the probes"
-        )
+        raise FileNotFoundError(f"evaluate_Gait3D: no file ./{GAIT3D_PARTITION.as_posix()}, which names the probes")
     listed = json.loads(GAIT3D_PARTITION.read_text(encoding="utf-8")).get("PROBE_SET")
     if not listed:
         raise ValueError(f"./{GAIT3D_PARTITION.as_posix()}: expected a list PROBE_SET")

@@ -29,17 +29,13 @@ def distance(probe: np.ndarray, gallery: np.ndarray, metric: str = "euc") -> np.
         raise ConfigError(f"evaluator_cfg.metric: unknown metric {metric!r}; allowed: {', '.join(METRICS)}")
     gallery_parts = _parts(gallery, metric)
     rows = max(1, CELLS_AT_ONCE // max(1, len(gallery)))
-    blocks = [
-        _block(_parts(probe[i : i + rows], metric), gallery_parts, metric) for i in range(0, len(probe), rows)
-    ]
+    blocks = [_block(_parts(probe[i : i + rows], metric), gallery_parts, metric) for i in range(0, len(probe), rows)]
     return np.concatenate(blocks) if blocks else np.zeros((0, len(gallery)), np.float32)
 
 
 def _parts(embeddings: np.ndarray, metric: str) -> torch.Tensor:
     """[n, c, p] -> [p, n, c] on the device, of unit length for the cosine."""
-    parts = (
-        torch.from_numpy(np.asarray(embeddings, dtype=np.float32)).to(device()).permute(2, 0, 1).contiguous()
-    )
+    parts = torch.from_numpy(np.asarray(embeddings, dtype=np.float32)).to(device()).permute(2, 0, 1).contiguous()
     return F.normalize(parts, dim=2) if metric == "cos" else parts
 
 
@@ -50,9 +46,7 @@ def _block(probe: torch.Tensor, gallery: torch.Tensor, metric: str) -> np.ndarra
     return (total / len(probe)).cpu().numpy()
 
 
-def rank_hits(
-    distances: np.ndarray, probe_labels: np.ndarray, gallery_labels: np.ndarray, ranks: int
-) -> np.ndarray:
+def rank_hits(distances: np.ndarray, probe_labels: np.ndarray, gallery_labels: np.ndarray, ranks: int) -> np.ndarray:
     """Rank-1, Rank-2, … up to `ranks` (at most the gallery's size), in percent.
 
     Args:

@@ -94,9 +94,7 @@ class BaseModel(nn.Module):
             self.scheduler = self.get_scheduler(cfgs["scheduler_cfg"])
             # torch.amp has a GradScaler for any device since 2.3
             scaler_class = getattr(torch.amp, "GradScaler", None) or torch.cuda.amp.GradScaler
-            self.scaler = scaler_class(
-                enabled=self.engine_cfg["enable_float16"] and self.device.type == "cuda"
-            )
+            self.scaler = scaler_class(enabled=self.engine_cfg["enable_float16"] and self.device.type == "cuda")
         self.train(training)
         if self.engine_cfg["restore_hint"] != 0:
             self.resume_ckpt(self.engine_cfg["restore_hint"])
@@ -131,14 +129,10 @@ class BaseModel(nn.Module):
         section = "trainer_cfg" if train else "evaluator_cfg"
         sampler_cfg = self.cfgs[section]["sampler"]
         sequences = DataSet(data_cfg, train)
-        sampler_class = utils.get_attr_from(
-            [samplers], sampler_cfg["type"], f"sampler ({section}.sampler.type)"
-        )
+        sampler_class = utils.get_attr_from([samplers], sampler_cfg["type"], f"sampler ({section}.sampler.type)")
         return DataLoader(
             sequences,
-            batch_sampler=sampler_class(
-                sequences, **utils.get_valid_args(sampler_class, sampler_cfg, COLLATE_KEYS)
-            ),
+            batch_sampler=sampler_class(sequences, **utils.get_valid_args(sampler_class, sampler_cfg, COLLATE_KEYS)),
             collate_fn=CollateFn(sequences.label_set, sampler_cfg),
             num_workers=data_cfg["num_workers"],
             worker_init_fn=_seed_worker,
@@ -309,10 +303,7 @@ class BaseModel(nn.Module):
                 with self.autocast():
                     features = self.forward(ipts)["inference_feat"]
                 collected.append(
-                    {
-                        k: utils.ts2np(utils.ddp_all_gather(v, requires_grad=False))
-                        for k, v in features.items()
-                    }
+                    {k: utils.ts2np(utils.ddp_all_gather(v, requires_grad=False)) for k, v in features.items()}
                 )
                 bar.update(min(self.test_loader.batch_sampler.batch_size, size - bar.n))
         return {key: np.concatenate(batches)[:size] for key, batches in collected.items()}
@@ -371,9 +362,7 @@ class BaseModel(nn.Module):
         module = _unwrapped(model)
         _check_test_batch(module)
         cfg, data_cfg = module.cfgs["evaluator_cfg"], module.cfgs["data_cfg"]
-        evaluate = utils.get_attr_from(
-            [evaluators], cfg["eval_func"], "eval function (evaluator_cfg.eval_func)"
-        )
+        evaluate = utils.get_attr_from([evaluators], cfg["eval_func"], "eval function (evaluator_cfg.eval_func)")
         rank = utils.get_rank()
         with torch.no_grad():
             data = module.inference(rank)

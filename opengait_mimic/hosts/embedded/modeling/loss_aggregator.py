@@ -57,7 +57,5 @@ class LossAggregator(nn.Module):
                 loss_sum = loss_sum + value.mean()
                 info[f"scalar/{key}"] = value.detach().mean()
             else:
-                raise ValueError(
-                    f"training_feat {key!r} has no loss in loss_cfg; {nearest(key, self.losses)}"
-                )
+                raise ValueError(f"training_feat {key!r} has no loss in loss_cfg; {nearest(key, self.losses)}")
         return loss_sum, info

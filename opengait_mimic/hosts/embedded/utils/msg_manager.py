@@ -57,9 +57,7 @@ class MessageManager:
         self.writer: SummaryWriter | None = None
         self.reset_time()
 
-    def init_manager(
-        self, save_path: str | os.PathLike, log_to_file: bool, log_iter: int, iteration: int = 0
-    ) -> None:
+    def init_manager(self, save_path: str | os.PathLike, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
         """Begin a training run under `save_path`, counting from `iteration`."""
         self.init_logger(save_path, log_to_file=log_to_file)
         self.info = Odict()

@@ -1,4 +1,5 @@
 """Small residual networks for silhouettes, with the parameter names common for ResNets."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
 """Gait models that a YAML names under model_cfg.model."""
+
 from .baseline import Baseline
 from .deepgaitv2 import DeepGaitV2
 from .gaitgl import GaitGL

@@ -1,4 +1,5 @@
 """GaitBase: a residual network per frame, max over time, one head per body part."""
+
 from __future__ import annotations
 
 from ..base_model import BaseModel

@@ -1,4 +1,5 @@
 """DeepGaitV2: a deeper residual network, per frame (2d), pseudo-3D (p3d) or 3D (3d)."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn

@@ -1,4 +1,5 @@
 """GaitGL: 3D convolutions over the whole body and over its strips side by side."""
+
 from __future__ import annotations
 
 import torch
@@ -87,18 +88,14 @@ class GaitGL(BaseModel):
             )
             self.GLConvA0 = nn.Sequential(GLConv(stem, first, halving=1), GLConv(first, first, halving=1))
             self.GLConvA1 = nn.Sequential(GLConv(first, second, halving=1), GLConv(second, second, halving=1))
-            self.GLConvB2 = nn.Sequential(
-                GLConv(second, last, halving=1), GLConv(last, last, halving=1, concat=True)
-            )
+            self.GLConvB2 = nn.Sequential(GLConv(second, last, halving=1), GLConv(last, last, halving=1, concat=True))
         else:
             stem, first, last = channels
             self.conv3d = nn.Sequential(BasicConv3d(1, stem, **SAME), nn.LeakyReLU())
             self.GLConvA0 = GLConv(stem, first, halving=3)
             self.GLConvA1 = GLConv(first, last, halving=3)
             self.GLConvB2 = GLConv(last, last, halving=3, concat=True)
-        self.LTA = nn.Sequential(
-            BasicConv3d(stem, stem, kernel_size=(3, 1, 1), stride=(3, 1, 1)), nn.LeakyReLU()
-        )
+        self.LTA = nn.Sequential(BasicConv3d(stem, stem, kernel_size=(3, 1, 1), stride=(3, 1, 1)), nn.LeakyReLU())
         self.MaxPool0 = nn.MaxPool3d((1, 2, 2))
         self.TP = TemporalMaxPooling()
         self.HPP = GeMHPP(PARTS)

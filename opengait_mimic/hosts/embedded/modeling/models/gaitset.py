@@ -1,4 +1,5 @@
 """GaitSet: a clip as a set of frames, pooled over time at three depths."""
+
 from __future__ import annotations
 
 from copy import deepcopy
