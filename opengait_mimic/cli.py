@@ -149,8 +149,8 @@ def _terminate(signum, frame):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; mistakes end in one line on standard error, never in a traceback."""
-    # Threads that spin while they wait make a busy machine ten times slower; this is read when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin long while they wait make a busy machine ten times slower; libgomp reads this when it is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")
     signal.signal(signal.SIGTERM, _terminate)
     from opengait_mimic.hosts.launch import RunFailed
 

@@ -79,12 +79,12 @@ def configurations(root: Path, partition: Path, identities: int, protocol: Proto
         "backbone_cfg": {
             "type": "ResNet9",
             "block": "BasicBlock",
-            "channels": [16, 32, 64, 64],
+            "channels": [16, 24, 32, 32],
             "layers": [1, 1, 1, 1],
             "strides": [2, 2, 1, 1],
             "maxpool": False,
         },
-        "SeparateFCs": {"in_channels": 64, "out_channels": 32, "parts_num": 16},
+        "SeparateFCs": {"in_channels": 32, "out_channels": 32, "parts_num": 16},
         "SeparateBNNecks": {"class_num": identities, "in_channels": 32, "parts_num": 16},
         "bin_num": [16],
     }

@@ -126,7 +126,7 @@ def test_gait3d_by_hand(tmp_path, monkeypatch):
 
 def test_gait3d_without_its_partition_names_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="datasets/Gait3D/Gait3D.json"):
+    with pytest.raises(ValueError, match="datasets/Gait3D/Gait3D.json"):
         evaluator.evaluate_Gait3D(walks(("a", "c0", "s0", 0.0)), "Gait3D")
 
 

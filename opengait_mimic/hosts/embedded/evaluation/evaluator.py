@@ -13,7 +13,7 @@ import numpy as np
 from utils import get_msg_mgr
 
 from evaluation import metric as metrics
-from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.errors import ConfigError, DataError, nearest
 
 # Which walking types are gallery and which are probe, by data set and condition.
 GALLERY = {"CASIA-B": ["nm-01", "nm-02", "nm-03", "nm-04"], "OUMVLP": ["01"]}
@@ -43,7 +43,7 @@ def evaluate_indoor_dataset(
         view only, it is compared with itself.
     Raises:
         ConfigError: another data set, or cross_view_gallery.
-        ValueError: no gallery, or no probe.
+        DataError: no gallery, or no probe.
     """
     if dataset not in GALLERY:
         raise ConfigError(f"evaluate_indoor_dataset: unknown data set {dataset!r}; {nearest(dataset, GALLERY)}")
@@ -54,7 +54,7 @@ def evaluate_indoor_dataset(
     probes = {condition: np.isin(types, names) for condition, names in PROBES[dataset].items()}
     probes = {condition: chosen for condition, chosen in probes.items() if chosen.any()}
     if not in_gallery.any() or not probes:
-        raise ValueError(f"{dataset}: the test set has no {'probe' if in_gallery.any() else 'gallery'} sequence")
+        raise DataError(f"{dataset}: the test set has no {'probe' if in_gallery.any() else 'gallery'} sequence")
     view_set = np.unique(views)
     result = {}
     for condition, is_probe in probes.items():
@@ -67,7 +67,7 @@ def evaluate_indoor_dataset(
                     table[i, j] = np.round(metrics.rank_hits(distances, labels[p], labels[g], 1)[0], 2)
         per_view = [np.nanmean(row) for row in table if not np.isnan(row).all()]
         if not per_view:
-            raise ValueError(f"{dataset}: no {condition} probe has a gallery sequence of another view")
+            raise DataError(f"{dataset}: no {condition} probe has a gallery sequence of another view")
         get_msg_mgr().log_info(f"{condition}@R1 by probe view: {' '.join(f'{rank1:.2f}' for rank1 in per_view)}")
         result[f"scalar/test_accuracy/{condition}@R1"] = float(np.mean(per_view))
     _log(dataset, result)
@@ -80,12 +80,12 @@ def evaluate_real_scene(data: dict, dataset: str, metric: str = "euc") -> dict[s
     Returns:
         'scalar/test_accuracy/Rank-1' and 'Rank-5'; Rank-10 and Rank-20 are logged.
     Raises:
-        ValueError: no gallery, or no probe.
+        DataError: no gallery, or no probe.
     """
     embeddings, labels, types, _ = _columns(data)
     p, g = types == GREW_PROBE, types == GREW_GALLERY
     if not p.any() or not g.any():
-        raise ValueError(f"{dataset}: the test set lacks type {GREW_GALLERY} (gallery) or {GREW_PROBE} (probe)")
+        raise DataError(f"{dataset}: the test set lacks type {GREW_GALLERY} (gallery) or {GREW_PROBE} (probe)")
     curve = metrics.rank_hits(metrics.distance(embeddings[p], embeddings[g], metric), labels[p], labels[g], 20)
     scores = _at_ranks(curve, (1, 5, 10, 20))
     _log(dataset, scores)
@@ -98,19 +98,19 @@ def evaluate_Gait3D(data: dict, dataset: str, metric: str = "euc") -> dict[str, 
     Returns:
         'scalar/test_accuracy/' Rank-1, Rank-5, Rank-10, mAP and mINP.
     Raises:
-        FileNotFoundError: no partition file datasets/Gait3D/Gait3D.json in the working directory.
-        ValueError: it lists no PROBE_SET, or no probe or gallery sequence is in the data.
+        DataError: no partition file datasets/Gait3D/Gait3D.json in the working directory,
+            or it lists no PROBE_SET, or no probe or gallery sequence is in the data.
     """
     if not GAIT3D_PARTITION.is_file():
-        raise FileNotFoundError(f"evaluate_Gait3D: no file ./{GAIT3D_PARTITION.as_posix()}, which names the probes")
+        raise DataError(f"evaluate_Gait3D: no file ./{GAIT3D_PARTITION.as_posix()}, which names the probes")
     listed = json.loads(GAIT3D_PARTITION.read_text(encoding="utf-8")).get("PROBE_SET")
     if not listed:
-        raise ValueError(f"./{GAIT3D_PARTITION.as_posix()}: expected a list PROBE_SET")
+        raise DataError(f"./{GAIT3D_PARTITION.as_posix()}: expected a list PROBE_SET")
     embeddings, labels, types, views = _columns(data)
     names = ["-".join(parts) for parts in zip(labels, types, views, strict=True)]
     p = np.isin(names, listed)
     if not p.any() or p.all():
-        raise ValueError(f"{dataset}: the test set has no {'gallery' if p.any() else 'probe'} sequence")
+        raise DataError(f"{dataset}: the test set has no {'gallery' if p.any() else 'probe'} sequence")
     distances = metrics.distance(embeddings[p], embeddings[~p], metric)
     curve, mean_precision, mean_penalty = metrics.retrieval(distances, labels[p], labels[~p])
     result = _at_ranks(curve, (1, 5, 10))

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from utils import device
 
-from opengait_mimic.errors import ConfigError
+from opengait_mimic.errors import ConfigError, DataError
 
 METRICS = ("euc", "cos")
 CELLS_AT_ONCE = 2**24
@@ -68,13 +68,13 @@ def retrieval(
         (cmc [m], mAP, mINP): the cumulative match curve, mean average precision, mean inverse negative
         penalty.
     Raises:
-        ValueError: no probe has a match.
+        DataError: no probe has a match.
     """
     order = np.argsort(distances, axis=1, kind="stable")
     hits = gallery_labels[order] == probe_labels[:, None]
     hits = hits[hits.any(1)]
     if not len(hits):
-        raise ValueError("no probe has a sequence of the same subject in the gallery")
+        raise DataError("no probe has a sequence of the same subject in the gallery")
     found = hits.cumsum(1)
     matches = found[:, -1]
     places = np.arange(1, hits.shape[1] + 1)

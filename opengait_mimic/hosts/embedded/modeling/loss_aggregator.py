@@ -44,7 +44,7 @@ class LossAggregator(nn.Module):
         Returns:
             (loss_sum, info): a scalar, and 'scalar/…' entries to log.
         Raises:
-            ValueError: keyword arguments for a loss that is not configured.
+            ConfigError: keyword arguments for a loss that is not configured.
         """
         loss_sum, info = 0.0, Odict()
         for key, value in training_feats.items():
@@ -57,5 +57,5 @@ class LossAggregator(nn.Module):
                 loss_sum = loss_sum + value.mean()
                 info[f"scalar/{key}"] = value.detach().mean()
             else:
-                raise ValueError(f"training_feat {key!r} has no loss in loss_cfg; {nearest(key, self.losses)}")
+                raise ConfigError(f"training_feat {key!r} has no loss in loss_cfg; {nearest(key, self.losses)}")
         return loss_sum, info
