@@ -12,8 +12,10 @@ from opengait_mimic.config import (
     NetworkSpec,
     backbone_spec,
     check_model_keys,
+    distils,
     lifted,
     occlusion_settings,
+    prepared_by,
     read_yaml,
     restore_hint,
     section,
@@ -22,7 +24,7 @@ from opengait_mimic.config import (
 )
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest
 from opengait_mimic.hosts import EMBEDDED, module_folder
-from opengait_mimic.losses.functional import check_mickd_options
+from opengait_mimic.losses.functional import PAIRS, check_mickd_options
 from opengait_mimic.occlusion import Occlusion
 
 SECTIONS = (
@@ -109,8 +111,15 @@ def _check_model(cfgs: dict, training: bool) -> None:
     if training:
         if ven is not None:
             _exists(ven, "VEN", "model_cfg: ven")
-        if model == "MimicGait" or model_cfg.get("init_from_teacher"):
+        if model_cfg.get("init_from_teacher") or (model == "MimicGait" and any(map(distils, losses))):
             _exists(teacher, "teacher", "model_cfg: teacher")
+        own = prepared_by(cfgs["trainer_cfg"].get("transform"))
+        for spec, what in ((teacher, "teacher"), (ven, "VEN")):
+            if spec is not None and spec.prepared_by and spec.prepared_by != own:
+                raise ConfigError(
+                    f"trainer_cfg: transform: the {what} learned from silhouettes by {spec.prepared_by}, "
+                    f"here they are made by {own or 'something else'}"
+                )
 
 
 def _check_loss(loss: object) -> None:
@@ -124,11 +133,11 @@ def _check_loss(loss: object) -> None:
         if key not in allowed:
             raise ConfigError(f"loss_cfg: {loss['type']}: unknown key {key!r}; {nearest(key, allowed)}")
     if loss["type"] == "MiCKDLoss":
-        pairs = options.get("pairs", ("mimic_mimic",))
+        pairs = options.get("pairs", PAIRS)
         pairs = tuple(pairs) if isinstance(pairs, (list, tuple)) else (pairs,)
         try:
             check_mickd_options(options.get("margin", 0.2), pairs, options.get("anchors", "mimic"),
-                                options.get("reduction", "sum"))  # fmt: skip
+                                options.get("reduction", "mean_nonzero"))  # fmt: skip
         except ValueError as error:
             raise ConfigError(f"loss_cfg: MiCKDLoss: {error}") from None
 

@@ -6,13 +6,14 @@ Nothing here needs a host, so that a command can check a configuration before it
 from __future__ import annotations
 
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.losses.functional import PAIRS
 from opengait_mimic.occlusion import Mixture, mixture
 
 MODELS = ("VisibilityEstimation", "OcclusionAware", "MimicGait")
@@ -33,12 +34,14 @@ class NetworkSpec:
         dataset_name: the data set it was made for (GaitGL's architecture depends on it).
         checkpoint: where its trained weights are, if that can be told.
         kinds: for a VEN, the mixture it was trained on.
+        prepared_by: how its silhouettes get their width, "" where that cannot be told.
     """
 
     model_cfg: dict
     dataset_name: str
     checkpoint: Path | None
     kinds: Mixture | None = None
+    prepared_by: str = ""
 
 
 def shipped(folder: str) -> Path:
@@ -135,7 +138,7 @@ def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
     else:
         raise ConfigError(f"model_cfg: backbone: expected a YAML path or a model_cfg, found {backbone!r}")
     if teacher.get("checkpoint"):
-        spec = NetworkSpec(spec.model_cfg, spec.dataset_name, Path(teacher["checkpoint"]))
+        spec = replace(spec, checkpoint=Path(teacher["checkpoint"]))
     return spec
 
 
@@ -156,7 +159,31 @@ def ven_spec(model_cfg: dict) -> NetworkSpec | None:
     if spec.kinds is None or spec.model_cfg.get("model") != "VisibilityEstimation":
         raise ConfigError(f"model_cfg: ven: {ven['config']} does not train a VisibilityEstimation on occlusions")
     checkpoint = Path(ven["checkpoint"]) if ven.get("checkpoint") else spec.checkpoint
-    return NetworkSpec(spec.model_cfg, spec.dataset_name, checkpoint, spec.kinds)
+    return replace(spec, checkpoint=checkpoint)
+
+
+def distils(loss_cfg: dict) -> bool:
+    """Whether a loss looks at the teacher: L2KDLoss, or MiCKDLoss with a pair that involves it.
+
+    Args:
+        loss_cfg: one loss's entry.
+    """
+    if loss_cfg["type"] != "MiCKDLoss":
+        return loss_cfg["type"] == "L2KDLoss"
+    pairs = loss_cfg.get("pairs", PAIRS)
+    pairs = (pairs,) if isinstance(pairs, str) else tuple(pairs)
+    return pairs != ("mimic_mimic",) or loss_cfg.get("anchors", "mimic") == "both"
+
+
+def prepared_by(transforms: object) -> str:
+    """How silhouettes get their width, as a YAML's transform list says: the name and arguments of that step."""
+    first = transforms[0] if isinstance(transforms, list) and transforms else transforms
+    steps = first.get("trf_cfg") if isinstance(first, dict) and first.get("type") == "Compose" else [first]
+    for step in steps if isinstance(steps, list) else []:
+        if isinstance(step, dict) and str(step.get("type")).startswith("BaseSil"):
+            cut = f" with cutting {step['cutting']}" if step.get("cutting") is not None else ""
+            return f"{step['type']}{cut}"
+    return ""
 
 
 def _mapping(value: object, key: str, allowed: tuple[str, ...]) -> dict:
@@ -189,9 +216,10 @@ def _spec_of_yaml(path: str, key: str, iteration: int | None) -> NetworkSpec:
         checkpoint = checkpoint_path(dataset, model, save_name, hint)
     else:
         checkpoint = None
-    occlusion = lifted(section(cfgs, "trainer_cfg", path).get("transform"), f"{path}: trainer_cfg")[1]
+    transforms = section(cfgs, "trainer_cfg", path).get("transform")
+    occlusion = lifted(transforms, f"{path}: trainer_cfg")[1]
     kinds = None if occlusion is None else mixture(occlusion.get("kinds"))
-    return NetworkSpec(model_cfg, dataset, checkpoint, kinds)
+    return NetworkSpec(model_cfg, dataset, checkpoint, kinds, prepared_by(transforms))
 
 
 def lifted(transforms: object, where: str) -> tuple[object, dict | None]:

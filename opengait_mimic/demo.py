@@ -79,7 +79,7 @@ def configurations(root: Path, partition: Path, identities: int, protocol: Proto
         "backbone_cfg": {
             "type": "ResNet9",
             "block": "BasicBlock",
-            "channels": [16, 24, 32, 32],
+            "channels": [8, 16, 32, 32],
             "layers": [1, 1, 1, 1],
             "strides": [2, 2, 1, 1],
             "maxpool": False,

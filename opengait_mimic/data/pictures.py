@@ -42,7 +42,7 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
                 _outline(axes, plan.boxes[frame])
             if column == 0:
                 axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
-    figure.subplots_adjust(left=0.22, right=0.99, top=0.99, bottom=0.01, wspace=0.04, hspace=0.06)
+    figure.subplots_adjust(left=0.15, right=0.99, top=0.99, bottom=0.01, wspace=0.04, hspace=0.06)
     figure.savefig(target)
 
 

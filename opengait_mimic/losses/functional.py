@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from opengait_mimic.errors import nearest
+
 PAIRS = ("same_instance", "cross_instance", "mimic_mimic")
 ANCHORS = ("mimic", "both")
 REDUCTIONS = ("mean_nonzero", "sum")
@@ -55,7 +57,7 @@ def mickd_with_counts(
 
 
 def _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
-    pairs = tuple(pairs)
+    pairs = (pairs,) if isinstance(pairs, str) else tuple(pairs)
     check_mickd_options(margin, pairs, anchors, reduction)
     if mimic.ndim != 2 or labels.shape != mimic.shape[:1]:
         raise ValueError(f"expected features [n, d] and labels [n], got {list(mimic.shape)} and {list(labels.shape)}")
@@ -68,9 +70,8 @@ def _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)
             raise ValueError(f"mimic {list(mimic.shape)} and teacher {list(teacher.shape)} differ in shape")
         features, labels = torch.cat((mimic, teacher)), torch.cat((labels, labels))
     n = len(mimic)
-    wide = torch.float64 if features.dtype == torch.float64 else torch.float32
     with torch.autocast(features.device.type, enabled=False):
-        features = features.to(wide)
+        features = _wide(features)
         if normalize:
             features = F.normalize(features, dim=1)
         chosen = features if anchors == "both" else features[:n]
@@ -85,8 +86,6 @@ def _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)
 
 def check_mickd_options(margin, pairs, anchors, reduction) -> None:
     """Raise ValueError for an option that `mickd` does not know."""
-    from opengait_mimic.errors import nearest
-
     if not pairs or len(set(map(str, pairs))) != len(pairs):
         raise ValueError(f"pairs: {list(pairs)} is empty or names a pair twice")
     for name, values, allowed in (
@@ -164,7 +163,7 @@ def l2_distillation(mimic: torch.Tensor, teacher: torch.Tensor, normalize: bool 
     """
     if mimic.shape != teacher.shape:
         raise ValueError(f"mimic {list(mimic.shape)} and teacher {list(teacher.shape)} differ in shape")
-    mimic, teacher = mimic.float(), teacher.float()
+    mimic, teacher = _wide(mimic), _wide(teacher)
     if normalize:
         mimic, teacher = F.normalize(mimic, dim=1), F.normalize(teacher, dim=1)
     return (mimic - teacher).square().sum(1).mean()
@@ -187,6 +186,11 @@ def visibility(
     Returns:
         The loss and its two terms (cross entropy, mean squared error without λ).
     """
-    entropy = F.cross_entropy(logits.float(), kind)
-    squared = F.mse_loss(amount.float(), true_amount.float())
+    entropy = F.cross_entropy(_wide(logits), kind)
+    squared = F.mse_loss(_wide(amount), _wide(true_amount))
     return entropy + weight * squared, entropy, squared
+
+
+def _wide(x: torch.Tensor) -> torch.Tensor:
+    """At least single precision."""
+    return x if x.dtype == torch.float64 else x.float()

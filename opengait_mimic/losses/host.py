@@ -5,17 +5,10 @@ from __future__ import annotations
 import torch
 from modeling.losses.base import BaseLoss
 
+from opengait_mimic.config import distils
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.losses import functional
 from opengait_mimic.losses.gather import gather, world_size
-
-
-def distils(loss_cfg: dict) -> bool:
-    """Whether a loss of `loss_cfg` looks at the teacher: L2KDLoss, or MiCKDLoss with a pair that involves it."""
-    pairs = loss_cfg.get("pairs", functional.PAIRS)
-    pairs = (pairs,) if isinstance(pairs, str) else tuple(pairs)
-    involved = pairs != ("mimic_mimic",) or loss_cfg.get("anchors", "mimic") == "both"
-    return loss_cfg["type"] == "L2KDLoss" or (loss_cfg["type"] == "MiCKDLoss" and involved)
 
 
 class MiCKDLoss(BaseLoss):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 
 from opengait_mimic.checkpoints import load_weights, read_weights
-from opengait_mimic.config import NetworkSpec, backbone_spec, ven_spec
+from opengait_mimic.config import NetworkSpec, backbone_spec, distils, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.losses.host import distils
 from opengait_mimic.models.backbone import Backbone, probe
 from opengait_mimic.models.occluded import OccludedModel, loss_entries, wanted_losses
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork

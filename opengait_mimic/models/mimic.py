@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opengait_mimic.losses.host import distils
+from opengait_mimic.config import distils
 from opengait_mimic.models.guided import GuidedModel, build_teacher
 from opengait_mimic.models.occluded import check_losses, loss_entries
 

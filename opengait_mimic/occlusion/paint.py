@@ -51,9 +51,9 @@ def visible(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     whole_rows = (left == 0) & (right == width) & (bottom - top < height)
     whole_columns = (top == 0) & (bottom == height) & (right - left < width)
     first_row = torch.where(whole_rows & (top == 0), bottom, 0)
-    last_row = torch.where(whole_rows & (bottom == height) & (bottom > top), top, height)
+    last_row = torch.where(whole_rows & (bottom == height), top, height)
     first_column = torch.where(whole_columns & (left == 0), right, 0)
-    last_column = torch.where(whole_columns & (right == width) & (right > left), left, width)
+    last_column = torch.where(whole_columns & (right == width), left, width)
     return torch.stack((first_row, last_row, first_column, last_column), dim=-1)
 
 
@@ -67,14 +67,14 @@ def stretch(frames: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         boxes: [f, 4] (top, bottom, left, right) of at least one pixel each.
     """
     height, width = frames.shape[-2:]
-    values = frames if frames.is_floating_point() else frames.float()
+    values = frames if frames.dtype == torch.float64 else frames.float()
     low, high, share = _sources(boxes[:, 0], boxes[:, 1], height, values.dtype)
     rows = torch.lerp(_take_rows(values, low), _take_rows(values, high), share[:, :, None])
     low, high, share = _sources(boxes[:, 2], boxes[:, 3], width, values.dtype)
     columns = rows.transpose(1, 2)
     columns = torch.lerp(_take_rows(columns, low), _take_rows(columns, high), share[:, :, None])
     out = columns.transpose(1, 2)
-    return out if frames.is_floating_point() else out.round().to(frames.dtype)
+    return out.to(frames.dtype) if frames.is_floating_point() else out.round().to(frames.dtype)
 
 
 def _sources(start: torch.Tensor, end: torch.Tensor, size: int, dtype: torch.dtype):
