@@ -79,7 +79,7 @@ def configurations(root: Path, partition: Path, identities: int, protocol: Proto
         "backbone_cfg": {
             "type": "ResNet9",
             "block": "BasicBlock",
-            "channels": [8, 16, 32, 32],
+            "channels": [16, 24, 32, 32],
             "layers": [1, 1, 1, 1],
             "strides": [2, 2, 1, 1],
             "maxpool": False,
@@ -121,7 +121,7 @@ def configurations(root: Path, partition: Path, identities: int, protocol: Proto
                     "batch_size": [8, 4],
                     "batch_shuffle": True,
                     "sample_type": "fixed_unordered",
-                    "frames_num_fixed": 4,
+                    "frames_num_fixed": 3,
                 },
                 "transform": _transform(kinds),
             },
@@ -137,10 +137,10 @@ def configurations(root: Path, partition: Path, identities: int, protocol: Proto
         "teacher": run("teacher", backbone, identity_losses, 400),
         "baseline1": run("teacher", backbone, identity_losses, 400, test_kinds=OCCLUDED),
         "ven": run("ven", ven, visibility, 250, WITH_CLEAN, WITH_CLEAN, "evaluate_visibility"),
-        "baseline2": run("baseline2", aware, identity_losses, 300, OCCLUDED, OCCLUDED),
-        "control": run("control", vanilla, [control], 300, OCCLUDED, OCCLUDED),
-        "vanilla": run("vanilla", vanilla, [mickd], 300, OCCLUDED, OCCLUDED),
-        "mimic": run("mimic", guided, [mickd], 300, OCCLUDED, OCCLUDED),
+        "baseline2": run("baseline2", aware, identity_losses, 250, OCCLUDED, OCCLUDED),
+        "control": run("control", vanilla, [control], 250, OCCLUDED, OCCLUDED),
+        "vanilla": run("vanilla", vanilla, [mickd], 250, OCCLUDED, OCCLUDED),
+        "mimic": run("mimic", guided, [mickd], 250, OCCLUDED, OCCLUDED),
     }
 
 
@@ -189,8 +189,8 @@ def run_demo(out: Path, data: Path | None, partition: Path | None, seed: int, sa
     started = time.monotonic()
     if data is None:
         data, partition = out / "walkers", out / "walkers.json"
-        say("Generating walkers: 150 for training, 120 others for the test")
-        generate_walkers(data, partition, 150, 120, sequences=8, frames=20, seed=seed, width=44,
+        say("Generating walkers: 150 for training, 100 others for the test")
+        generate_walkers(data, partition, 150, 100, sequences=8, frames=20, seed=seed, width=44,
                          progress=_bar("walkers"))  # fmt: skip
     data, partition = data.resolve(), partition.resolve()
     for part in ("TRAIN_SET", "TEST_SET"):

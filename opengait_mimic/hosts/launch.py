@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 
@@ -41,9 +42,17 @@ def launch(run: Run, processes: int = 1) -> None:
         "LOCAL_WORLD_SIZE": str(processes),
     }
     messages = mp.get_context("spawn").SimpleQueue()
+    arguments = (run, environment, messages, mp.get_start_method())
+    running = mp.start_processes(_work, arguments, processes, join=False, start_method="spawn")
     try:
-        arguments = (run, environment, messages, mp.get_start_method())
-        mp.start_processes(_work, arguments, processes, start_method="spawn")
+        while not running.join():
+            pass
+    except KeyboardInterrupt:
+        for process in running.processes:
+            process.terminate()
+        for process in running.processes:
+            process.join()
+        raise
     except mp.ProcessRaisedException as error:
         raise RunFailed(str(error), expected=False) from None
     except mp.ProcessExitedException as error:
@@ -55,6 +64,8 @@ def launch(run: Run, processes: int = 1) -> None:
 def _work(rank: int, run: Run, environment: dict[str, str], messages, start_method: str) -> None:
     # A spawned process would also spawn the loader's workers, which then rerun the host's main program.
     mp.set_start_method(start_method, force=True)
+    # Ctrl-C is for the launching process, which then ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:

@@ -93,11 +93,18 @@ def probe(backbone: Backbone, frames: int = 6, height: int = 64, width: int = 44
     """Run one small clip through a backbone, in eval mode, to learn its embedding's shape and its idle parameters.
 
     Weights, statistics and random generators stay as they are.
+
+    Raises:
+        ConfigError: the parts of its model_cfg do not fit each other.
     """
     was_training = backbone.training
     backbone.eval()
     with torch.enable_grad():
-        embeddings = backbone(torch.ones(1, frames, height, width))
+        try:
+            embeddings = backbone(torch.ones(1, frames, height, width))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"backbone: {type(backbone.model).__name__} cannot embed silhouettes: {reason}") from None
         parameters = [p for p in backbone.parameters() if p.requires_grad]
         used = torch.autograd.grad(embeddings.sum(), parameters, allow_unused=True)
     backbone.train(was_training)

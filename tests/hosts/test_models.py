@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -192,6 +193,11 @@ class TestBackbone:
         with pytest.raises(ConfigError, match="'Baselin'.*did you mean 'Baseline'"):
             Backbone({"model": "Baselin"})
 
+    def test_a_model_cfg_that_contradicts_itself_says_so(self):
+        cfg = {**GAITBASE, "SeparateFCs": {"in_channels": 16, "out_channels": 8, "parts_num": 16}}
+        with pytest.raises(ConfigError, match="Baseline cannot embed silhouettes"):
+            probe(Backbone(cfg))
+
     def test_a_model_cfg_that_lacks_a_key_says_which(self):
         with pytest.raises(ConfigError, match="Baseline.*SeparateFCs"):
             Backbone({k: v for k, v in GAITBASE.items() if k != "SeparateFCs"})
@@ -354,7 +360,9 @@ class TestMimic:
             assert results[f"scalar/RP/{rank}"] == pytest.approx(results[f"scalar/test_accuracy/{rank}"] / hp)
 
     def test_a_checkpoint_of_another_architecture_is_named(self, data, trained):
-        Path("wide.yaml").write_text(Path("teacher.yaml").read_text().replace("- 8\n", "- 16\n"))
+        wide = read_yaml("teacher.yaml")
+        wide["model_cfg"]["backbone_cfg"]["channels"] = [6, 6, 8, 8]
+        Path("wide.yaml").write_text(yaml.safe_dump(wide))
         with pytest.raises(CheckpointError, match="teacher-00003.pt is not a checkpoint of this teacher"):
             self.build(data, backbone="wide.yaml")
 
@@ -375,16 +383,14 @@ class TestMimic:
 class TestVisibilityEstimation:
     def test_learns_what_is_hidden(self, data, here):
         kinds = [{"kind": "top", "prob": 0.4}, {"kind": "bottom", "prob": 0.4}]
-        cfgs = configuration(data, "v", {"model": "VisibilityEstimation", "channels": [8, 8, 16], "feature": 16},
-                             [{"type": "VisibilityLoss", "log_prefix": "visibility"}], kinds, total=60)  # fmt: skip
+        cfgs = configuration(data, "v", {"model": "VisibilityEstimation", "channels": [8, 16, 32], "feature": 32},
+                             [{"type": "VisibilityLoss", "log_prefix": "visibility"}], kinds, total=120)  # fmt: skip
         cfgs["optimizer_cfg"] = {"solver": "Adam", "lr": 3.0e-3}
         cfgs["evaluator_cfg"]["eval_func"] = "evaluate_visibility"
-        model = VisibilityEstimation(cfgs, training=True)
-        assert model.network.kind.out_features == 3
-        BaseModel.run_train(model)
-        model.save_ckpt(60)
+        run(copy.deepcopy(cfgs), training=True)
         tested = VisibilityEstimation(cfgs, training=False)
-        tested.resume_ckpt(60)
+        assert tested.network.kind.out_features == 3, "clean, top, bottom"
+        tested.resume_ckpt(120)
         results = VisibilityEstimation.run_test(tested)
         assert results["scalar/test_visibility/accuracy"] > 80
         assert results["scalar/test_visibility/amount_error"] < 0.15
@@ -408,7 +414,7 @@ class TestOcclusionAware:
 
 @pytest.mark.parametrize("path", sorted(shipped("configs").rglob("*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_every_shipped_configuration_builds(path, here, monkeypatch):
-    monkeypatch.setattr(BaseModel, "get_loader", lambda self, data_cfg, train=True: None)
+    monkeypatch.setattr(BaseModel, "get_loader", lambda self, data_cfg, train=True: SimpleNamespace(collate_fn=None))
     cfgs = merge(defaults("embedded"), read_yaml(path))
     cfgs["evaluator_cfg"]["restore_hint"] = 0
     model = getattr(host_models, cfgs["model_cfg"]["model"])(cfgs, training=False)
