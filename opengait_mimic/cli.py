@@ -77,6 +77,8 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file):
     from opengait_mimic.hosts.worker import Run
 
     host = choose(host)
+    if "RANK" in os.environ:  # torchrun has started the processes already
+        nproc = int(os.environ["WORLD_SIZE"])
     check_device(device, nproc)
     check(cfgs, host, phase, nproc, iteration or 0)
     launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file), nproc)

@@ -134,13 +134,13 @@ def configurations(root: Path, partition: Path, identities: int, protocol: Proto
     aware = {"model": "OcclusionAware", **teacher}
     control = {**mickd, "pairs": ["mimic_mimic"]}
     return {
-        "teacher": run("teacher", backbone, identity_losses, 400),
-        "baseline1": run("teacher", backbone, identity_losses, 400, test_kinds=OCCLUDED),
+        "teacher": run("teacher", backbone, identity_losses, 300),
+        "baseline1": run("teacher", backbone, identity_losses, 300, test_kinds=OCCLUDED),
         "ven": run("ven", ven, visibility, 250, WITH_CLEAN, WITH_CLEAN, "evaluate_visibility"),
-        "baseline2": run("baseline2", aware, identity_losses, 250, OCCLUDED, OCCLUDED),
-        "control": run("control", vanilla, [control], 250, OCCLUDED, OCCLUDED),
-        "vanilla": run("vanilla", vanilla, [mickd], 250, OCCLUDED, OCCLUDED),
-        "mimic": run("mimic", guided, [mickd], 250, OCCLUDED, OCCLUDED),
+        "baseline2": run("baseline2", aware, identity_losses, 200, OCCLUDED, OCCLUDED),
+        "control": run("control", vanilla, [control], 200, OCCLUDED, OCCLUDED),
+        "vanilla": run("vanilla", vanilla, [mickd], 200, OCCLUDED, OCCLUDED),
+        "mimic": run("mimic", guided, [mickd], 200, OCCLUDED, OCCLUDED),
     }
 
 

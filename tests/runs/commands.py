@@ -8,7 +8,21 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+import pytest
 import yaml
+
+CACHE = Path.home() / ".cache" / "opengait-mimic"
+NO_CHECKOUT = "no OpenGait checkout: set OPENGAIT_ROOT or put one into ~/.cache/opengait-mimic/OpenGait"
+
+
+def checkout(name: str) -> Path:
+    """An OpenGait checkout; skips where it is not there."""
+    root = CACHE / name
+    if name == "OpenGait" and os.environ.get("OPENGAIT_ROOT"):
+        root = Path(os.environ["OPENGAIT_ROOT"])
+    if not (root / "opengait" / "main.py").is_file():
+        pytest.skip(NO_CHECKOUT if name == "OpenGait" else f"no {name} in ~/.cache/opengait-mimic")
+    return root
 
 
 def write_yamls(folder: Path, data: dict) -> None:

@@ -146,7 +146,8 @@ def test_interrupted_it_ends_quietly_and_takes_its_processes_along(folder, how, 
     process = subprocess.Popen(
         [sys.executable, "-m", "opengait_mimic", "train", "--cfgs", "teacher.yaml", "--host", "embedded",
          "--device", "cpu", "--nproc", processes],
-        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
     for line in process.stdout:
         if "iteration" in line:

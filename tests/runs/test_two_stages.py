@@ -7,7 +7,6 @@ and the OpenGait checkouts found (OPENGAIT_ROOT, else the cache folder, where `O
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,24 +15,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import environment, opengait_mimic, write_yamls
+from commands import checkout, environment, opengait_mimic, write_yamls
 
 from opengait_mimic.data import generate_walkers, render_recordings
 from opengait_mimic.hosts.install import install
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "cmu-walk"
-CACHE = Path.home() / ".cache" / "opengait-mimic"
-NO_CHECKOUT = "no OpenGait checkout: set OPENGAIT_ROOT or put one into ~/.cache/opengait-mimic/OpenGait"
-
-
-def checkout(name: str) -> Path:
-    """An OpenGait checkout; skips where it is not there."""
-    root = CACHE / name
-    if name == "OpenGait" and os.environ.get("OPENGAIT_ROOT"):
-        root = Path(os.environ["OPENGAIT_ROOT"])
-    if not (root / "opengait" / "main.py").is_file():
-        pytest.skip(NO_CHECKOUT if name == "OpenGait" else f"no {name} in ~/.cache/opengait-mimic")
-    return root
 
 
 @pytest.fixture(scope="session")
