@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,12 +15,11 @@ from opengait_mimic.errors import HostError, MimicError
 from opengait_mimic.hosts.worker import Run, limit_threads, run_main
 
 
-class RunFailed(Exception):
-    """A process of the run ended with an error; `message` is its one line, or the traceback."""
+GRACE = 10.0  # seconds a process has to end by itself
 
-    def __init__(self, message: str, expected: bool):
-        super().__init__(message)
-        self.expected = expected
+
+class RunFailed(Exception):
+    """A process of the run ended with an error: its traceback, or one line."""
 
 
 def launch(run: Run, processes: int = 1) -> None:
@@ -47,25 +47,32 @@ def launch(run: Run, processes: int = 1) -> None:
     try:
         while not running.join():
             pass
-    except KeyboardInterrupt:
-        for process in running.processes:
-            process.terminate()
-        for process in running.processes:
-            process.join()
-        raise
     except mp.ProcessRaisedException as error:
-        raise RunFailed(str(error), expected=False) from None
+        raise RunFailed(str(error)) from None
     except mp.ProcessExitedException as error:
         if not messages.empty():
             raise MimicError(messages.get()) from None
-        raise RunFailed(f"a process of the run ended with exit code {error.exit_code}", True) from None
+        raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
+    finally:
+        _end(running.processes)
+
+
+def _end(processes: list) -> None:
+    """End processes that still run, and whatever any of them left behind, such as its loader's workers."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(GRACE)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _work(rank: int, run: Run, environment: dict[str, str], messages, start_method: str) -> None:
     # A spawned process would also spawn the loader's workers, which then rerun the host's main program.
     mp.set_start_method(start_method, force=True)
-    # Ctrl-C is for the launching process, which then ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C is for the launching process, which then ends this one and its group.
+    os.setpgrp()
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:

@@ -48,12 +48,12 @@ def run_main(run: Run) -> None:
     from opengait_mimic.plugin import register
 
     register()
-    if run.phase == "train":
-        cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
-        if cfgs["model_cfg"]["model"] in ("MimicGait", "OcclusionAware"):
-            from opengait_mimic.models.guided import rehearse
+    from opengait_mimic.models.backbone import host_model
+    from opengait_mimic.models.guided import GuidedModel, rehearse
 
-            rehearse(cfgs)
+    cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
+    if issubclass(host_model(cfgs["model_cfg"]["model"]), GuidedModel) and run.phase == "train":
+        rehearse(cfgs)
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))
     # The group is there already; the host's own start of it has nothing left to do.

@@ -14,6 +14,22 @@ from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.networks.clips import clip_lengths, split_clips
 
 
+def host_model(name: object, key: str = "model_cfg: model") -> type[BaseModel]:
+    """The host's model class of that name, ours included.
+
+    Args:
+        name: the class. key: where it was named, for the message.
+    Raises:
+        ConfigError: the host has no such model.
+    """
+    found = getattr(host_models, str(name), None)
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return found
+    classes = {k: v for k, v in vars(host_models).items() if isinstance(v, type) and v is not BaseModel}
+    known = sorted(k for k, v in classes.items() if issubclass(v, BaseModel))
+    raise ConfigError(f"{key}: the host has no model {name!r}; {nearest(name, known)}")
+
+
 class Backbone(nn.Module):
     """An OpenGait model class built by its own model_cfg, without loaders, losses or optimizer.
 
@@ -29,13 +45,9 @@ class Backbone(nn.Module):
     def __init__(self, model_cfg: dict, dataset_name: str = "CASIA-B"):
         super().__init__()
         name = model_cfg.get("model")
-        host_class = getattr(host_models, str(name), None)
-        if not (isinstance(host_class, type) and issubclass(host_class, BaseModel)):
-            known = sorted(k for k, v in vars(host_models).items()
-                           if isinstance(v, type) and issubclass(v, BaseModel) and v is not BaseModel)  # fmt: skip
-            raise ConfigError(f"backbone: the host has no model {name!r}; {nearest(name, known)}")
+        model_class = host_model(name, "backbone")
         # BaseModel's constructor would also make loaders, losses and an optimizer.
-        model = host_class.__new__(host_class)
+        model = model_class.__new__(model_class)
         nn.Module.__init__(model)
         model.cfgs = {"data_cfg": {"dataset_name": dataset_name}, "model_cfg": model_cfg}
         model.msg_mgr = get_msg_mgr()

@@ -29,9 +29,10 @@ def data(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("data")
     root, partition = folder / "sils", folder / "sils.json"
     if SHARED.is_dir():
-        sets = render_recordings(root, partition, SHARED, views=[90], frames=60)
+        # OpenGait's evaluation wants twenty sequences in the gallery
+        sets = render_recordings(root, partition, SHARED, views=[90], frames=30)
     else:
-        sets = generate_walkers(root, partition, 6, 6, sequences=4, frames=12)
+        sets = generate_walkers(root, partition, 6, 12, sequences=4, frames=12)
     return {"root": root, "partition": partition, "identities": len(sets["TRAIN_SET"])}
 
 
