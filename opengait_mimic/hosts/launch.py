@@ -14,7 +14,6 @@ import torch.multiprocessing as mp
 from opengait_mimic.errors import HostError, MimicError
 from opengait_mimic.hosts.worker import Run, limit_threads, run_main
 
-
 GRACE = 10.0  # seconds a process has to end by itself
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,6 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+NEEDED_BY_OPENGAIT = (
+    "torchvision", "lightly", "cv2", "einops", "sklearn", "imageio", "requests", "pydantic", "dateutil", "aenum",
+    "pytorch_lightning", "hydra", "omegaconf",
+)  # fmt: skip
 CACHE = Path.home() / ".cache" / "opengait-mimic"
 NO_CHECKOUT = "no OpenGait checkout: set OPENGAIT_ROOT or put one into ~/.cache/opengait-mimic/OpenGait"
 
@@ -22,6 +27,9 @@ def checkout(name: str) -> Path:
         root = Path(os.environ["OPENGAIT_ROOT"])
     if not (root / "opengait" / "main.py").is_file():
         pytest.skip(NO_CHECKOUT if name == "OpenGait" else f"no {name} in ~/.cache/opengait-mimic")
+    missing = [module for module in NEEDED_BY_OPENGAIT if importlib.util.find_spec(module) is None]
+    if missing:
+        pytest.skip(f"OpenGait needs what is not installed here: {', '.join(missing)}")
     return root
 
 

@@ -47,7 +47,8 @@ def weights(folder: Path, model: str, name: str) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True)["model"]
 
 
-HOSTS = ["embedded", "OpenGait", "OpenGait-v2.0"]
+OLDER = pytest.param("OpenGait-v2.0", marks=pytest.mark.heavy)
+HOSTS = ["embedded", "OpenGait", OLDER]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
