@@ -45,9 +45,11 @@ class NetworkSpec:
 
 
 def shipped(folder: str) -> Path:
-    """The folder `configs` or `patches` that comes with the package."""
-    beside = Path(__file__).resolve().parent.parent / folder
-    return beside if beside.is_dir() else Path(sysconfig.get_path("data")) / "share/opengait-mimic" / folder
+    """The folder `configs` or `patches` that comes with the package: in its source tree, else where pip puts it."""
+    source = Path(__file__).resolve().parent.parent
+    if (source / "setup.cfg").is_file():
+        return source / folder
+    return Path(sysconfig.get_path("data"), "share", "opengait-mimic", folder)
 
 
 def find(path: str, key: str) -> Path:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modeling.base_model import BaseModel
 
+from opengait_mimic.errors import ConfigError
 from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_losses
 from opengait_mimic.networks import VisibilityNetwork
 
@@ -18,7 +21,13 @@ class VisibilityEstimation(OccludedModel):
     """
 
     def build_network(self, model_cfg: dict) -> None:
-        classes = self.kinds.classes if self.kinds else self.occlusion["evaluator_cfg"].mixture.classes
+        trained, tested = self.kinds, self.occlusion["evaluator_cfg"]
+        if trained and tested:
+            unknown = set(tested.mixture.names) - set(trained.names)
+            if unknown:
+                raise ConfigError(f"evaluator_cfg: Occlusion: the VEN does not learn {', '.join(sorted(unknown))}")
+            tested.mixture = replace(tested.mixture, known=trained.names)
+        classes = (trained or tested.mixture).classes
         settings = {k: v for k, v in model_cfg.items() if k in ("channels", "feature")}
         self.network = VisibilityNetwork(len(classes), **settings)
         losses = wanted_losses(self.cfgs["loss_cfg"]) if self.phase_training else {}

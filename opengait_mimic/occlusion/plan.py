@@ -36,16 +36,21 @@ class Mixture:
     """Kinds of occlusion with their probabilities; what is left to 1 stays clean.
 
     The same kind may stand in it several times (for example with and without `refit`).
+
+    Attributes:
+        names, kinds, probs: the entries, side by side.
+        known: names that come first among the classes, so that another mixture's labels mean the same.
     """
 
     names: tuple[str, ...]
     kinds: tuple[Kind, ...]
     probs: tuple[float, ...]
+    known: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes a VEN distinguishes: clean, then the kinds in their order."""
-        return (CLEAN, *dict.fromkeys(self.names))
+        return (CLEAN, *dict.fromkeys((*self.known, *self.names)))
 
     @property
     def dynamic(self) -> bool:

@@ -395,6 +395,23 @@ class TestVisibilityEstimation:
         assert results["scalar/test_visibility/accuracy"] > 80
         assert results["scalar/test_visibility/amount_error"] < 0.15
 
+    def build(self, data, test_kinds):
+        cfgs = configuration(data, "v", {"model": "VisibilityEstimation", "channels": [4, 4, 8], "feature": 8},
+                             [{"type": "VisibilityLoss", "log_prefix": "visibility"}],
+                             [{"kind": "top", "prob": 0.5}, {"kind": "bottom", "prob": 0.5}])  # fmt: skip
+        cfgs["evaluator_cfg"]["transform"][0]["trf_cfg"][-1]["kinds"] = test_kinds
+        return VisibilityEstimation(cfgs, training=False)
+
+    def test_labels_mean_the_same_whatever_kinds_are_tested(self, data, here):
+        model = self.build(data, ["bottom"])
+        assert model.cfgs["evaluator_cfg"]["kinds"] == ["clean", "top", "bottom"]
+        clips = model.inputs_pretreament(next(iter(model.test_loader)))[0]
+        assert clips.kind.tolist() == [2]
+
+    def test_a_kind_it_did_not_learn_cannot_be_tested(self, data, here):
+        with pytest.raises(ConfigError, match="does not learn middle"):
+            self.build(data, ["bottom", "middle"])
+
 
 class TestOcclusionAware:
     def test_with_a_ven_it_has_a_classifier_of_its_own(self, data, trained):
