@@ -170,8 +170,6 @@ def main(arguments: list[str] | None = None) -> None:
     except FloatingPointError as error:
         _fail(str(error), 1)
     except OSError as error:
-        if error.filename is None and error.errno is None:
-            raise
         _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error), 1)
 
 

@@ -26,13 +26,13 @@ def choose(host: str | os.PathLike | None = None) -> str | Path:
     Raises:
         HostError: the path holds no OpenGait.
     """
-    named_by = "--host" if host else ROOT_VARIABLE
+    named_by = "" if host else f"{ROOT_VARIABLE}: "
     host = host or os.environ.get(ROOT_VARIABLE) or EMBEDDED
     if str(host) == EMBEDDED:
         return EMBEDDED
     root = Path(host).expanduser().resolve()
     if not (root / "opengait" / "main.py").is_file():
-        raise HostError(f"{named_by}: no OpenGait checkout at {root} (opengait/main.py is missing)")
+        raise HostError(f"{named_by}no OpenGait checkout at {root} (opengait/main.py is missing)")
     return root
 
 
