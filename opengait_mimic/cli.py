@@ -145,15 +145,26 @@ def uninstall(checkout):
         click.echo(f"Kept {path}: it was changed.")
 
 
-def _terminate(signum, frame):
+def _interrupt(signum, frame):
     raise KeyboardInterrupt
+
+
+def _once_more(unraisable) -> None:
+    """An interruption that hit a callback is lost there; let it come again, outside."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; mistakes end in one line on standard error, never in a traceback."""
     # Threads that spin long while they wait make a busy machine ten times slower; libgomp reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "30000")
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if hasattr(signal, "SIGALRM"):  # not on Windows
+        signal.signal(signal.SIGALRM, _interrupt)
+        sys.unraisablehook = _once_more
     from opengait_mimic.hosts.launch import RunFailed
 
     try:

@@ -71,7 +71,6 @@ def _work(rank: int, run: Run, environment: dict[str, str], messages, start_meth
     mp.set_start_method(start_method, force=True)
     # Ctrl-C is for the launching process, which then ends this one and its group.
     os.setpgrp()
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:

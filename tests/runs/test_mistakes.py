@@ -162,6 +162,18 @@ def test_interrupted_it_ends_quietly_and_takes_its_processes_along(folder, how, 
     assert not _alive(process.pid), "no process of the run is left"
 
 
+def test_an_interruption_lost_in_a_callback_comes_again():
+    code = (
+        "import signal, sys, time, weakref\nfrom opengait_mimic import cli\n"
+        "signal.signal(signal.SIGALRM, cli._interrupt)\nsys.unraisablehook = cli._once_more\n"
+        "class Thing: pass\nthing = Thing()\n"
+        "gone = weakref.ref(thing, lambda _: cli._interrupt(signal.SIGINT, None))\ndel thing\n"
+        "try: time.sleep(20)\nexcept KeyboardInterrupt: print('interrupted')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
+    assert done.stdout == "interrupted\n" and done.stderr == ""
+
+
 def _alive(session: int) -> list[int]:
     """Processes of a session that still run."""
     alive = []
