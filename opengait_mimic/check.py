@@ -20,11 +20,15 @@ from opengait_mimic.config import (
     restore_hint,
     section,
     text,
+    training_seed,
     ven_spec,
 )
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest
+from opengait_mimic.evaluation.occluded import occluded_tests, settings
+from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.hosts import EMBEDDED, module_folder
 from opengait_mimic.losses.functional import PAIRS, check_mickd_options
+from opengait_mimic.networks.visibility import TASKS, check_tasks
 from opengait_mimic.occlusion import Occlusion
 
 SECTIONS = (
@@ -72,7 +76,7 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
     cfgs = merge(defaults(host), own)
     training = phase == "train"
     try:
-        _check_model(cfgs, training)
+        _check_model(cfgs, training, iteration)
         _check_processes(cfgs, training, processes)
         _check_checkpoint(cfgs, training, iteration)
         if not isinstance(cfgs["data_cfg"], list):  # several data sets at once are the host's own affair
@@ -83,7 +87,7 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
     return cfgs
 
 
-def _check_model(cfgs: dict, training: bool) -> None:
+def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     model_cfg = cfgs["model_cfg"]
     model = model_cfg.get("model")
     occlusions = {}
@@ -94,6 +98,7 @@ def _check_model(cfgs: dict, training: bool) -> None:
     if model not in MODELS:
         return
     check_model_keys(model_cfg)
+    training_seed(cfgs)
     if isinstance(cfgs["data_cfg"], list):
         raise ConfigError(f"data_cfg: {model} takes one data set, found a list of {len(cfgs['data_cfg'])}")
     if training and "trainer_cfg" not in occlusions:
@@ -105,9 +110,22 @@ def _check_model(cfgs: dict, training: bool) -> None:
     if model == "VisibilityEstimation":
         if not occlusions:
             raise ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
+        check_tasks(model_cfg.get("tasks", TASKS))
         return
     teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
     ven = ven_spec(model_cfg)
+    untrained = not training and cfgs["evaluator_cfg"].get("restore_hint", 0) == 0 and iteration == 0
+    if not training:
+        _check_occluded(cfgs, occlusions, untrained, teacher)
+    if untrained:
+        if not model_cfg.get("init_from_teacher"):
+            raise ConfigError(
+                "evaluator_cfg: restore_hint: 0 tests an untrained network; give its checkpoint, or "
+                "model_cfg.init_from_teacher: true to test the teacher's weights (Baseline-1)"
+            )
+        _exists(teacher, "teacher", "model_cfg: teacher")
+        if ven is not None:
+            _exists(ven, "VEN", "model_cfg: ven")
     if training:
         if ven is not None:
             _exists(ven, "VEN", "model_cfg: ven")
@@ -120,6 +138,30 @@ def _check_model(cfgs: dict, training: bool) -> None:
                     f"trainer_cfg: transform: the {what} learned from silhouettes by {spec.prepared_by}, "
                     f"here they are made by {own or 'something else'}"
                 )
+
+
+def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: NetworkSpec) -> None:
+    """Check evaluator_cfg.occluded and, for our own eval function, the protocol."""
+    evaluator = cfgs["evaluator_cfg"]
+    asked = settings(evaluator.get("occluded"))
+    trained = () if untrained or "trainer_cfg" not in occlusions else occlusions["trainer_cfg"].mixture.names
+    if "evaluator_cfg" in occlusions:
+        entry = lifted(evaluator.get("transform"), "evaluator_cfg")[1]
+        occluded_tests(asked, entry["kinds"], 0, trained)
+    elif evaluator.get("occluded"):
+        raise ConfigError("evaluator_cfg: occluded: there is no Occlusion at the end of evaluator_cfg.transform")
+    if asked.gallery_by == "teacher":
+        _exists(teacher, "teacher", "model_cfg: teacher")
+    if evaluator.get("eval_func") != "evaluate_recognition":
+        if asked.who != "both":
+            raise ConfigError("evaluator_cfg: occluded: who: probes or galleries alone need eval_func "
+                              "evaluate_recognition")  # fmt: skip
+        return
+    data_cfg = cfgs["data_cfg"]
+    named = {key: evaluator[key] for key in ("gallery", "probe", "cross_view") if key in evaluator}
+    dataset = data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
+    if Path(str(data_cfg.get("dataset_partition"))).is_file():  # else check_data says so
+        protocol(dataset, partition=data_cfg["dataset_partition"], **named)
 
 
 def _check_loss(loss: object) -> None:

@@ -13,13 +13,14 @@ import yaml
 
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS
 from opengait_mimic.occlusion import Mixture, mixture
 
 MODELS = ("VisibilityEstimation", "OcclusionAware", "MimicGait")
 _NETWORK_KEYS = ("model", "backbone", "teacher", "init_from_teacher", "ven", "class_num")
 _MODEL_KEYS = {
-    "VisibilityEstimation": ("model", "channels", "feature"),
+    "VisibilityEstimation": ("model", "channels", "feature", "tasks"),
     "OcclusionAware": _NETWORK_KEYS,
     "MimicGait": _NETWORK_KEYS,
 }
@@ -35,6 +36,7 @@ class NetworkSpec:
         checkpoint: where its trained weights are, if that can be told.
         kinds: for a VEN, the mixture it was trained on.
         prepared_by: how its silhouettes get their width, "" where that cannot be told.
+        trainer_cfg: how it is trained by itself, where its YAML says so; some models read settings there (SwinGait).
     """
 
     model_cfg: dict
@@ -42,6 +44,7 @@ class NetworkSpec:
     checkpoint: Path | None
     kinds: Mixture | None = None
     prepared_by: str = ""
+    trainer_cfg: dict | None = None
 
 
 def shipped(folder: str) -> Path:
@@ -139,6 +142,7 @@ def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
         spec = _spec_of_yaml(backbone, "model_cfg: backbone", teacher.get("iteration"))
     else:
         raise ConfigError(f"model_cfg: backbone: expected a YAML path or a model_cfg, found {backbone!r}")
+    refuse_other_inputs(spec.model_cfg["model"])
     if teacher.get("checkpoint"):
         spec = replace(spec, checkpoint=Path(teacher["checkpoint"]))
     return spec
@@ -177,12 +181,75 @@ def distils(loss_cfg: dict) -> bool:
     return pairs != ("mimic_mimic",) or loss_cfg.get("anchors", "mimic") == "both"
 
 
+def ven_settings(model_cfg: dict) -> dict:
+    """The arguments of `VisibilityNetwork` in a VEN's model_cfg."""
+    return {key: model_cfg[key] for key in ("channels", "feature", "tasks") if key in model_cfg}
+
+
+def training_seed(cfgs: dict) -> int:
+    """`trainer_cfg.seed`: which repetition of a training this is, default 0.
+
+    Raises:
+        ConfigError: not a whole number from 0.
+    """
+    seed = cfgs["trainer_cfg"].get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"trainer_cfg: seed: {seed!r} is not a whole number from 0")
+    return seed
+
+
+def backbone_title(model_cfg: dict) -> str:
+    """What the field calls a backbone: its model's name, but OpenGait's Baseline is GaitBase."""
+    return "GaitBase" if model_cfg["model"] == "Baseline" else model_cfg["model"]
+
+
+def ven_name(ven: dict | None) -> str:
+    """What the paper calls an auxiliary network of these tasks: "VEN", or "Occlusion Aware" for classification alone.
+
+    Args:
+        ven: its model_cfg, None where there is none ("").
+    """
+    if ven is None:
+        return ""
+    tasks = tuple(sorted(ven.get("tasks", ("classification", "regression"))))
+    return {("classification",): "Occlusion Aware", ("regression",): "VEN (regression)"}.get(tasks, "VEN")
+
+
+def method_name(cfgs: dict, ven: dict | None) -> str:
+    """Which row of the paper's tables a configuration is, "Mimic + VEN" for example.
+
+    Args:
+        cfgs: of one of our recognition models. ven: its VEN's model_cfg, None where it has none.
+    """
+    losses = [cfgs["loss_cfg"]] if isinstance(cfgs["loss_cfg"], dict) else cfgs["loss_cfg"]
+    guide = ven_name(ven)
+    if cfgs["model_cfg"]["model"] == "OcclusionAware":
+        untrained = cfgs["evaluator_cfg"].get("restore_hint", 0) == 0
+        return guide or ("Baseline-1" if untrained else "Baseline-2")
+    kinds = [loss["type"] for loss in losses]
+    mickd = next((loss for loss in losses if loss["type"] == "MiCKDLoss"), None)
+    name = "Vanilla Mimic" if mickd else "L2 KD" if "L2KDLoss" in kinds else "Without KD"
+    if mickd is not None:
+        pairs = mickd.get("pairs", PAIRS)
+        pairs = {pairs} if isinstance(pairs, str) else set(pairs)
+        if not distils(mickd):
+            name = "Control"
+        elif pairs != set(PAIRS):
+            numbers = "+".join(str(i + 1) for i, pair in enumerate(PAIRS) if pair in pairs)
+            name = f"MiCKD, pair{'s' * (len(pairs) > 1)} {numbers}"
+        elif "CrossEntropyLoss" in kinds:
+            name = "MiCKD + XE"
+        elif guide:
+            name = "Mimic"
+    return f"{name} + {guide}" if guide else name
+
+
 def prepared_by(transforms: object) -> str:
     """How silhouettes get their width, as a YAML's transform list says: the name and arguments of that step."""
     first = transforms[0] if isinstance(transforms, list) and transforms else transforms
     steps = first.get("trf_cfg") if isinstance(first, dict) and first.get("type") == "Compose" else [first]
     for step in steps if isinstance(steps, list) else []:
-        if isinstance(step, dict) and str(step.get("type")).startswith("BaseSil"):
+        if isinstance(step, dict) and str(step.get("type")).startswith(("BaseSil", "BaseParsing")):
             cut = f" with cutting {step['cutting']}" if step.get("cutting") is not None else ""
             return f"{step['type']}{cut}"
     return ""
@@ -218,10 +285,11 @@ def _spec_of_yaml(path: str, key: str, iteration: int | None) -> NetworkSpec:
         checkpoint = checkpoint_path(dataset, model, save_name, hint)
     else:
         checkpoint = None
-    transforms = section(cfgs, "trainer_cfg", path).get("transform")
+    trainer = section(cfgs, "trainer_cfg", path)
+    transforms = trainer.get("transform")
     occlusion = lifted(transforms, f"{path}: trainer_cfg")[1]
     kinds = None if occlusion is None else mixture(occlusion.get("kinds"))
-    return NetworkSpec(model_cfg, dataset, checkpoint, kinds, prepared_by(transforms))
+    return NetworkSpec(model_cfg, dataset, checkpoint, kinds, prepared_by(transforms), trainer)
 
 
 def lifted(transforms: object, where: str) -> tuple[object, dict | None]:

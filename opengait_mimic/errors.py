@@ -14,6 +14,10 @@ class ConfigError(MimicError, ValueError):
     """A value in a YAML file or an argument that is not allowed."""
 
 
+class RunFailed(Exception):
+    """A process of a run ended with an error that is nobody's mistake: its traceback, or one line."""
+
+
 class CheckpointError(MimicError, ValueError):
     """A checkpoint that is missing, unreadable or of another network."""
 

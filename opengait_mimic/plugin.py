@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import torch
+
 from opengait_mimic.errors import HostError
 
 
 def register() -> None:
-    """Register models, losses, the transform and the evaluation function in the active host.
+    """Register models, losses, the transform and the evaluation functions in the active host.
 
     Calling it again does nothing; a name the host already uses for something else is never overwritten.
 
@@ -26,17 +28,28 @@ def register() -> None:
 
     from opengait_mimic.losses.host import L2KDLoss, MiCKDLoss, VisibilityLoss
     from opengait_mimic.models import MimicGait, OcclusionAware, VisibilityEstimation
-    from opengait_mimic.models.evaluators import evaluate_visibility
+    from opengait_mimic.models.evaluators import evaluate_recognition, evaluate_visibility
     from opengait_mimic.occlusion import Occlusion
 
     for registry, things in (
         (models, (VisibilityEstimation, OcclusionAware, MimicGait)),
         (losses, (MiCKDLoss, L2KDLoss, VisibilityLoss)),
         (transform, (Occlusion,)),
-        (evaluator, (evaluate_visibility,)),
+        (evaluator, (evaluate_recognition, evaluate_visibility)),
     ):
         for thing in things:
             _add(registry, thing)
+    _mend_switchable_no_grad(models)
+
+
+def _mend_switchable_no_grad(models: ModuleType) -> None:
+    """Let a host's own `no_grad(enable)` be made again (GaitSSB's fine-tuning).
+
+    torch.no_grad, which it extends, takes an argument for a function to decorate since torch 2.1.
+    """
+    for thing in list(vars(models).values()):
+        if isinstance(thing, type) and issubclass(thing, torch.no_grad) and "__init__" in vars(thing):
+            thing.__new__ = lambda cls, *args, **kwargs: object.__new__(cls)
 
 
 def _add(registry: ModuleType, thing: type) -> None:

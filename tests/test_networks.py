@@ -9,7 +9,7 @@ from torch import nn
 
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork
-from opengait_mimic.networks.clips import clip_lengths, clip_means, split_clips
+from opengait_mimic.networks.clips import clip_lengths, clip_means, silhouettes, split_clips
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -135,6 +135,25 @@ def test_channels_that_are_not_three_whole_numbers_are_refused(channels):
     with pytest.raises(ConfigError, match="VEN: channels") as caught:
         VisibilityNetwork(3, channels=channels)
     assert str(list(channels)) in str(caught.value)
+
+
+def test_the_ven_sees_heat_maps_and_parsing_maps_as_silhouettes():
+    network, whole = VisibilityNetwork(3), sils(2, 3, 64, 44)
+    upper = (torch.arange(64) < 32)[:, None]
+    maps = torch.stack([whole * upper, whole * ~upper, 0.5 * whole], dim=2)
+    parts = whole * (1 + torch.arange(64) // 6)[:, None]
+    expected = network(whole)
+    for clips in (maps, parts):
+        for seen, own in zip(network(clips), expected, strict=True):
+            torch.testing.assert_close(seen, own, **CLOSE)
+    joined = network(maps.flatten(0, 1)[None], torch.tensor([[3, 3]]))
+    torch.testing.assert_close(joined.feature, expected.feature, **CLOSE)
+
+
+def test_silhouettes_of_clips_by_hand():
+    maps = torch.tensor([[[[[0.0, 0.5]], [[0.25, 0.0]]]]])  # one frame of two channels, 1 × 2
+    assert silhouettes(maps).tolist() == [[[[0.25, 0.5]]]]
+    assert silhouettes(torch.tensor([[[[0.0, 7.0]]]])).tolist() == [[[[0.0, 1.0]]]]
 
 
 # ---- the fusion T ------------------------------------------------------------------------------------------

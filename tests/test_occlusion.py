@@ -467,6 +467,47 @@ def test_the_box_around_what_stays_visible(box, seen):
     assert visible(torch.tensor([box]), 10, 6).tolist() == [list(seen)]
 
 
+# ---- inputs with channels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@settings(max_examples=30)
+@given(seed=SEEDS, channels=st.integers(2, 4), refit=st.booleans())
+def test_every_channel_is_painted_as_it_would_be_alone(joined, seed, channels, refit):
+    kinds = [{"kind": "top", "refit": refit}, {"kind": "right", "refit": refit}, "moving_patch"]
+    plan = mixture(kinds).plan([rng(seed)] * 3, [np.arange(4)] * 3, 32, 22)
+    maps = torch.rand((1, 12, channels, 32, 22) if joined else (3, 4, channels, 32, 22))
+    painted = paint(maps, plan)
+    assert painted.shape == maps.shape
+    for channel in range(channels):
+        assert torch.equal(painted[:, :, channel], paint(maps[:, :, channel], plan))
+
+
+def test_a_plan_is_not_mistaken_for_one_of_clips_with_channels():
+    plan = plan_one(["top"], frames=3)
+    with pytest.raises(ValueError, match="3 frames.*6"):
+        paint(torch.ones(1, 6, 64, 64), plan)
+    with pytest.raises(ValueError, match="3 frames.*6"):
+        paint(torch.ones(1, 6, 2, 64, 64), plan)
+
+
+def test_a_refitted_parsing_map_keeps_its_classes():
+    plan = plan_one([{"kind": "top", "amount": 0.6, "refit": True}], frames=2)
+    parts = (1 + torch.arange(64) * 11 // 64).float()[None, None, :, None].expand(1, 2, 64, 64).clone()
+    painted = paint(parts, plan, classes=True)
+    seen = parts[0, 0, plan.boxes[0, 1] :, 0].unique()
+    assert set(painted.unique().tolist()) == set(seen.tolist())
+    assert not set(paint(parts, plan).unique().tolist()) <= set(range(12)), "a mean of two classes is none of them"
+    assert torch.equal(painted[0, 0, [0, -1], 0], seen[[0, -1]])
+
+
+def test_the_transform_occludes_a_clip_with_channels():
+    maps = np.random.default_rng(0).random((5, 2, 32, 22)).astype(np.float32) + 0.1
+    painted = Occlusion([{"kind": "bottom", "amount": 0.5}], seed=3)(maps)
+    assert painted.shape == maps.shape
+    assert (painted[:, :, 16:] == 0).all() and np.array_equal(painted[:, :, :16], maps[:, :, :16])
+
+
 # ---- reproducible occlusion of a test clip -----------------------------------------------------------------
 
 

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Relative(NamedTuple):
-    """RP of every metric of a test.
-
-    Attributes:
-        scalars: for TensorBoard. text: the table to print.
-    """
-
-    scalars: dict[str, float]
-    text: str
-
-
-def relative_performance(occluded: dict, own_holistic: dict, holistic: dict | None) -> Relative:
-    """Compare a network's metrics on occluded clips with those on whole clips.
+def relative_table(test: dict, own: dict[str, float]) -> str:
+    """One test of a result file as text: occluded, own whole and HP in percent, RP with its interval.
 
     Args:
-        occluded: metrics by name, on occluded clips (OP).
-        own_holistic: the same network's, on whole clips.
-        holistic: the teacher's on whole clips (HP), or None if it could not be measured.
+        test: an entry of `tests`, see `evaluation.occluded.summary`. own: the same network on whole clips.
     """
-    rows = [f"{'':24}{'occluded':>10}{'own whole':>11}{'HP':>9}{'RP':>7}"]
-    scalars = {}
-    for key, value in occluded.items():
-        name = key.rsplit("/", 1)[-1]
-        op, own = float(value), float(own_holistic[key])
-        scalars[f"scalar/holistic/{name}"] = own
-        row = f"{name:24}{op:10.2f}{own:11.2f}"
-        if holistic is None:
-            row += f"{'-':>9}{'-':>7}"
-        else:
-            hp = float(holistic[key])
-            scalars[f"scalar/HP/{name}"] = hp
-            row += f"{hp:9.2f}"
-            if hp > 0:
-                scalars[f"scalar/RP/{name}"] = op / hp
-                row += f"{op / hp:7.2f}"
-            else:
-                row += f"{'-':>7}"
+    spread = any(score["sd"] is not None for score in test["scores"].values())
+    rows = [f"{'':24}{'occluded':>10}{'± sd' if spread else '':>8}{'own whole':>11}{'HP':>9}{'RP':>7}"]
+    for name, score in test["scores"].items():
+        sd = "" if score["sd"] is None else f"{score['sd']:.2f}"
+        row = f"{name:24}{score['mean']:10.2f}{sd:>8}{own[name]:11.2f}"
+        row += f"{'-':>9}" if score["HP"] is None else f"{score['HP']:9.2f}"
+        row += f"{'-':>7}" if score["RP"] is None else f"{score['RP']:7.2f}"
+        if score["RP_interval"] is not None:
+            row += " [{:.2f}, {:.2f}]".format(*score["RP_interval"])
         rows.append(row)
-    return Relative(scalars, "\n".join(rows))
+    return "\n".join(rows)
+
+
+def relative_scalars(test: dict, own: dict[str, float]) -> dict[str, float]:
+    """The same for TensorBoard: scalar/test_accuracy, scalar/holistic, scalar/HP and scalar/RP."""
+    scalars = {}
+    for name, score in test["scores"].items():
+        scalars[f"scalar/test_accuracy/{name}"] = score["mean"]
+        scalars[f"scalar/holistic/{name}"] = own[name]
+        for key in ("HP", "RP"):
+            if score[key] is not None:
+                scalars[f"scalar/{key}/{name}"] = score[key]
+    return scalars

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from opengait_mimic.errors import DataError
+
 
 class VisibilityReport(NamedTuple):
     """Attributes:
@@ -13,39 +15,73 @@ class VisibilityReport(NamedTuple):
     confusion: [k, k] counts, rows true, columns predicted.
     amount_error: mean absolute error of the occluded fraction.
     amount_error_by_kind: [k] the same per true kind, NaN for kinds that do not occur.
+    The first two are None for a VEN that does not classify, the last two for one that does not regress.
     """
 
-    accuracy: float
-    confusion: np.ndarray
-    amount_error: float
-    amount_error_by_kind: np.ndarray
+    accuracy: float | None
+    confusion: np.ndarray | None
+    amount_error: float | None
+    amount_error_by_kind: np.ndarray | None
 
 
 def visibility_report(
-    logits: np.ndarray, amount: np.ndarray, kind: np.ndarray, true_amount: np.ndarray
+    classes: int, logits: np.ndarray | None, amount: np.ndarray | None, kind: np.ndarray, true_amount: np.ndarray
 ) -> VisibilityReport:
     """Compare n clips' predictions with the plans they were occluded by.
 
     Args:
-        logits: [n, k]. amount, true_amount: [n], 0–1. kind: [n] true class.
+        classes: k. logits: [n, k], or None. amount: [n], 0–1, or None. kind: [n] true class.
+        true_amount: [n], 0–1.
+    Raises:
+        DataError: a prediction is not finite.
     """
-    predicted = logits.argmax(1)
-    classes = logits.shape[1]
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (kind, predicted), 1)
-    error = np.abs(amount - true_amount)
-    by_kind = [error[kind == k].mean() if (kind == k).any() else np.nan for k in range(classes)]
-    return VisibilityReport(float((predicted == kind).mean()), confusion, float(error.mean()), np.array(by_kind))
+    for predictions in (logits, amount):
+        if predictions is not None and not np.isfinite(predictions).all():
+            raise DataError("predictions that are not finite numbers cannot be judged; the network has diverged")
+    accuracy = confusion = error = by_kind = None
+    if logits is not None:
+        predicted = logits.argmax(1)
+        confusion = np.zeros((classes, classes), dtype=np.int64)
+        np.add.at(confusion, (kind, predicted), 1)
+        accuracy = float((predicted == kind).mean())
+    if amount is not None:
+        errors = np.abs(amount - true_amount)
+        error = float(errors.mean())
+        by_kind = np.array([errors[kind == k].mean() if (kind == k).any() else np.nan for k in range(classes)])
+    return VisibilityReport(accuracy, confusion, error, by_kind)
 
 
 def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
     """The report as text: confusion with true kinds in rows, and the amount's error per kind."""
     width = max(len(k) for k in kinds) + 2
-    rows = [
-        f"kind right: {100 * report.accuracy:.2f}%   amount: mean absolute error {report.amount_error:.4f}",
-        f"{'true / predicted':<18}" + "".join(f"{k:>{width}}" for k in kinds) + f"{'amount error':>15}",
-    ]
-    for name, counts, error in zip(kinds, report.confusion, report.amount_error_by_kind, strict=True):
-        shown = "-" if np.isnan(error) else f"{error:.4f}"
-        rows.append(f"{name:<18}" + "".join(f"{c:>{width}}" for c in counts) + f"{shown:>15}")
+    found = []
+    if report.accuracy is not None:
+        found.append(f"kind right: {100 * report.accuracy:.2f}%")
+    if report.amount_error is not None:
+        found.append(f"amount: mean absolute error {report.amount_error:.4f}")
+    header = [f"{k:>{width}}" for k in kinds] if report.confusion is not None else []
+    rows = ["   ".join(found), f"{'true / predicted':<18}" + "".join(header)]
+    if report.amount_error is not None:
+        rows[1] += f"{'amount error':>15}"
+    for i, name in enumerate(kinds):
+        row = f"{name:<18}"
+        if report.confusion is not None:
+            row += "".join(f"{c:>{width}}" for c in report.confusion[i])
+        if report.amount_error_by_kind is not None:
+            error = report.amount_error_by_kind[i]
+            row += f"{'-' if np.isnan(error) else format(error, '.4f'):>15}"
+        rows.append(row)
     return "\n".join(rows)
+
+
+def visibility_scalars(report: VisibilityReport, kinds: list[str]) -> dict[str, float]:
+    """The report for TensorBoard: accuracy and recall per kind in percent, and the amount's error."""
+    scalars = {}
+    if report.confusion is not None:
+        scalars["scalar/test_visibility/accuracy"] = 100 * report.accuracy
+        for i, (name, counts) in enumerate(zip(kinds, report.confusion, strict=True)):
+            if counts.sum():
+                scalars[f"scalar/test_visibility/recall_{name}"] = float(100 * counts[i] / counts.sum())
+    if report.amount_error is not None:
+        scalars["scalar/test_visibility/amount_error"] = report.amount_error
+    return scalars

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch.overrides import TorchFunctionMode
 
 _enabled: list[object] = []  # kept alive for the rest of the process
+_IS_CUDA = torch.Tensor.is_cuda.__get__
 
 
 def wanted() -> bool:
@@ -32,11 +33,13 @@ def _names_cuda(value: object) -> bool:
 
 
 class CudaOnCpu(TorchFunctionMode):
-    """Answers `.cuda()` with the tensor itself and every CUDA device argument with the CPU."""
+    """Answers `.cuda()` with the tensor itself, `.is_cuda` with yes, and every CUDA device argument with the CPU."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is torch.Tensor.cuda:
             return args[0]
+        if func == _IS_CUDA:  # some models make what they need on the GPU only where their input is on one
+            return True
         args = tuple("cpu" if _names_cuda(a) else a for a in args)
         kwargs = {k: "cpu" if _names_cuda(v) else v for k, v in (kwargs or {}).items()}
         return func(*args, **kwargs)

@@ -11,14 +11,10 @@ import sys
 import torch
 import torch.multiprocessing as mp
 
-from opengait_mimic.errors import HostError, MimicError
+from opengait_mimic.errors import HostError, MimicError, RunFailed
 from opengait_mimic.hosts.worker import Run, limit_threads, run_main
 
 GRACE = 10.0  # seconds a process has to end by itself
-
-
-class RunFailed(Exception):
-    """A process of the run ended with an error: its traceback, or one line."""
 
 
 def launch(run: Run, processes: int = 1) -> None:
@@ -53,10 +49,10 @@ def launch(run: Run, processes: int = 1) -> None:
             raise MimicError(messages.get()) from None
         raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
     finally:
-        _end(running.processes)
+        end(running.processes)
 
 
-def _end(processes: list) -> None:
+def end(processes: list) -> None:
     """End processes that still run, and whatever any of them left behind, such as its loader's workers."""
     for process in processes:
         process.terminate()

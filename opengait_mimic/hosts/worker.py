@@ -12,9 +12,10 @@ import torch
 import torch.distributed as dist
 
 from opengait_mimic.check import defaults, merge
-from opengait_mimic.config import read_yaml
+from opengait_mimic.config import read_yaml, training_seed
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
 from opengait_mimic.hosts.group import ensure_group
+from opengait_mimic.losses.gather import world_size
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def run_main(run: Run) -> None:
         rehearse(cfgs)
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))
+    _vary_seeds(training_seed(cfgs))
     # The group is there already; the host's own start of it has nothing left to do.
     dist.init_process_group = lambda *args, **kwargs: None
     main = str(module_folder(run.host) / "main.py")
@@ -67,6 +69,15 @@ def run_main(run: Run) -> None:
     runpy.run_path(main, run_name="__main__")
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _vary_seeds(repetition: int) -> None:
+    """Let the host, whose seed is the process's rank, start each repetition of a training from other seeds."""
+    import utils
+
+    if repetition:
+        init = utils.init_seeds
+        utils.init_seeds = lambda seed=0, *args, **kwargs: init(seed + world_size() * repetition, *args, **kwargs)
 
 
 def _read_defaults_from(root: Path) -> None:

@@ -170,25 +170,31 @@ def l2_distillation(mimic: torch.Tensor, teacher: torch.Tensor, normalize: bool 
 
 
 def visibility(
-    logits: torch.Tensor,
-    amount: torch.Tensor,
+    logits: torch.Tensor | None,
+    amount: torch.Tensor | None,
     kind: torch.Tensor,
     true_amount: torch.Tensor,
     weight: float = 10.0,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
     """The VEN's loss (paper section 3.1): cross entropy over kinds + λ · L2 on the amount.
 
     Args:
-        logits: [n, k] class scores, before any softmax.
-        amount: [n] predicted occluded fraction, 0–1.
+        logits: [n, k] class scores, before any softmax; None for a VEN without that task.
+        amount: [n] predicted occluded fraction, 0–1; None for a VEN without that task.
         kind: [n] true class. true_amount: [n] true occluded fraction, 0 when clean.
         weight: λ.
     Returns:
-        The loss and its two terms (cross entropy, mean squared error without λ).
+        The loss and its two terms (cross entropy, mean squared error without λ), None for a missing task.
     """
-    entropy = F.cross_entropy(_wide(logits), kind)
-    squared = F.mse_loss(_wide(amount), _wide(true_amount))
-    return entropy + weight * squared, entropy, squared
+    entropy = squared = None
+    loss = torch.zeros((), device=kind.device)
+    if logits is not None:
+        entropy = F.cross_entropy(_wide(logits), kind)
+        loss = loss + entropy
+    if amount is not None:
+        squared = F.mse_loss(_wide(amount), _wide(true_amount))
+        loss = loss + weight * squared
+    return loss, entropy, squared
 
 
 def _wide(x: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,11 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """This process's number in its run."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
 def gather(x: torch.Tensor) -> torch.Tensor:
     """All processes' `x` [n, ...], concatenated in rank order; only the own slice keeps its gradient.
 
@@ -21,5 +26,5 @@ def gather(x: torch.Tensor) -> torch.Tensor:
         return x
     slices = [torch.empty_like(x) for _ in range(world_size())]
     dist.all_gather(slices, x.detach().contiguous())
-    slices[dist.get_rank()] = x
+    slices[rank()] = x
     return torch.cat(slices)

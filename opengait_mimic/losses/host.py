@@ -95,16 +95,13 @@ class VisibilityLoss(BaseLoss):
         super().__init__(loss_term_weight)
         self.amount_weight = amount_weight
 
-    def forward(self, logits, amount, kind, true_amount):
+    def forward(self, kind, true_amount, logits=None, amount=None):
         """logits: [n, k]; amount, true_amount: [n]; kind: [n]. Returns (loss, info)."""
         loss, entropy, squared = functional.visibility(logits, amount, kind, true_amount, self.amount_weight)
-        accuracy = (logits.argmax(1) == kind).float().mean()
-        self.info.update(
-            {
-                "loss": loss.detach().clone(),
-                "cross_entropy": entropy.detach(),
-                "squared_error": squared.detach(),
-                "accuracy": accuracy,
-            }
-        )
+        self.info.update({"loss": loss.detach().clone()})
+        if logits is not None:
+            accuracy = (logits.argmax(1) == kind).float().mean()
+            self.info.update({"cross_entropy": entropy.detach(), "accuracy": accuracy})
+        if amount is not None:
+            self.info.update({"squared_error": squared.detach()})
         return loss, self.info

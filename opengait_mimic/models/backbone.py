@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from modeling import models as host_models
 from modeling.base_model import BaseModel
 from torch import nn
-from utils import get_msg_mgr
+from utils import NoOp
 
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.hosts.cpu import CudaOnCpu
+from opengait_mimic.inputs import ONE_CLIP, refuse_other_inputs
 from opengait_mimic.networks.clips import clip_lengths, split_clips
+
+# What a host's model may raise on a configuration or an input that it was not made for.
+MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, OSError, RuntimeError, TypeError,
+           ValueError)  # fmt: skip
+
+
+PLANES = (2, 3, 4, 5, 6)  # channels of an input that is not silhouettes
 
 
 def host_model(name: object, key: str = "model_cfg: model") -> type[BaseModel]:
@@ -25,45 +35,114 @@ def host_model(name: object, key: str = "model_cfg: model") -> type[BaseModel]:
     found = getattr(host_models, str(name), None)
     if isinstance(found, type) and issubclass(found, BaseModel):
         return found
+    raise ConfigError(f"{key}: the host has no model {name!r}; {nearest(name, sorted(host_model_names()))}")
+
+
+def host_model_names() -> list[str]:
+    """The host's model classes, ours included, in the order of their names."""
     classes = {k: v for k, v in vars(host_models).items() if isinstance(v, type) and v is not BaseModel}
-    known = sorted(k for k, v in classes.items() if issubclass(v, BaseModel))
-    raise ConfigError(f"{key}: the host has no model {name!r}; {nearest(name, known)}")
+    return sorted(k for k, v in classes.items() if issubclass(v, BaseModel))
+
+
+class Bare(BaseModel):
+    """Stands in for BaseModel's constructor: makes the network, but no loaders and no losses, and tells nothing.
+
+    A class of a host's model and then this one gives that model bare, its own constructor included.
+    """
+
+    def __init__(self, cfgs: dict, training: bool):
+        nn.Module.__init__(self)
+        self.msg_mgr = NoOp()
+        self.cfgs = cfgs
+        self.engine_cfg = cfgs["trainer_cfg"]
+        self.iteration = 0
+        self.build_network(cfgs["model_cfg"])
+        self.init_parameters()
+        if training:
+            # Never stepped. Some models look at it while they train, or note on its making what they keep frozen.
+            self.optimizer = self.get_optimizer(cfgs["optimizer_cfg"])
+            for group in self.optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
 
 
 class Backbone(nn.Module):
-    """An OpenGait model class built by its own model_cfg, without loaders, losses or optimizer.
+    """An OpenGait model class built by its own configuration, without loaders, losses or a training of its own.
 
     Args:
         model_cfg: the model's own section, unchanged.
         dataset_name: the data set it is for; some architectures depend on it (GaitGL).
+        trainer_cfg: the section beside it, where the model's class reads some of its settings there (SwinGait).
+        optimizer_cfg: of the training it takes part in; None where it will only embed.
     Attributes:
         model: the host's model; its state dict is that of OpenGait's checkpoints.
     Raises:
-        ConfigError: the host has no such model, or the model_cfg does not describe it.
+        ConfigError: the host has no such model, it takes other inputs, or its configuration does not describe it.
     """
 
-    def __init__(self, model_cfg: dict, dataset_name: str = "CASIA-B"):
+    def __init__(
+        self,
+        model_cfg: dict,
+        dataset_name: str = "CASIA-B",
+        trainer_cfg: dict | None = None,
+        optimizer_cfg: dict | None = None,
+    ):
         super().__init__()
         name = model_cfg.get("model")
         model_class = host_model(name, "backbone")
-        # BaseModel's constructor would also make loaders, losses and an optimizer.
-        model = model_class.__new__(model_class)
-        nn.Module.__init__(model)
-        model.cfgs = {"data_cfg": {"dataset_name": dataset_name}, "model_cfg": model_cfg}
-        model.msg_mgr = get_msg_mgr()
-        model.iteration = 0
+        refuse_other_inputs(name)
+        # It would join several inputs, or make pairs of clips.
+        if model_class.inputs_pretreament is not BaseModel.inputs_pretreament:
+            raise ConfigError(f"backbone: {name} prepares its inputs itself{ONE_CLIP}")
+        bare = type(model_class.__name__, (model_class, Bare), {})
+        self.optimizer_cfg = optimizer_cfg
+        cfgs = {
+            "data_cfg": {"dataset_name": dataset_name},
+            "model_cfg": model_cfg,
+            "trainer_cfg": trainer_cfg or {},
+            "optimizer_cfg": optimizer_cfg,
+        }
         try:
-            model.build_network(model_cfg)
+            self.model = bare(cfgs, optimizer_cfg is not None)
+        except ConfigError:
+            raise
         except KeyError as error:
-            raise ConfigError(f"backbone: {name}: model_cfg has no {error}") from None
-        except TypeError as error:
-            raise ConfigError(f"backbone: {name}: model_cfg does not fit: {error}") from None
-        model.init_parameters()
-        self.model = model
+            raise ConfigError(f"backbone: {name}: its configuration has no {error}") from None
+        except MISFITS as error:
+            raise ConfigError(f"backbone: {name}: its configuration does not fit: {first_line(error)}") from None
+
+    def parameter_groups(self) -> list[dict] | None:
+        """The optimizer groups of a model class that divides its parameters itself (SwinGait).
+
+        What such a class leaves out it keeps as it was pretrained (GaitSSB). None for other classes, and where the
+        backbone will only embed.
+        """
+        if type(self.model).get_optimizer is BaseModel.get_optimizer or self.optimizer_cfg is None:
+            return None
+        return self.model.optimizer.param_groups
+
+    def left_out(self) -> list[nn.Parameter]:
+        """Parameters that the model's own optimizer leaves as they were pretrained."""
+        groups = self.parameter_groups()
+        if groups is None:
+            return []
+        grouped = {id(p) for group in groups for p in group["params"]}
+        return [p for p in self.model.parameters() if id(p) not in grouped]
+
+    def initialise(self) -> None:
+        """Initialise anew as the model's class does, where it has a way of its own."""
+        if type(self.model).init_parameters is not BaseModel.init_parameters:
+            self.model.init_parameters()
 
     def retval(self, sils: torch.Tensor, seqL: torch.Tensor | None, labels: torch.Tensor) -> dict:
         """The host model's own forward result (training_feat, visual_summary, inference_feat)."""
-        return self.model(([sils], labels, None, None, seqL))
+        if self.training:
+            return self.model(([sils], labels, None, None, seqL))
+        # What a model notes in itself at a test (GaitSSB: that all of it is frozen) must not last into training.
+        noted = dict(vars(self.model))
+        try:
+            return self.model(([sils], labels, None, None, seqL))
+        finally:
+            vars(self.model).update(noted)
 
     def forward(
         self, sils: torch.Tensor, seqL: torch.Tensor | None = None, labels: torch.Tensor | None = None
@@ -71,7 +150,8 @@ class Backbone(nn.Module):
         """Embed clips: γ.
 
         Args:
-            sils: [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with seqL [1, n], the clips' lengths.
+            sils: [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with seqL [1, n], the clips' lengths; where the
+                model takes channels, [n, s, c, h, w].
             labels: [n] identities; only a few models look at them, in training.
         Returns:
             [n, c, p] embeddings, those the host's evaluation compares.
@@ -93,32 +173,115 @@ class Probe(NamedTuple):
     """What a trial run tells of a backbone.
 
     Attributes:
-        channels: c. parts: p. idle: parameters that do not contribute to the embedding (its classifier).
+        channels: c. parts: p.
+        idle: parameters that do not contribute to the embedding in training (its classifier, what it keeps frozen).
+        unused: parameters that contribute to none of its own losses either.
+        planes: channels of its input; 1 for silhouettes [n, s, h, w], else it takes [n, s, planes, h, w].
     """
 
     channels: int
     parts: int
     idle: list[nn.Parameter]
+    unused: list[nn.Parameter]
+    planes: int
 
 
-def probe(backbone: Backbone, frames: int = 6, height: int = 64, width: int = 44) -> Probe:
-    """Run one small clip through a backbone, in eval mode, to learn its embedding's shape and its idle parameters.
+def probe(backbone: Backbone, joined: bool = False, frames: int = 3, height: int = 64, width: int = 44) -> Probe:
+    """Train a backbone on a few small clips, without a step, to learn what goes in and out and what is idle.
 
-    Weights, statistics and random generators stay as they are.
+    Weights, statistics and random generators stay as they are. A backbone in eval mode only embeds one clip, and
+    nothing is known to be idle.
 
+    Args:
+        joined: whether the training's clips lie along time (`unfixed_*` and `all_*` sampling).
     Raises:
-        ConfigError: the parts of its model_cfg do not fit each other.
+        ConfigError: the parts of its configuration do not fit each other, or it takes another input or layout.
     """
-    was_training = backbone.training
-    backbone.eval()
-    with torch.enable_grad():
-        try:
-            embeddings = backbone(torch.ones(1, frames, height, width))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"backbone: {type(backbone.model).__name__} cannot embed silhouettes: {reason}") from None
-        parameters = [p for p in backbone.parameters() if p.requires_grad]
-        used = torch.autograd.grad(embeddings.sum(), parameters, allow_unused=True)
-    backbone.train(was_training)
-    idle = [p for p, gradient in zip(parameters, used, strict=True) if gradient is None]
-    return Probe(embeddings.shape[1], embeddings.shape[2], idle)
+    kept = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    # The trial is on the CPU, whatever device the model's own code may name.
+    with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(backbone.training), CudaOnCpu():
+        result, planes = _trial(backbone, joined, (frames, height, width))
+        embeddings = result["inference_feat"]["embeddings"]
+        idle, unused = [], []
+        if backbone.training:
+            trained = [p for p in backbone.parameters() if p.requires_grad]
+            idle = _unreached([embeddings], trained)
+            unused = _unreached(list(_tensors(result["training_feat"])), idle)
+    for name, buffer in backbone.named_buffers():
+        buffer.data.copy_(kept[name])
+    return Probe(embeddings.shape[1], embeddings.shape[2], idle, unused, planes)
+
+
+def _trial(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int]) -> tuple[dict, int]:
+    """The result of the host model's forward on the fewest clips it takes, and the channels of its input."""
+    name = type(backbone.model).__name__
+    count = 2 if backbone.training else 1
+    met: list[int] = []  # channels that the convolutions are made for, as the clip meets them
+    hooks = [
+        module.register_forward_pre_hook(lambda module, _: met.append(module.in_channels))
+        for module in backbone.modules()
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
+    ]
+    try:
+        planes = 1
+        result = error = _attempt(backbone, joined, frame_shape, count, planes)
+        if isinstance(error, AssertionError) and backbone.training:
+            # FoundationGait divides a training batch into groups of clips.
+            result = _attempt(backbone, joined, frame_shape, 16, planes)
+        elif isinstance(error, MISFITS):
+            # MultiGait++ meets its channels in two groups, so the first convolution may not know their number.
+            for planes in dict.fromkeys((met[0] if met else 1, *PLANES)):
+                result = _attempt(backbone, joined, frame_shape, count, planes)
+                if isinstance(result, dict):
+                    break
+                error = result if met and planes == met[0] else error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not isinstance(result, dict):
+        layout = " of any length (take a fixed sample_type)" if joined else ""
+        raise ConfigError(f"backbone: {name} cannot embed silhouettes{layout}: {first_line(error)}")
+    embeddings = (result["inference_feat"] or {}).get("embeddings")
+    if embeddings is None or embeddings.dim() != 3:
+        found = "none" if embeddings is None else list(embeddings.shape)
+        raise ConfigError(f"backbone: {name} gives no embeddings [n, c, p], found {found}")
+    return result, planes
+
+
+def _attempt(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int], count: int, planes: int):
+    """The result of the host model's forward on `count` clips of ones, or the exception that it raised."""
+    frames, height, width = frame_shape
+    clips, seqL = torch.ones(count, frames, *([planes] if planes > 1 else []), height, width), None
+    if joined:
+        clips, seqL = clips.flatten(0, 1)[None], torch.full((1, count), frames, dtype=torch.int32)
+    try:
+        return backbone.retval(clips, seqL, torch.zeros(count, dtype=torch.long))
+    except MISFITS as error:
+        return error
+
+
+def _unreached(outputs: list[torch.Tensor], parameters: list[nn.Parameter]) -> list[nn.Parameter]:
+    """Those of `parameters` that no path of the autograd graph leads to from `outputs`."""
+    nodes = [output.grad_fn for output in outputs]
+    seen, reached = {None}, set()
+    while nodes:
+        node = nodes.pop()
+        if node not in seen:
+            seen.add(node)
+            reached.add(id(getattr(node, "variable", None)))
+            nodes.extend(following for following, _ in node.next_functions)
+    return [p for p in parameters if id(p) not in reached]
+
+
+def _tensors(features: dict) -> Iterator[torch.Tensor]:
+    for value in features.values():
+        if isinstance(value, dict):
+            yield from _tensors(value)
+        elif isinstance(value, torch.Tensor) and value.is_floating_point():
+            yield value
+
+
+def first_line(error: BaseException) -> str:
+    """An error's message, shortened to one line."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]

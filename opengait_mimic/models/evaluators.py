@@ -4,23 +4,43 @@ from __future__ import annotations
 
 from utils import get_msg_mgr
 
-from opengait_mimic.evaluation.visibility import visibility_report, visibility_table
+from opengait_mimic.evaluation.protocols import protocol
+from opengait_mimic.evaluation.recognition import recognise, recognition_table, scores
+from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
+from opengait_mimic.hosts.device import device
+
+
+def evaluate_recognition(data, dataset, metric="euc", gallery=None, probe=None, cross_view=None, partition=None):
+    """Rank-1/5/10/20, mAP, mINP and TAR@FAR by the protocol of the data set, or of types named in the YAML.
+
+    Args:
+        data: embeddings [n, c, p], and labels, types and views, lists of n names.
+        dataset, gallery, probe, cross_view, partition: see `evaluation.protocols.protocol`.
+        metric: see `evaluation.ranking.distance`.
+    Returns:
+        In percent, 'scalar/test_accuracy/Rank-1', … of the data set's headline, and where the protocol names
+        conditions 'scalar/test_accuracy/<condition>-Rank-1', … of each.
+    """
+    asked = protocol(dataset, gallery, probe, cross_view, partition)
+    embeddings = data["embeddings"]
+    names = data["labels"], data["types"], data["views"]
+    found = recognise(embeddings, embeddings, *names, asked, metric, device())
+    get_msg_mgr().log_info(f"{dataset}, in percent\n{recognition_table(found)}")
+    named = {"": found.headline, **{f"{name}-": c for name, c in found.conditions.items() if name}}
+    return {
+        f"scalar/test_accuracy/{prefix}{name}": value
+        for prefix, condition in named.items()
+        for name, value in scores(condition).items()
+    }
 
 
 def evaluate_visibility(data, dataset, kinds):
     """Accuracy, confusion per kind and mean absolute error of the amount, for `VisibilityEstimation`.
 
     Args:
-        data: logits [n, k], amount [n], kind [n], true_amount [n] over the test set.
+        data: logits [n, k] and amount [n], as far as the VEN has them, kind [n], true_amount [n] over the test set.
         dataset: its name. kinds: [k] names of the classes.
     """
-    report = visibility_report(data["logits"], data["amount"], data["kind"], data["true_amount"])
+    report = visibility_report(len(kinds), data.get("logits"), data.get("amount"), data["kind"], data["true_amount"])
     get_msg_mgr().log_info(f"Visibility on {dataset}\n{visibility_table(report, kinds)}")
-    scalars = {
-        "scalar/test_visibility/accuracy": 100 * report.accuracy,
-        "scalar/test_visibility/amount_error": report.amount_error,
-    }
-    for name, counts in zip(kinds, report.confusion, strict=True):
-        if counts.sum():
-            scalars[f"scalar/test_visibility/recall_{name}"] = 100 * counts[kinds.index(name)] / counts.sum()
-    return scalars
+    return visibility_scalars(report, kinds)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import torch
 
 from opengait_mimic.checkpoints import load_weights, read_weights
-from opengait_mimic.config import NetworkSpec, backbone_spec, distils, ven_spec
+from opengait_mimic.config import NetworkSpec, backbone_spec, distils, ven_settings, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.models.backbone import Backbone, probe
+from opengait_mimic.models.backbone import Backbone, Probe, probe
 from opengait_mimic.models.occluded import OccludedModel, loss_entries, wanted_losses
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork
 
 
 def build_visibility_network(spec: NetworkSpec) -> VisibilityNetwork:
     """The VEN of a spec, its classes those of the kinds it was trained on."""
-    settings = {k: v for k, v in spec.model_cfg.items() if k in ("channels", "feature")}
-    return VisibilityNetwork(len(spec.kinds.classes), **settings)
+    return VisibilityNetwork(len(spec.kinds.classes), **ven_settings(spec.model_cfg))
 
 
 def load_ven(network: VisibilityNetwork, spec: NetworkSpec) -> None:
@@ -30,9 +29,14 @@ def load_teacher(backbone: Backbone, spec: NetworkSpec) -> None:
     load_weights(backbone.model, read_weights(path, "teacher"), "teacher", path)
 
 
+def build_backbone(spec: NetworkSpec, optimizer_cfg: dict | None = None) -> Backbone:
+    """The backbone of a spec, untrained; with the optimizer_cfg of the training it takes part in, if any."""
+    return Backbone(spec.model_cfg, spec.dataset_name, spec.trainer_cfg, optimizer_cfg)
+
+
 def build_teacher(spec: NetworkSpec) -> Frozen:
     """The trained holistic network, frozen."""
-    backbone = Backbone(spec.model_cfg, spec.dataset_name)
+    backbone = build_backbone(spec)
     load_teacher(backbone, spec)
     return Frozen(backbone)
 
@@ -44,7 +48,7 @@ def _known(spec: NetworkSpec, what: str):
 
 
 def rehearse(cfgs: dict) -> None:
-    """Load the teacher and the VEN of a training run once, so that a misfit shows before the host writes anything.
+    """Build what a training run takes once, so that a misfit shows before the host writes anything.
 
     Raises:
         ConfigError, CheckpointError: the backbone cannot be built, or a checkpoint is of another network.
@@ -55,6 +59,21 @@ def rehearse(cfgs: dict) -> None:
         load_ven(build_visibility_network(ven), ven)
     if model_cfg.get("init_from_teacher") or any(map(distils, loss_entries(cfgs["loss_cfg"]))):
         build_teacher(spec)
+    backbone_in_training(spec, cfgs)
+
+
+def backbone_in_training(spec: NetworkSpec, cfgs: dict) -> tuple[Backbone, Probe]:
+    """The untrained backbone of a training, and what a trial run in its layout of clips tells of it.
+
+    Raises:
+        ConfigError: the backbone cannot be built or trained so.
+    """
+    backbone = build_backbone(spec, cfgs["optimizer_cfg"])
+    if backbone.left_out() and not cfgs["model_cfg"].get("init_from_teacher"):
+        name = spec.model_cfg["model"]
+        raise ConfigError(f"model_cfg: {name} trains a part of its network only; set init_from_teacher: true")
+    joined = not cfgs["trainer_cfg"]["sampler"]["sample_type"].startswith("fixed")
+    return backbone, probe(backbone, joined)
 
 
 class GuidedModel(OccludedModel):
@@ -66,19 +85,24 @@ class GuidedModel(OccludedModel):
     def build_network(self, model_cfg: dict) -> None:
         """Build backbone, T and VEN from model_cfg: backbone, teacher, init_from_teacher, ven, class_num."""
         self.spec = backbone_spec(model_cfg, self.cfgs["data_cfg"]["dataset_name"])
-        self.backbone = Backbone(self.spec.model_cfg, self.spec.dataset_name)
+        if self.phase_training:
+            self.backbone, shape = backbone_in_training(self.spec, self.cfgs)
+        else:
+            self.backbone = build_backbone(self.spec)
+            shape = probe(self.backbone.eval())
         self.ven_spec = ven_spec(model_cfg)
         self.wanted_losses = wanted_losses(self.cfgs["loss_cfg"]) if self.phase_training else {}
-        shape = probe(self.backbone)
+        self.embedding_size = shape.channels * shape.parts
         if self.ven_spec is not None:
             self.ven = Frozen(build_visibility_network(self.ven_spec))
             self.fusion = Fusion(shape.parts, shape.channels, self.ven.network.feature_size)
         else:
             self.ven = self.fusion = None
+        # A classifier that no loss reads would make DDP wait for gradients that never come.
+        idle = shape.unused if self.uses_own_losses() else shape.idle
+        for parameter in (*idle, *self.backbone.left_out()):
+            parameter.requires_grad_(False)
         if not self.uses_own_losses():
-            # A classifier that no loss reads would make DDP wait for gradients that never come.
-            for parameter in shape.idle:
-                parameter.requires_grad_(False)
             if model_cfg.get("class_num"):
                 self.neck = PartBNNeck(shape.parts, shape.channels, model_cfg["class_num"])
 
@@ -89,8 +113,9 @@ class GuidedModel(OccludedModel):
     def init_parameters(self) -> None:
         """The host's initialisation, then the trained weights this model starts from."""
         super().init_parameters()
-        if not self.phase_training:
-            return
+        self.backbone.initialise()
+        if not self.phase_training and self.is_trained():
+            return  # its own checkpoint has everything
         model_cfg = self.cfgs["model_cfg"]
         if self.ven_spec is not None:
             load_ven(self.ven.network, self.ven_spec)
@@ -98,6 +123,28 @@ class GuidedModel(OccludedModel):
             load_teacher(self.backbone, self.spec)
             if self.fusion is not None:
                 self.fusion.start_as_identity()
+
+    def get_optimizer(self, optimizer_cfg: dict) -> torch.optim.Optimizer:
+        """The host's optimizer; a backbone that divides its parameters into groups itself keeps its groups."""
+        optimizer = super().get_optimizer(optimizer_cfg)
+        groups = self.backbone.parameter_groups()
+        if groups is None:
+            return optimizer
+        (plain,) = optimizer.param_groups
+        inside = {id(p) for p in self.backbone.parameters()}
+        groups = [{**group, "params": [p for p in group["params"] if p.requires_grad]} for group in groups]
+        groups.append({**plain, "params": [p for p in plain["params"] if id(p) not in inside]})
+        return type(optimizer)([group for group in groups if group["params"]], lr=plain["lr"])
+
+    def is_trained(self) -> bool:
+        """Whether the network under test was trained by itself; else it is what it would start from (Baseline-1)."""
+        return self.cfgs["evaluator_cfg"]["restore_hint"] != 0
+
+    def trained_kinds(self) -> tuple[str, ...]:
+        """The kinds of occlusion the network has met in training."""
+        if self.kinds is None or not (self.phase_training or self.is_trained()):
+            return ()
+        return tuple(dict.fromkeys(self.kinds.names))
 
     def reference_network(self) -> Frozen | None:
         if self.spec.checkpoint is None or not self.spec.checkpoint.is_file():
@@ -116,8 +163,6 @@ class GuidedModel(OccludedModel):
 
     def embed(self, sils, seqL=None, labels=None) -> torch.Tensor:
         """The embeddings [n, c, p] that are compared at test."""
-        if self.reference is not None:
-            return self.reference.to(sils.device)(sils, seqL)
         return self.guide(sils, self.backbone(sils, seqL, labels), seqL)
 
     def training_features(self, features: dict[str, dict]) -> dict:

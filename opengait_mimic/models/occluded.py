@@ -1,4 +1,4 @@
-"""What our models share: occlusion clip by clip on the device, and a test that reports RP."""
+"""What our models share: occlusion clip by clip on the device, and a test on occluded and whole clips."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from modeling.base_model import BaseModel
 from torch import nn
+from utils import init_seeds
 
-from opengait_mimic.config import check_model_keys, lifted, occlusion_settings
+from opengait_mimic.config import check_model_keys, lifted, occlusion_settings, prepared_by, training_seed
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.evaluation.relative import relative_performance
-from opengait_mimic.losses.gather import world_size
-from opengait_mimic.networks.clips import clip_lengths
-from opengait_mimic.occlusion import Mixture, Occlusion, Plan, content_rng, paint
+from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.testing import recognition_test
+from opengait_mimic.networks.clips import clip_lengths, silhouettes
+from opengait_mimic.occlusion import Mixture, Occlusion, content_rng, paint
 
 
 class Clips(NamedTuple):
@@ -30,6 +31,46 @@ class Clips(NamedTuple):
     holistic: torch.Tensor
     kind: torch.Tensor
     amount: torch.Tensor
+
+
+class Whole(NamedTuple):
+    """A batch before its occlusion.
+
+    Attributes:
+        sils: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1; with channels [n, s, c, h, w].
+        frames: per clip, its frames as they were stored; empty in training.
+        numbers: per clip, each frame's number in its recording.
+        classes: the values are classes of pixels (parsing maps).
+        labs, typs, vies, seqL: as the host hands them to a model.
+    """
+
+    sils: torch.Tensor
+    frames: list[np.ndarray]
+    numbers: list[np.ndarray]
+    classes: bool
+    labs: torch.Tensor
+    typs: list[str]
+    vies: list[str]
+    seqL: torch.Tensor | None
+
+    def occluded(self, mixture: Mixture | None, rngs: list[np.random.Generator]) -> tuple:
+        """The inputs of one of our models' forward: `Clips`, labels, types, views and seqL.
+
+        Args:
+            mixture: None leaves the clips whole. rngs: one per clip.
+        """
+        if mixture is None:
+            kind = torch.zeros(len(self.numbers), dtype=torch.long, device=self.sils.device)
+            clips = Clips(self.sils, self.sils, kind, kind.float())
+        else:
+            plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:])
+            kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (plan.kind, plan.amount))
+            clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount)
+        return clips, self.labs, self.typs, self.vies, self.seqL
+
+    def occluded_by_content(self, mixture: Mixture | None, seed: int) -> tuple:
+        """The same, the occlusion depending on each clip's content and `seed` only."""
+        return self.occluded(mixture, [content_rng(frames, seed) for frames in self.frames] if mixture else [])
 
 
 class WithFrameNumbers:
@@ -55,13 +96,15 @@ class OccludedModel(BaseModel):
         cfgs = copy.deepcopy(cfgs)
         check_model_keys(cfgs["model_cfg"])
         self.phase_training = training
+        # As they stand in the YAML, for the test and its result file.
+        self.asked = copy.deepcopy(cfgs)
+        if training and training_seed(cfgs):
+            init_seeds(rank() + world_size() * training_seed(cfgs))
         self.occlusion = {
             name: self._lift(cfgs[name], seed) for name, seed in (("trainer_cfg", None), ("evaluator_cfg", 0))
         }
         if training and self.occlusion["trainer_cfg"] is None:
             raise ConfigError("trainer_cfg: transform: no Occlusion at the end; this model learns from occluded clips")
-        self.holistic_test = False  # the test at hand sees whole clips
-        self.asked_test_batch = cfgs["evaluator_cfg"]["sampler"].get("batch_size")
         cfgs["evaluator_cfg"]["sampler"]["batch_size"] = world_size()
         super().__init__(cfgs, training)
 
@@ -87,80 +130,50 @@ class OccludedModel(BaseModel):
         loader.collate_fn = WithFrameNumbers(loader.collate_fn)
         return loader
 
+    def whole(self, inputs) -> Whole:
+        """A batch of the loader after the host's own pretreatment."""
+        (*seqs, numbers), labs, typs, vies, seqL = inputs
+        if len(seqs) != 1:
+            raise ConfigError(f"data_cfg: data_in_use: this model takes one input per clip, found {len(seqs)}")
+        ipts, labs, typs, vies, seqL = super().inputs_pretreament((seqs, labs, typs, vies, seqL))
+        sils = ipts[0].detach()
+        ends = np.cumsum(clip_lengths(sils, seqL))[:-1]
+        numbers = np.split(np.concatenate(numbers), ends)
+        frames = [] if self.training else np.split(np.concatenate(seqs[0]), ends)
+        classes = prepared_by(self.engine_cfg["transform"]).startswith("BaseParsing")
+        return Whole(sils, frames, numbers, classes, labs, typs, vies, seqL)
+
     def inputs_pretreament(self, inputs):
         """The host's pretreatment (its name), then the occlusion: `Clips` in place of the list of inputs."""
-        (*seqs, numbers), labs, typs, vies, seqL = inputs
-        ipts, labs, typs, vies, seqL = super().inputs_pretreament((seqs, labs, typs, vies, seqL))
-        holistic = ipts[0].detach()
-        lengths = clip_lengths(holistic, seqL)
-        plan = self._plan(seqs[0], numbers, lengths, *holistic.shape[-2:])
-        if plan is None:
-            kind = torch.zeros(len(lengths), dtype=torch.long, device=holistic.device)
-            return Clips(holistic, holistic, kind, kind.float()), labs, typs, vies, seqL
-        kind, amount = (torch.from_numpy(a).to(holistic.device) for a in (plan.kind, plan.amount))
-        return Clips(paint(holistic, plan), holistic, kind, amount), labs, typs, vies, seqL
-
-    def _plan(self, raw, numbers, lengths: list[int], height: int, width: int) -> Plan | None:
+        whole = self.whole(inputs)
         occlusion = self.occlusion["trainer_cfg" if self.training else "evaluator_cfg"]
-        if occlusion is None or (self.holistic_test and not self.training):
-            return None
-        ends = np.cumsum(lengths)
-        times = np.split(np.concatenate(numbers), ends[:-1])
-        if self.training:
-            rngs = [occlusion.rng] * len(lengths)
-        else:
-            clips = np.split(np.concatenate(raw), ends[:-1])
-            rngs = [content_rng(clip, occlusion.seed) for clip in clips]
-        return occlusion.mixture.plan(rngs, times, height, width)
+        if occlusion is None or not self.training:
+            return whole.occluded_by_content(occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)
+        return whole.occluded(occlusion.mixture, [occlusion.rng] * len(whole.numbers))
 
     def summary(self, clips: Clips, most: int = 16) -> dict:
         """Pictures for TensorBoard: the first frames of the batch, whole and occluded."""
         return {
-            f"image/{name}": sils.reshape(-1, 1, *sils.shape[-2:])[:most].float()
+            f"image/{name}": silhouettes(sils.reshape(1, -1, *sils.shape[2:])[:, :most])[0, :, None].float()
             for name, sils in (("holistic", clips.holistic), ("occluded", clips.occluded))
         }
-
-    @staticmethod
-    def run_test(model):
-        """Test as the YAML says; where that occludes, test whole clips too and report RP (Eq. 3).
-
-        HP is the teacher's accuracy on whole clips, measured in the same run, where its checkpoint is there.
-        """
-        net = getattr(model, "module", model)
-        if net.asked_test_batch != world_size():
-            net.msg_mgr.log_info(f"Testing with one clip per process: batch size {world_size()}")
-        results = BaseModel.run_test(model)
-        if net.occlusion["evaluator_cfg"] is None:
-            return results
-        log = net.msg_mgr.log_info
-        net.holistic_test = True
-        log("The same network on whole clips:")
-        own = BaseModel.run_test(model)
-        teacher = net.reference_network()
-        if teacher is None:
-            log("RP is not computed: it needs the teacher's checkpoint, which is not there")
-            reference = None
-        else:
-            net.keep_apart("reference", teacher)
-            log("The teacher on whole clips (HP):")
-            reference = BaseModel.run_test(model)
-            net.keep_apart("reference", None)
-        net.holistic_test = False
-        if results is None:  # not the first process
-            return None
-        table = relative_performance(results, own, reference)
-        log("\n" + table.text)
-        return {**results, **table.scalars}
-
-    reference = None  # the teacher, while it is being tested in this network's place
 
     def keep_apart(self, name: str, network: nn.Module | None) -> None:
         """Hold a network without making it a part of this one: no optimizer, DDP, SyncBN or checkpoint sees it."""
         self.__dict__[name] = network
 
-    def reference_network(self):
+    def reference_network(self) -> nn.Module | None:
         """The holistic network that HP is measured with, or None."""
         return None
+
+    @staticmethod
+    def run_test(model):
+        """Test as the YAML says, on occluded and on whole clips, and write a result file.
+
+        Returns:
+            Scalars for TensorBoard on the first process, None on the others.
+        """
+        return recognition_test(getattr(model, "module", model))
 
 
 def loss_entries(loss_cfg: dict | list) -> list[dict]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modeling.base_model import BaseModel
-
+from opengait_mimic.config import ven_settings
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_losses
+from opengait_mimic.models.testing import visibility_test
 from opengait_mimic.networks import VisibilityNetwork
 
 
@@ -17,6 +17,7 @@ class VisibilityEstimation(OccludedModel):
     model_cfg:
         channels: of the three convolutions (default [32, 64, 128]).
         feature: size of δ (default 64).
+        tasks: classification (of the kind), regression (of the amount), by default both.
     loss_cfg: VisibilityLoss. eval_func: evaluate_visibility.
     """
 
@@ -27,18 +28,18 @@ class VisibilityEstimation(OccludedModel):
             if unknown:
                 raise ConfigError(f"evaluator_cfg: Occlusion: the VEN does not learn {', '.join(sorted(unknown))}")
             tested.mixture = replace(tested.mixture, known=trained.names)
-        classes = (trained or tested.mixture).classes
-        settings = {k: v for k, v in model_cfg.items() if k in ("channels", "feature")}
-        self.network = VisibilityNetwork(len(classes), **settings)
+        self.classes = (trained or tested.mixture).classes
+        self.network = VisibilityNetwork(len(self.classes), **ven_settings(model_cfg))
         losses = wanted_losses(self.cfgs["loss_cfg"]) if self.phase_training else {}
         check_losses(losses, ("VisibilityLoss",), "VisibilityEstimation", None)
         self.loss_prefixes = list(losses)
-        self.cfgs["evaluator_cfg"]["kinds"] = list(classes)  # evaluate_visibility names them
+        self.cfgs["evaluator_cfg"]["kinds"] = list(self.classes)  # evaluate_visibility names them
 
     def forward(self, inputs):
         clips, _, _, _, seqL = inputs
         seen = self.network(clips.occluded, seqL)
-        predicted = {"logits": seen.logits, "amount": seen.amount}
+        heads = {"logits": seen.logits, "amount": seen.amount}
+        predicted = {name: value for name, value in heads.items() if value is not None}
         true = {"kind": clips.kind, "true_amount": clips.amount}
         return {
             "training_feat": {prefix: {**predicted, **true} for prefix in self.loss_prefixes},
@@ -48,5 +49,5 @@ class VisibilityEstimation(OccludedModel):
 
     @staticmethod
     def run_test(model):
-        """Test on the evaluator's occlusions."""
-        return BaseModel.run_test(model)
+        """Test on the evaluator's occlusions, and write a result file."""
+        return visibility_test(getattr(model, "module", model))

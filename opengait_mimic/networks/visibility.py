@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from opengait_mimic.errors import ConfigError
-from opengait_mimic.networks.clips import clip_means
+from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.networks.clips import clip_means, silhouettes
 
 
 class Visibility(NamedTuple):
@@ -16,13 +16,16 @@ class Visibility(NamedTuple):
 
     Attributes:
         feature: [n, d] δ, the penultimate feature that guides the mimic.
-        logits: [n, k] scores of the classes (clean first), before any softmax.
-        amount: [n] occluded fraction, 0–1.
+        logits: [n, k] scores of the classes (clean first), before any softmax; None without that task.
+        amount: [n] occluded fraction, 0–1; None without that task.
     """
 
     feature: torch.Tensor
-    logits: torch.Tensor
-    amount: torch.Tensor
+    logits: torch.Tensor | None
+    amount: torch.Tensor | None
+
+
+TASKS = ("classification", "regression")
 
 
 class VisibilityNetwork(nn.Module):
@@ -35,10 +38,18 @@ class VisibilityNetwork(nn.Module):
         classes: number of classes, clean included.
         channels: of the three convolutions.
         feature: size of δ.
+        tasks: the heads it has; classification alone is the auxiliary network of the paper's "Occlusion Aware".
     """
 
-    def __init__(self, classes: int, channels: tuple[int, int, int] = (32, 64, 128), feature: int = 64):
+    def __init__(
+        self,
+        classes: int,
+        channels: tuple[int, int, int] = (32, 64, 128),
+        feature: int = 64,
+        tasks: tuple[str, ...] = TASKS,
+    ):
         super().__init__()
+        check_tasks(tasks)
         if len(channels) != 3 or any(not isinstance(c, int) or c < 1 for c in channels):
             raise ConfigError(f"VEN: channels: expected three whole numbers from 1, found {list(channels)}")
         a, b, c = channels
@@ -49,16 +60,38 @@ class VisibilityNetwork(nn.Module):
             nn.AdaptiveAvgPool2d(1), nn.Flatten(),
             nn.Linear(c, feature), nn.ReLU(inplace=True),
         )  # fmt: skip
-        self.kind = nn.Linear(feature, classes)
-        self.amount = nn.Linear(feature, 1)
+        if "classification" in tasks:
+            self.kind = nn.Linear(feature, classes)
+        if "regression" in tasks:
+            self.amount = nn.Linear(feature, 1)
+        self.tasks = tuple(tasks)
         self.feature_size = feature
 
     def forward(self, sils: torch.Tensor, seqL: torch.Tensor | None = None) -> Visibility:
         """Look at clips.
 
         Args:
-            sils: [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with `seqL` [1, n], the clips' lengths.
+            sils: [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with `seqL` [1, n], the clips' lengths. Clips with
+                channels, [n, s, c, h, w], and parsing maps it sees as `silhouettes`.
         """
+        sils = silhouettes(sils)
         frames = self.frames(sils.reshape(-1, 1, *sils.shape[-2:]))  # [f, d]
         feature = clip_means(frames.reshape(*sils.shape[:2], -1), seqL)  # δ [n, d]
-        return Visibility(feature, self.kind(feature), self.amount(feature).squeeze(1).sigmoid())
+        return Visibility(
+            feature,
+            self.kind(feature) if "classification" in self.tasks else None,
+            self.amount(feature).squeeze(1).sigmoid() if "regression" in self.tasks else None,
+        )
+
+
+def check_tasks(tasks: object) -> None:
+    """Refuse tasks a VEN does not have.
+
+    Raises:
+        ConfigError: anything but one or both of TASKS.
+    """
+    if not isinstance(tasks, (list, tuple)) or not tasks or len(set(map(str, tasks))) < len(tasks):
+        raise ConfigError(f"VEN: tasks: expected one or both of {', '.join(TASKS)}, found {tasks!r}")
+    for task in tasks:
+        if task not in TASKS:
+            raise ConfigError(f"VEN: tasks: unknown task {task!r}; {nearest(task, TASKS)}")

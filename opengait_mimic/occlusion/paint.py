@@ -7,20 +7,23 @@ import torch
 from opengait_mimic.occlusion.plan import Plan
 
 
-def paint(sils: torch.Tensor, plan: Plan) -> torch.Tensor:
+def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor:
     """The occluded copy of `sils`.
 
     Args:
         sils: [..., h, w] silhouettes of any dtype; all leading axes together are the plan's f frames,
-            clip after clip ([n, s, h, w] or [1, sum of s, h, w]).
+            clip after clip ([n, s, h, w] or [1, sum of s, h, w]). With five axes, [n, s, c, h, w], the third
+            are channels: all of a frame's channels are hidden alike.
         plan: what to hide.
+        classes: the values name classes (parsing maps), so a refitted frame takes the nearest one, not a mean.
     Returns:
         A new tensor of the same shape, dtype and device.
     Raises:
         ValueError: the plan is for another number of frames.
     """
     height, width = sils.shape[-2:]
-    frames = sils.reshape(-1, height, width)
+    channels = sils.shape[2:3] if sils.dim() == 5 else ()
+    frames = sils.reshape(-1, *channels, height, width)
     if len(frames) != len(plan.boxes):
         raise ValueError(f"the plan has {len(plan.boxes)} frames, the silhouettes have {len(frames)}")
     boxes = torch.from_numpy(plan.boxes).to(sils.device)
@@ -29,10 +32,14 @@ def paint(sils: torch.Tensor, plan: Plan) -> torch.Tensor:
     in_rows = (rows >= boxes[:, 0:1]) & (rows < boxes[:, 1:2])  # [f, h]
     in_columns = (columns >= boxes[:, 2:3]) & (columns < boxes[:, 3:4])  # [f, w]
     hidden = in_rows[:, :, None] & in_columns[:, None, :]
-    painted = frames.masked_fill(hidden, 0)
+    painted = frames.masked_fill(hidden[:, None] if channels else hidden, 0)
     if plan.refit.any():
         chosen = torch.from_numpy(plan.refit.nonzero()[0]).to(sils.device)
-        painted[chosen] = stretch(painted[chosen], visible(boxes[chosen], height, width))
+        seen = visible(boxes[chosen], height, width)
+        if channels:
+            seen = seen.repeat_interleave(channels[0], dim=0)
+        refitted = stretch(painted[chosen].reshape(-1, height, width), seen, classes)
+        painted[chosen] = refitted.reshape(-1, *channels, height, width)
     return painted.reshape(sils.shape)
 
 
@@ -57,7 +64,7 @@ def visible(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return torch.stack((first_row, last_row, first_column, last_column), dim=-1)
 
 
-def stretch(frames: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+def stretch(frames: torch.Tensor, boxes: torch.Tensor, classes: bool = False) -> torch.Tensor:
     """Crop each frame to its box and stretch that over the whole frame, bilinearly.
 
     Pixel centres are mapped linearly, as in OpenCV's and PyTorch's resizing (align_corners=False).
@@ -65,12 +72,15 @@ def stretch(frames: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
     Args:
         frames: [f, h, w].
         boxes: [f, 4] (top, bottom, left, right) of at least one pixel each.
+        classes: take the nearest pixel instead.
     """
     height, width = frames.shape[-2:]
     values = frames if frames.dtype == torch.float64 else frames.float()
     low, high, share = _sources(boxes[:, 0], boxes[:, 1], height, values.dtype)
+    share = share.round() if classes else share
     rows = torch.lerp(_take_rows(values, low), _take_rows(values, high), share[:, :, None])
     low, high, share = _sources(boxes[:, 2], boxes[:, 3], width, values.dtype)
+    share = share.round() if classes else share
     columns = rows.transpose(1, 2)
     columns = torch.lerp(_take_rows(columns, low), _take_rows(columns, high), share[:, :, None])
     out = columns.transpose(1, 2)

@@ -35,7 +35,7 @@ class Occlusion:
         self._warned = False
 
     def __call__(self, seq: np.ndarray) -> np.ndarray:
-        """Occlude one clip, [s, h, w], of any dtype."""
+        """Occlude one clip, [s, h, w] or [s, c, h, w], of any dtype."""
         if self.mixture.dynamic and not self._warned:
             warnings.warn(
                 "Occlusion as a plain transform takes frames as consecutive: under unordered sampling a "
@@ -45,7 +45,7 @@ class Occlusion:
             self._warned = True
         rng = self.rng if self.seed is None else content_rng(seq, self.seed)
         plan = self.mixture.plan([rng], [np.arange(len(seq))], *seq.shape[-2:])
-        return paint(torch.from_numpy(np.ascontiguousarray(seq)), plan).numpy()
+        return paint(torch.from_numpy(np.ascontiguousarray(seq))[None], plan)[0].numpy()
 
 
 def process_rng() -> np.random.Generator:

@@ -36,7 +36,7 @@ def test_cutting_takes_10_columns_per_64_off_each_side(width, options, left):
     assert out[1, 3].tolist() == list(range(left, width - left))
 
 
-@pytest.mark.parametrize("name", ["RandomHorizontalFlip", "RandomRotate", "RandomPerspective"])
+@pytest.mark.parametrize("name", ["RandomHorizontalFlip", "RandomRotate", "RandomPerspective", "RandomErasing"])
 def test_at_probability_0_nothing_changes(clip, name):
     out = get_transform({"type": name, "prob": 0})(clip)
     assert out.dtype == clip.dtype and np.array_equal(out, clip)
@@ -97,6 +97,25 @@ def test_perspective_moves_corners_inwards_by_10_columns_per_44(monkeypatch, wid
     for _ in range(100):
         get_transform({"type": "RandomPerspective", "prob": 1})(np.zeros((1, 64, width)))
     assert len(shifts) == 400 and 0 <= min(shifts) < 1 and most - 1 < max(shifts) <= most
+
+
+def test_erasing_blacks_out_one_rectangle_of_the_asked_share_in_all_frames():
+    clip = np.full((3, 64, 44), 255, np.uint8)
+    erase = get_transform({"type": "RandomErasing", "prob": 1, "sl": 0.1, "sh": 0.2})
+    random.seed(0)
+    sizes = []
+    for _ in range(50):
+        out = erase(clip)
+        black = out == 0
+        assert out.dtype == clip.dtype and (clip == 255).all() and (black == black[0]).all()
+        rows, columns = black[0].any(1), black[0].any(0)
+        assert np.array_equal(black[0], rows[:, None] & columns), "one rectangle"
+        sizes.append((rows.sum(), columns.sum()))
+    shares = [rows * columns / (64 * 44) for rows, columns in sizes]
+    assert 0.09 < min(shares) < 0.12 and 0.18 < max(shares) < 0.21
+    assert min(rows / columns for rows, columns in sizes) < 0.7 and max(r / c for r, c in sizes) > 2
+    large = get_transform({"type": "RandomErasing", "prob": 1, "sl": 1.0, "sh": 1.0, "r1": 1.0})(clip)
+    assert (large == 0).mean() == 53 / 64, "a square of 53 pixels, of which 44 columns fit"
 
 
 def test_randomness_comes_from_pythons_generator(clip):

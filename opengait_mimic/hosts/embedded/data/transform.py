@@ -137,6 +137,33 @@ class RandomPerspective:
         return stretch(clip, [random.uniform(0, inwards) for _ in range(4)])
 
 
+class RandomErasing:
+    """Black out one rectangle of all frames alike, with probability `prob`.
+
+    Args:
+        prob: of erasing.
+        sl, sh: range of the rectangle's share of the frame's area, drawn uniformly.
+        r1: smallest ratio of its height to its width; the largest is 1 / r1. What reaches beyond the frame's
+            size is left off.
+    """
+
+    def __init__(self, prob: float = 0.5, sl: float = 0.05, sh: float = 0.2, r1: float = 0.3):
+        self.prob = prob
+        self.share = sl, sh
+        self.ratio = r1, 1 / r1
+
+    def __call__(self, clip: np.ndarray) -> np.ndarray:
+        if random.random() >= self.prob:
+            return clip
+        height, width = clip.shape[-2:]
+        area, ratio = random.uniform(*self.share) * height * width, random.uniform(*self.ratio)
+        rows, columns = min(height, round((area * ratio) ** 0.5)), min(width, round((area / ratio) ** 0.5))
+        top, left = random.randint(0, height - rows), random.randint(0, width - columns)
+        clip = clip.copy()
+        clip[..., top : top + rows, left : left + columns] = 0
+        return clip
+
+
 def rotate(clip: np.ndarray, angle: float) -> np.ndarray:
     """Rotate every frame of [s, h, w] by `angle` degrees about the centre (positive: anticlockwise)."""
     frames, (height, width) = _as_channels(clip), clip.shape[-2:]

@@ -18,8 +18,8 @@ import yaml
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.hosts.device import device
 
-DEVICE_VARIABLE = "OPENGAIT_MIMIC_DEVICE"
 DEFAULTS = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
 LOGGER = logging.getLogger("opengait_mimic.embedded")
 
@@ -41,23 +41,6 @@ class Odict(OrderedDict):
 
 
 # Devices and processes
-
-
-def device() -> torch.device:
-    """The device of this process: the CPU, or the GPU that belongs to its LOCAL_RANK.
-
-    Raises:
-        ConfigError: the environment asks for an unknown device, or for a GPU where there is none.
-    """
-    wanted = os.environ.get(DEVICE_VARIABLE) or ("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted not in ("cpu", "cuda"):
-        raise ConfigError(f"{DEVICE_VARIABLE} is {wanted!r}; allowed: cpu, cuda")
-    if wanted == "cpu":
-        return torch.device("cpu")
-    count = torch.cuda.device_count()
-    if count == 0:
-        raise ConfigError(f"{DEVICE_VARIABLE} is 'cuda', but PyTorch finds no CUDA device")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % count)
 
 
 def get_rank() -> int:

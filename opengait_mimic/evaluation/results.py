@@ -1,0 +1,88 @@
+"""Result files: what a test found, with all that is needed to trust and repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from opengait_mimic import __version__
+from opengait_mimic.errors import DataError
+
+FORMAT = 1
+
+
+def versions() -> dict[str, str]:
+    """Of this package and of what its numbers depend on."""
+    return {
+        "opengait-mimic": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def fingerprint(path: str | Path | None, **more) -> dict | None:
+    """A checkpoint's path and SHA-256, with `more` beside; None where there is no file."""
+    if path is None or not Path(path).is_file():
+        return None
+    with open(path, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else _digest(stream)
+    return {"path": str(path), "sha256": digest.hexdigest(), **more}
+
+
+def _digest(stream) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    while block := stream.read(2**20):
+        digest.update(block)
+    return digest
+
+
+def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> None:
+    """Write a result file and, beside it, what each probe scored.
+
+    Both appear whole or not at all.
+
+    Args:
+        path: of the JSON; the arrays' file has the same name with .npz.
+        content: the result, JSON-ready, without "format" and "probes". probes: arrays by name; may be empty.
+    Raises:
+        ValueError: a number is not finite; nothing is written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = path.with_suffix(".npz")
+    content = {"format": FORMAT, **content, "probes": arrays.name if probes else None}
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    if probes:
+        _replace(arrays, lambda stream: np.savez_compressed(stream, **probes))
+    _replace(path, lambda stream: stream.write(text.encode()))
+
+
+def _replace(path: Path, write) -> None:
+    unfinished = path.with_name(path.name + ".tmp")
+    try:
+        with open(unfinished, "wb") as stream:
+            write(stream)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_result(path: str | Path) -> dict:
+    """A result file as `write_result` wrote it.
+
+    Raises:
+        DataError: it cannot be read, or is something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT or "kind" not in content:
+        raise DataError(f"{path}: not a result file of this version")
+    return content
