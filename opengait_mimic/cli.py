@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from opengait_mimic import __version__
-from opengait_mimic.errors import MimicError
+from opengait_mimic.errors import MimicError, RunFailed
+from opengait_mimic.report.command import report
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -25,6 +26,9 @@ def commands():
     opengait-mimic train --cfgs mimic.yaml            one stage, on the embedded host
     opengait-mimic train --cfgs mimic.yaml --host ../OpenGait --nproc 2
     opengait-mimic install ../OpenGait                then OpenGait's own torchrun runs our YAML
+    opengait-mimic tables                             the paper's tables, on walkers or on data of yours
+    opengait-mimic report output                      tables, figures and a page from any results
+    opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
 
     Exit status: 0 done, 1 the run failed, 2 a mistake in the configuration, data or command, 130 interrupted.
     """
@@ -114,7 +118,117 @@ def demo(out, data, partition, seed):  # fmt: skip
     table = run_demo(out, data, partition, seed, click.echo)
     click.echo(f"\n{table}\n")
     click.echo(f"Pictures, results, configurations and checkpoints are in {out}. Next:")
-    click.echo(f"  cd {out} && opengait-mimic test --cfgs mimic.yaml")
+    click.echo(f"  cd {out} && opengait-mimic test --cfgs mimic_gaitbase.yaml")
+
+
+@commands.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("opengait-mimic-tables"),
+    show_default=True,
+    help="Folder for configurations, checkpoints, results and the report.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="A data set in OpenGait's layout; without it, generated walkers at the scale of a demo.",
+)
+@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Its partition JSON.")
+@click.option(
+    "--gallery", default=None, metavar="TYPES", help="Gallery types, where they are none of a known data set."
+)
+@click.option("--probe", default=None, metavar="TYPES", help="Probe types, separated by commas.")
+@click.option(
+    "--backbone",
+    "backbones",
+    multiple=True,
+    default=("GaitBase",),
+    show_default=True,
+    metavar="NAME",
+    help="GaitBase, GaitGL or DeepGaitV2; may be given several times.",
+)
+@click.option(
+    "--table",
+    "numbers",
+    multiple=True,
+    type=click.IntRange(1, 4),
+    default=(1, 2, 3, 4),
+    show_default=True,
+    help="A table of the paper; may be given several times.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(["demo", "full"]),
+    default=None,
+    help="The paper's hyperparameters, or a scale for two CPU cores. Default: full with --data, else demo.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions of everything.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Stages at a time. Default: the CPU's cores at most 4 on a CPU, 1 on CUDA.",
+)
+@click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes per stage (one per GPU on CUDA).",
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Default: cuda where there is any.")
+@click.option(
+    "--host",
+    default=None,
+    metavar="PATH|embedded",
+    help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
+)
+@click.option("--dry-run", is_flag=True, help="Only list the stages and which of them are done.")
+def tables(**options):
+    """Run every stage that the paper's tables take, and report them.
+
+    Stages that are done are not done again: after an interruption, the same command goes on.
+
+    \b
+    opengait-mimic tables                                  Tables 1-4 on generated walkers, three seeds
+    opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
+    opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
+    """
+    from opengait_mimic.reproduce import reproduce
+
+    reproduce(**options, say=click.echo)
+
+
+@commands.command()
+@click.argument("models", nargs=-1)
+@click.option(
+    "--host",
+    default=None,
+    metavar="PATH|embedded",
+    help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
+)
+@click.option(
+    "--markdown",
+    "markdown_file",
+    default=None,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also put the table into this Markdown file.",
+)
+def backbones(**options):
+    """Try which MODELS of a host can be backbones (default: all): one distillation step with each, and a table.
+
+    \b
+    opengait-mimic backbones
+    opengait-mimic backbones --host ../OpenGait --markdown docs/backbones.md
+    """
+    from opengait_mimic.backbones import report_backbones
+
+    report_backbones(**options, say=click.echo)
 
 
 @commands.command()
@@ -145,6 +259,9 @@ def uninstall(checkout):
         click.echo(f"Kept {path}: it was changed.")
 
 
+commands.add_command(report)
+
+
 def _interrupt(signum, frame):
     raise KeyboardInterrupt
 
@@ -165,8 +282,6 @@ def main(arguments: list[str] | None = None) -> None:
     if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, _interrupt)
         sys.unraisablehook = _once_more
-    from opengait_mimic.hosts.launch import RunFailed
-
     try:
         commands.main(arguments, standalone_mode=False)
     except MimicError as error:

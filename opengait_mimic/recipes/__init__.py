@@ -1,0 +1,28 @@
+"""The configurations of every system and table of the paper; the one source of what `configs/mimicgait` holds.
+
+`python -m opengait_mimic.recipes configs/mimicgait` writes those files again. Nothing here needs a host.
+"""
+
+from opengait_mimic.recipes.build import file_name, recipe
+from opengait_mimic.recipes.facts import BACKBONES, DATASETS
+from opengait_mimic.recipes.files import files, header, write_configs, yaml_text
+from opengait_mimic.recipes.methods import KINDS, METHODS, NEW_KINDS, needs, rows, stages
+from opengait_mimic.recipes.small import small
+
+__all__ = [
+    "BACKBONES",
+    "DATASETS",
+    "KINDS",
+    "METHODS",
+    "NEW_KINDS",
+    "file_name",
+    "files",
+    "header",
+    "needs",
+    "recipe",
+    "rows",
+    "small",
+    "stages",
+    "write_configs",
+    "yaml_text",
+]

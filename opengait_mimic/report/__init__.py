@@ -1,0 +1,1 @@
+"""From result files to the paper's tables and figures and one page with all of it. Nothing here knows a host."""
