@@ -1,80 +1,83 @@
-"""The demo, from data to table, shortened to a few iterations."""
+"""The demo, from data to table."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
+import doubles
 import pytest
 
-from opengait_mimic import demo
+from opengait_mimic import demo, tables
 from opengait_mimic.data.tree import walker_sequence as walker
 from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.results import read_result
+
+METHODS = ["Baseline-1", "Baseline-2", "Control", "Vanilla Mimic", "Mimic + VEN"]
 
 
-@pytest.fixture
-def short(monkeypatch):
-    """Every training of the demo takes two iterations."""
-    full = demo.configurations
-
-    def configurations(*arguments):
-        configs = full(*arguments)
-        for cfgs in configs.values():
-            cfgs["trainer_cfg"].update(total_iter=2, save_iter=2)
-            cfgs["evaluator_cfg"]["restore_hint"] = 2
-            cfgs["scheduler_cfg"]["total_steps"] = 3
-        return configs
-
-    monkeypatch.setattr(demo, "configurations", configurations)
-
-
-def tree(folder, types: dict[str, list[str]], views=("00",), probes=()):
-    """A data set of six training and four test subjects, with the given types for the test subjects."""
-    for subject in range(10):
-        kinds = ["00"] if subject < 6 else types
-        for number, kind in enumerate(kinds):
-            for place, view in enumerate(["00", "01", "02", "03"] if subject < 6 else views):
-                write_sequence(
-                    folder / "sils", f"{subject:03d}", kind, view, walker(0, subject, 10 * number + place, 6)
-                )
-    names = [f"{subject:03d}" for subject in range(10)]
-    sets = {"TRAIN_SET": names[:6], "TEST_SET": names[6:]}
+def tree(folder: Path, types: list[str], views=("00",), probes=()) -> tuple[Path, Path]:
+    """A data set of eight training and three test subjects, with the given types and views for the test subjects."""
+    names = [f"{subject:03d}" for subject in range(11)]
+    for subject, name in enumerate(names):
+        clips = (
+            [(t, v) for t in types for v in views] if subject >= 8 else [("00", v) for v in ("00", "01", "02", "03")]
+        )
+        for place, (kind, view) in enumerate(clips):
+            write_sequence(folder / "sils", name, kind, view, walker(0, subject, place, 5, width=44))
+    sets = {"TRAIN_SET": names[:8], "TEST_SET": names[8:]}
     if probes:
-        sets["PROBE_SET"] = [f"{name}-{probe}" for name in names[6:] for probe in probes]
+        sets["PROBE_SET"] = [f"{name}-{probe}" for name in names[8:] for probe in probes]
     (folder / "sils.json").write_text(json.dumps(sets))
     return folder / "sils", folder / "sils.json"
 
 
-@pytest.mark.parametrize(
-    ("types", "views", "probes", "metric"),
-    [
-        (["01", "02"], ["00"], [], "Rank-1"),
-        (["nm-01", "nm-05", "bg-01"], ["000", "090"], [], "NM@R1"),
-        (["camid0_videoid2", "camid1_videoid1"], ["seq0"], ["camid0_videoid2-seq0"], "mAP"),
-    ],
-    ids=["GREW", "CASIA-B", "Gait3D"],
-)
-def test_a_data_set_of_ones_own(short, tmp_path, types, views, probes, metric):
-    root, partition = tree(tmp_path, types, views, probes)
+def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_work", doubles.work)
     said: list[str] = []
-    table = demo.run_demo(tmp_path / "out", root, partition, seed=0, say=said.append)
-    for method in ("Baseline-1", "Baseline-2", "Control", "Vanilla Mimic", "Mimic + VEN"):
-        assert re.search(rf"\| {re.escape(method)}.*\d\.\d \((\d\.\d\d|-)\)", table)
-    assert metric in table and "HP, the teacher on whole clips" in table
-    assert len(said) == len(demo.STAGES) and "left)" in said[-1]
+    table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append)
+    for method in METHODS:
+        assert re.search(rf"\| {re.escape(method)} +\| \d+\.\d \((\d\.\d\d|-)\)", table)
+    assert "HP, the teacher on whole clips: Rank-1 " in table
+    assert said[0].startswith("Generating walkers") and len(said) == 1 + 12 and said[-1].startswith("[12/12]")
     results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["method"] for row in results["rows"]] == METHODS
+    assert results["seed"] == 0 and results["seconds"] > 0 and results["versions"]["torch"]
     for row in results["rows"]:
         for values in row["metrics"].values():
             assert values["RP"] is None or values["RP"] == pytest.approx(values["occluded"] / values["HP"])
     assert (tmp_path / "out" / "occlusions.png").stat().st_size > 10_000
-    assert (tmp_path / "out" / "results.md").read_text().startswith("| method")
+    assert (tmp_path / "out" / "results.md").read_text() == table + "\n"
+    said.clear()
+    assert demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append) == table
+    assert said[1:] == ["12 of 12 stages were done before"]
 
 
-def test_types_that_no_protocol_knows_are_named(tmp_path):
-    root, partition = tree(tmp_path, ["a", "b"])
-    with pytest.raises(DataError, match=r"cannot tell gallery from probe.*'a', 'b'"):
-        demo.guess_protocol(root, partition)
+def test_the_methods_are_the_papers_and_the_control():
+    assert [method for method, _ in demo.RUNS] == ["teacher", "ven", *demo.METHODS]
+    assert {kinds for _, kinds in demo.RUNS} == {"standard"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "types", "views", "probes", "conditions"),
+    [
+        ("GREW", ["01", "02"], ["00"], [], []),
+        ("CASIA-B", ["nm-01", "nm-05", "bg-01"], ["000", "090"], [], ["NM", "BG"]),
+        ("Gait3D", ["camid0_videoid2", "camid1_videoid1"], ["seq0"], ["camid0_videoid2-seq0"], []),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_data_set_of_ones_own_in_fact(short, tmp_path, monkeypatch, dataset, types, views, probes, conditions):
+    monkeypatch.setattr(demo, "RUNS", [("teacher", "standard"), ("baseline1", "standard")])
+    root, partition = tree(tmp_path, types, views, probes)
+    monkeypatch.chdir(tmp_path)
+    table = demo.run_demo(Path("out"), root, partition, seed=0, say=print)
+    assert re.search(r"\| Baseline-1 +\| \d+\.\d \((\d\.\d\d|-)\)", table)
+    (path,) = (tmp_path / "out").rglob("results/*.json")
+    result = read_result(path)
+    assert result["dataset"] == dataset and list(result["tests"][0]["conditions"]) == conditions
 
 
 def test_an_empty_folder_is_refused_before_anything_is_written(tmp_path):

@@ -14,6 +14,7 @@ import torch
 import yaml
 from commands import environment, opengait_mimic, write_yamls
 
+from opengait_mimic.cli import main
 from opengait_mimic.data import generate_walkers
 
 
@@ -185,3 +186,93 @@ def _alive(session: int) -> list[int]:
         if int(fields[3]) == session and fields[0] != "Z":
             alive.append(int(stat.parent.name))
     return alive
+
+
+@pytest.fixture
+def refusal(folder, monkeypatch, capsys):
+    """What `message` gives, for mistakes found before a run is started: without a process of its own."""
+
+    def told(*arguments: str) -> str:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(signal, "signal", lambda *handler: None)  # those of the tests stay
+        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+        before = sorted(p for p in folder.rglob("*") if p.is_file())
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--host", "embedded", "--device", "cpu"])
+        (line,) = capsys.readouterr().err.splitlines()
+        assert ended.value.code == 2 and line.startswith("opengait-mimic: ")
+        assert sorted(p for p in folder.rglob("*") if p.is_file()) == before, "nothing is written"
+        return line
+
+    return told
+
+
+def occluded(folder: Path, **section) -> None:
+    """Give mimic.yaml a section evaluator_cfg.occluded; it tests by our own protocol."""
+    edit(folder, "mimic", lambda c: c["evaluator_cfg"].update(eval_func="evaluate_recognition", occluded=section))
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"who": "probes"}, "occluded: who: 'probes'; did you mean 'probe'?"),
+        ({"severities": [0.4]}, "occluded: unknown key 'severities'; did you mean 'severity'?"),
+        ({"gallery_by": "teacher"}, "occluded: gallery_by: the teacher embeds whole galleries only; set who: probe"),
+        ({"adaptability": {"new": ["middle"]}}, "adaptability: new: the network was not trained on middle"),
+        ({"generalizability": {"new": ["top"]}}, "generalizability: new: the network was trained on top"),
+        ({"generalizability": {"new": ["midle"]}}, "new: Occlusion: unknown kind 'midle'; did you mean 'middle'?"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_an_occluded_evaluation_that_cannot_be(folder, refusal, section, told):
+    occluded(folder, **section)
+    assert told in refusal("test", "--cfgs", "mimic.yaml")
+
+
+def test_probes_alone_need_our_own_eval_function(folder, refusal):
+    edit(folder, "mimic", lambda c: c["evaluator_cfg"].update(occluded={"who": "probe"}))
+    assert "need eval_func evaluate_recognition" in refusal("test", "--cfgs", "mimic.yaml")
+
+
+def test_an_occluded_evaluation_without_an_occlusion(folder, refusal):
+    occluded(folder, who="both")
+    edit(folder, "mimic", lambda c: c["evaluator_cfg"]["transform"][0]["trf_cfg"].pop())
+    assert "occluded: there is no Occlusion at the end of" in refusal("test", "--cfgs", "mimic.yaml")
+
+
+def test_a_gallery_without_probes(folder, refusal):
+    occluded(folder)
+    edit(folder, "mimic", lambda c: c["evaluator_cfg"].update(gallery=["01"]))
+    assert "evaluator_cfg.probe: expected a list of walking types" in refusal("test", "--cfgs", "mimic.yaml")
+    edit(folder, "mimic", lambda c: c["evaluator_cfg"].update(probe=[2]))
+    assert "quote '01' in YAML), found [2]" in refusal("test", "--cfgs", "mimic.yaml")
+
+
+def test_a_data_set_without_a_protocol(folder, refusal):
+    occluded(folder)
+    edit(folder, "mimic", lambda c: c["data_cfg"].update(test_dataset_name="Gait-3D"))
+    assert "no protocol for the data set 'Gait-3D'; did you mean 'Gait3D'?" in refusal("test", "--cfgs", "mimic.yaml")
+
+
+def test_a_task_that_a_ven_does_not_have(folder, refusal):
+    edit(folder, "ven", lambda c: c["model_cfg"].update(tasks=["clasification"]))
+    assert "VEN: tasks: unknown task 'clasification'; did you mean 'classification'?" in refusal(
+        "train", "--cfgs", "ven.yaml"
+    )
+
+
+def test_a_seed_below_0(folder, refusal):
+    edit(folder, "ven", lambda c: c["trainer_cfg"].update(seed=-1))
+    assert "trainer_cfg: seed: -1 is not a whole number from 0" in refusal("train", "--cfgs", "ven.yaml")
+
+
+def test_an_untrained_network(folder, refusal):
+    edit(folder, "aware", lambda c: c["evaluator_cfg"].update(restore_hint=0))
+    told = refusal("test", "--cfgs", "aware.yaml")
+    assert "restore_hint: 0 tests an untrained network" in told and "init_from_teacher: true" in told
+
+
+def test_a_backbone_with_several_inputs_is_refused_by_name(folder):
+    edit(folder, "mimic", lambda c: c["model_cfg"].update(backbone={"model": "SMPLGait"}, ven=None))
+    told = message(folder, "train", "--cfgs", "mimic.yaml")
+    assert "backbone: SMPLGait takes silhouettes with SMPL parameters; a backbone takes one clip" in told

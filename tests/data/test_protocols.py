@@ -1,0 +1,67 @@
+"""Which data set of the field a tree is laid out like."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from opengait_mimic.data.protocols import Protocol, guess_protocol
+from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation import protocols
+
+
+def tree(folder, types, **partition):
+    """A training subject with types of its own, and two test subjects with `types`."""
+    for subject, kinds in (("0", ["x"]), ("1", types), ("2", types)):
+        for kind in kinds:
+            (folder / "sils" / subject / kind / "00").mkdir(parents=True)
+    sets = {"TRAIN_SET": ["0"], "TEST_SET": [1, "2", "gone"], **partition}
+    (folder / "sils.json").write_text(json.dumps(sets))
+    return folder / "sils", folder / "sils.json"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "types"),
+    [
+        ("GREW", ["01", "02"]),
+        ("OUMVLP", ["00", "01"]),
+        ("CASIA-B", ["nm-01", "nm-02", "nm-05", "bg-01", "cl-01"]),
+        ("SUSTech1K", ["00-nm", "01-nm", "02-oc"]),
+        ("CCPG", ["U0_D0", "U1_D1", "U0_D3", "U3_D3"]),
+        ("GREW", ["01", "02", "00"]),  # OUMVLP has two types
+    ],
+)
+def test_types_tell_a_data_set(tmp_path, dataset, types):
+    assert guess_protocol(*tree(tmp_path, types)) == Protocol(dataset)
+    assert dataset in protocols.DATASETS
+
+
+def test_listed_probes_tell_gait3d_whatever_its_types(tmp_path):
+    assert guess_protocol(*tree(tmp_path, ["01", "02"], PROBE_SET=["1-01-00"])) == Protocol("Gait3D")
+    assert guess_protocol(*tree(tmp_path / "none", ["01", "02"], PROBE_SET=[])) == Protocol("GREW")
+
+
+def test_every_data_set_with_a_protocol_can_be_told(tmp_path):
+    from opengait_mimic.data.protocols import _TYPES
+
+    assert {*_TYPES, "Gait3D"} == set(protocols.DATASETS)
+
+
+@pytest.mark.parametrize("types", [["a", "b"], ["01"], []])
+def test_types_of_none_of_them_are_named(tmp_path, types):
+    with pytest.raises(DataError) as caught:
+        guess_protocol(*tree(tmp_path, types))
+    assert f"cannot tell gallery from probe by the types {types}" in str(caught.value)
+    assert "--gallery and --probe" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[1]", '{"TRAIN_SET": []}', "nonsense"])
+def test_what_is_no_partition_is_named(tmp_path, text):
+    root, partition = tree(tmp_path, ["01", "02"])
+    partition.write_text(text)
+    with pytest.raises(DataError, match="sils.json: no JSON with TRAIN_SET and TEST_SET"):
+        guess_protocol(root, partition)
+    partition.unlink()
+    with pytest.raises(DataError, match="no JSON with TRAIN_SET and TEST_SET"):
+        guess_protocol(root, partition)

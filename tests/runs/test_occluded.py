@@ -1,0 +1,111 @@
+"""The occluded evaluation through the command line: the same numbers in any number of processes and on any host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from commands import checkout, opengait_mimic, write_yamls
+
+from opengait_mimic.check import defaults, merge
+from opengait_mimic.config import read_yaml
+from opengait_mimic.data import generate_walkers
+from opengait_mimic.hosts import activate
+
+OCCLUDED = {"who": "both", "repeats": 2, "severity": [0.3, 0.7], "generalizability": {"middle": ["middle"]}}
+TESTS = ["occluded", "0.3", "0.7", "middle"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A trained teacher, VEN and mimic; 25 clips to test on, which neither 2 nor 3 processes divide evenly."""
+    folder = tmp_path_factory.mktemp("occluded")
+    root, partition = folder / "sils", folder / "sils.json"
+    generate_walkers(root, partition, 6, 5, sequences=4, frames=12, gallery=2, probe=3, test_frames=8)
+    write_yamls(folder, {"root": root, "partition": partition, "identities": 6})
+    mimic = yaml.safe_load((folder / "mimic.yaml").read_text())
+    mimic["evaluator_cfg"].update(eval_func="evaluate_recognition", occluded=OCCLUDED)
+    (folder / "mimic.yaml").write_text(yaml.safe_dump(mimic))
+    activate("embedded")
+    from main import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in ("teacher", "ven", "mimic"):
+            run(merge(defaults("embedded"), read_yaml(f"{stage}.yaml")), training=True)
+    return folder
+
+
+def results(folder: Path, host: str, processes: int) -> tuple[dict, dict]:
+    """The result file of the mimic's test and the arrays beside it."""
+    written = folder / "output/GREW/MimicGait/mimic/results/mimic-00004.json"
+    written.unlink(missing_ok=True)
+    opengait_mimic(folder, "test", "--cfgs", "mimic.yaml", "--host", host, "--device", "cpu", "--nproc", str(processes))
+    with np.load(written.with_suffix(".npz")) as arrays:
+        return json.loads(written.read_text()), dict(arrays)
+
+
+@pytest.fixture(scope="module")
+def alone(folder):
+    return results(folder, "embedded", 1)
+
+
+def test_the_command_line_has_every_test(alone):
+    content, arrays = alone
+    assert [test["name"] for test in content["tests"]] == TESTS
+    assert set(arrays) == {"names", "weights", "holistic/own", "holistic/teacher", *(f"{t}/hits" for t in TESTS)}
+    assert len(arrays["names"]) == 15
+    for test in content["tests"]:
+        assert [len(score["values"]) for score in test["scores"].values()] == [2] * 9
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_the_number_of_processes_changes_no_digit(folder, alone, processes):
+    content, arrays = results(folder, "embedded", processes)
+    assert content == alone[0]
+    assert set(arrays) == set(alone[1])
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, alone[1][name], strict=True)
+
+
+def numbers(content: dict) -> dict[str, float]:
+    """Every number of a result's holistic accuracy and tests, by its place."""
+    found = {}
+
+    def walk(place: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{place}/{key}", inner)
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                walk(f"{place}/{i}", inner)
+        elif isinstance(value, (int, float)):
+            found[place] = value
+
+    walk("holistic", content["holistic"])
+    walk("tests", content["tests"])
+    return found
+
+
+def test_an_opengait_checkout_finds_the_same(folder, alone):
+    content, arrays = results(folder, str(checkout("OpenGait")), 1)
+    assert content["host"] == "OpenGait" and alone[0]["host"] == "embedded"
+    assert numbers(content) == pytest.approx(numbers(alone[0]), abs=1e-6)
+    for key in (
+        "seed",
+        "checkpoint",
+        "teacher",
+        "dataset",
+        "backbone",
+        "method",
+        "protocol",
+        "trained_kinds",
+        "probes",
+    ):
+        assert content[key] == alone[0][key]
+    assert arrays["names"].tolist() == alone[1]["names"].tolist()
+    for name in set(arrays) - {"names"}:
+        np.testing.assert_allclose(arrays[name], alone[1][name], atol=1e-6)
