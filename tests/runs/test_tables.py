@@ -131,7 +131,7 @@ class TestFailure:
             run(planned(tmp_path), jobs=2)
         log = tmp_path / "logs" / "ven.train.log"
         assert str(caught.value) == f"GaitBase, VEN: train: the loss is NaN at iteration 3 (all of it: {log})"
-        assert time.monotonic() - started < 40
+        assert time.monotonic() - started < 300
         assert order(tmp_path) == ["teacher_gaitbase.train"]
         monkeypatch.setattr(tables, "_work", doubles.work)
         run(planned(tmp_path))
@@ -358,7 +358,7 @@ class TestInterruption:
         with self.started(tmp_path, iterations=10**6) as process:
             wait_for(lambda: "train Baseline" in text(tmp_path / "out/seed0/logs/teacher_gaitbase.train.log"))
             end(process.pid, how)
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=120)
             assert "Traceback" not in errors, errors
             if how == signal.SIGINT:
                 assert process.returncode == 130 and "opengait-mimic: interrupted" in errors.splitlines(), errors
@@ -403,7 +403,7 @@ def text(path: Path) -> str:
     return path.read_text() if path.is_file() else ""
 
 
-def wait_for(what, seconds: float = 60) -> None:
+def wait_for(what, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "waited too long"
