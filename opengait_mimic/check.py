@@ -153,9 +153,10 @@ def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: Netw
     if asked.gallery_by == "teacher":
         _exists(teacher, "teacher", "model_cfg: teacher")
     if evaluator.get("eval_func") != "evaluate_recognition":
-        if asked.who != "both":
-            raise ConfigError("evaluator_cfg: occluded: who: probes or galleries alone need eval_func "
-                              "evaluate_recognition")  # fmt: skip
+        if asked.who != "both" or asked.severity:
+            raise ConfigError(
+                "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
+            )
         return
     data_cfg = cfgs["data_cfg"]
     named = {key: evaluator[key] for key in ("gallery", "probe", "cross_view") if key in evaluator}

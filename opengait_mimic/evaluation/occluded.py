@@ -26,7 +26,8 @@ class Settings:
         who: is occluded: "probe", "gallery" or "both".
         gallery_by: who embeds a whole gallery: the "network" itself or its "teacher".
         repeats: draws of the occlusion, with the seeds seed, seed + 1, …
-        severity: occluded fractions of the frame's extent for a sweep, each above 0 and at most 1.
+        severity: occluded fractions of the frame's extent for a sweep, each above 0 and at most 1: of the probes,
+            against the whole gallery (with who: gallery, of the gallery, for whole probes).
         generalizability: tests by name, of kinds the network was not trained on.
         adaptability: tests by name, of kinds it was trained on besides others.
     """

@@ -165,9 +165,9 @@ def recognition_test(net) -> dict[str, float] | None:
     if judge.protocol is not None:  # say now, not after embedding everything, that nothing can be compared
         clips = net.test_loader.dataset
         judge.protocol.comparisons(clips.label_list, clips.types_list, clips.views_list)
-    elif asked.who != "both":
+    elif asked.who != "both" or asked.severity:
         raise ConfigError(
-            "evaluator_cfg: occluded: who: probes and galleries apart need eval_func evaluate_recognition"
+            "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
         )
     trained = net.trained_kinds()
     occlusion = net.occlusion["evaluator_cfg"]
@@ -205,7 +205,9 @@ def recognition_test(net) -> dict[str, float] | None:
             continue
         log(f"{test.name}, seed {seed}:")
         probe = own_whole if asked.who == "gallery" else occluded_clips
-        found = judge(probe, gallery if asked.who == "probe" else occluded_clips, device)
+        # Where both sides had the very same fraction hidden, that alone would bring them together.
+        whole_gallery = asked.who == "probe" or (asked.who == "both" and test.protocol == "severity")
+        found = judge(probe, gallery if whole_gallery else occluded_clips, device)
         shown = (
             (None, None) if asked.who == "gallery" else (probe.features["drawn_kind"], probe.features["drawn_amount"])
         )

@@ -200,8 +200,9 @@ def severity_figure(groups: list[Group]) -> Drawing | None:
             figure,
             "figure-severity",
             "Accuracy against severity",
-            "Rank-1 against the occluded fraction; 0 is the network's own accuracy on whole clips. Bars are ± one "
-            "standard deviation over seeds, with a single seed its test's interval.",
+            "Rank-1 against the occluded fraction of one side (the probes, unless the setting occludes galleries "
+            "alone), the other being whole; 0 is the network's own accuracy on whole clips. Bars are ± one standard "
+            "deviation over seeds, with a single seed its test's interval.",
             f"Rank-1 falls with the occluded fraction. {'; '.join(listed)}.",
         )
 

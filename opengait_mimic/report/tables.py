@@ -344,8 +344,9 @@ def severity_table(groups: list[Group]) -> Table:
     columns = [Column(name, stub=True) for name in ("Data set", "Backbone", "Method")]
     columns += [Column("0"), *(Column(f"{a:g}", brief=True) for a in amounts), Column("n")]
     caption = (
-        "Rank-1 by occluded fraction of the frame's extent. 0 is the network's own accuracy on whole clips; ± is the "
-        "sample standard deviation over n seeds."
+        "Rank-1 by occluded fraction of the frame's extent on one side (the probes, unless the setting occludes "
+        "galleries alone), the other being whole. 0 is the network's own accuracy on whole clips; ± is the sample "
+        "standard deviation over n seeds."
     )
     table = Table("severity", "Severity", caption, columns)
     for (dataset, backbone), mine in by_place(groups):

@@ -128,7 +128,8 @@ def test_every_score_is_that_of_a_slow_twin(data, mimic, who, gallery_by):
         for seed in (5, 6):
             occluded = twin.embed(kinds[test["name"]], seed)
             probe = own if who == "gallery" else occluded
-            expected.append(twin.scores(probe, whole_gallery if who == "probe" else occluded))
+            is_whole = who == "probe" or test["protocol"] == "severity"
+            expected.append(twin.scores(probe, whole_gallery if is_whole else occluded))
         for name, score in test["scores"].items():
             assert score["values"] == pytest.approx([e[name] for e in expected])
             assert score["mean"] == pytest.approx(np.mean(score["values"]))
@@ -232,9 +233,10 @@ class TestHolisticPerformance:
         ours = outcome(asked(data, repeats=2))[1]["tests"][0]["scores"]["Rank-1"]
         assert test["scores"]["Rank-1"]["values"] == pytest.approx(ours["values"], abs=0.006)
 
-    def test_an_eval_function_of_the_host_cannot_tell_probes_from_galleries(self, data, mimic):
+    @pytest.mark.parametrize("apart", [{"who": "probe"}, {"severity": [0.4]}])
+    def test_an_eval_function_of_the_host_cannot_tell_probes_from_galleries(self, data, mimic, apart):
         with pytest.raises(ConfigError, match="need eval_func evaluate_recognition"):
-            outcome(asked(data, eval_func="evaluate_real_scene", who="probe"))
+            outcome(asked(data, eval_func="evaluate_real_scene", **apart))
 
     def test_what_an_eval_function_has_no_number_for_is_left_out(self, data, mimic, monkeypatch):
         def partly(data, dataset):
