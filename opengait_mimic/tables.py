@@ -167,12 +167,14 @@ def run(
     Returns:
         The result files of all tests, also of those that were done before.
     Raises:
+        ConfigError: a folder holds stages of another host.
         RunFailed: a stage ended with an error; its log tells.
     """
     from opengait_mimic.hosts.launch import end
 
     for stage in planned:
         stage.folder.mkdir(parents=True, exist_ok=True)
+        _belongs(stage.folder, host)
         (stage.folder / stage.name).write_text(yaml_text(stage.cfgs), encoding="utf-8")
     waiting = [stage for stage in planned if not stage.is_done()]
     if len(waiting) < len(planned):
@@ -218,6 +220,15 @@ def run(
     finally:
         end(list(running))
     return [stage.outcome for stage in planned if stage.phase == "test"]
+
+
+def _belongs(folder: Path, host: str | Path) -> None:
+    """Note whose stages a folder holds, and refuse another host's."""
+    note = folder / "host"
+    before = note.read_text().strip() if note.is_file() else str(host)
+    if before != str(host):
+        raise ConfigError(f"--host: {folder} holds what ran on {before}; give another --out for {host}")
+    note.write_text(f"{host}\n")
 
 
 def _log(stage: Stage) -> Path:

@@ -25,9 +25,8 @@ from opengait_mimic.checkpoints import read_checkpoint
 from opengait_mimic.cli import main
 from opengait_mimic.data.protocols import Protocol
 from opengait_mimic.data.tree import walker_sequence, write_sequence
-from opengait_mimic.errors import ConfigError, DataError
+from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.evaluation.results import read_result
-from opengait_mimic.hosts.launch import RunFailed
 from opengait_mimic.recipes import METHODS
 from opengait_mimic.recipes.methods import stages
 
@@ -116,6 +115,11 @@ class TestOrder:
         run(stages[:3])  # as far as the VEN
         order(tmp_path)
         assert [stage.is_done() for stage in stages] == [True, True, True, True, False, False]
+
+    def test_a_folder_is_of_one_host(self, pretended, tmp_path):
+        run(planned(tmp_path))
+        with pytest.raises(ConfigError, match="holds what ran on embedded; give another --out for /a/checkout"):
+            run(planned(tmp_path), host="/a/checkout")
 
     def test_tables_share_their_runs(self, pretended, tmp_path):
         both = planned(tmp_path, runs=stages((1, 4)))
