@@ -35,7 +35,7 @@ SECTIONS = (
     "data_cfg", "evaluator_cfg", "loss_cfg", "model_cfg", "optimizer_cfg", "scheduler_cfg", "trainer_cfg",
 )  # fmt: skip
 _LOSS_KEYS = {
-    "MiCKDLoss": ("margin", "pairs", "anchors", "normalize", "reduction"),
+    "MiCKDLoss": ("margin", "pairs", "anchors", "normalize", "reduction", "partwise"),
     "L2KDLoss": ("normalize",),
     "VisibilityLoss": ("amount_weight",),
 }

@@ -241,6 +241,8 @@ def method_name(cfgs: dict, ven: dict | None) -> str:
             name = "MiCKD + XE"
         elif guide:
             name = "Mimic"
+        if mickd.get("partwise"):
+            name += ", part-wise"
     return f"{name} + {guide}" if guide else name
 
 

@@ -19,14 +19,13 @@ from pytorch_metric_learning.losses import TripletMarginLoss
 from opengait_mimic.losses.functional import (
     ANCHORS,
     PAIRS,
-    euclidean,
-    hinge_over_triplets,
     l2_distillation,
     mickd,
     mickd_with_counts,
     visibility,
 )
 from opengait_mimic.losses.gather import gather, world_size
+from opengait_mimic.losses.triplets import AT_ONCE, euclidean, hinge
 
 ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,6 +234,67 @@ def test_with_both_anchors_and_all_pairs_it_is_the_triplet_margin_loss(labels, n
         torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
 
 
+# ---- part by part, and some anchors at a time --------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 2), min_size=1, max_size=6),
+    parts=st.integers(1, 4),
+    seed=st.integers(0, 10_000),
+    pairs=st.sampled_from(ALL_PAIRS),
+    anchors=st.sampled_from(ANCHORS),
+    normalize=st.booleans(),
+    reduction=st.sampled_from(["mean_nonzero", "sum"]),
+)
+def test_part_by_part_it_is_the_mean_of_the_parts_losses(labels, parts, seed, pairs, anchors, normalize, reduction):
+    mimic, teacher, labels = random_batch(seed, labels, 5 * parts)
+    mimic, teacher = mimic.reshape(-1, 5, parts), teacher.reshape(-1, 5, parts)
+    options = (labels, 0.5, pairs, anchors, normalize, reduction)
+
+    def one_by_one(mimic, teacher, *options):
+        found = [naive_mickd(mimic[:, :, p], teacher[:, :, p], *options) for p in range(parts)]
+        losses, triplets, violating = zip(*found, strict=True)
+        return sum(losses) / parts, sum(triplets), sum(violating)
+
+    found = with_gradients(mickd_with_counts, mimic, teacher, *options)
+    expected = with_gradients(one_by_one, mimic, teacher, *options)
+    assert found[1:3] == expected[1:3]
+    for ours, theirs in zip((found[0], *found[3:]), (expected[0], *expected[3:]), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 100])
+@pytest.mark.parametrize("anchors", ANCHORS)
+def test_how_many_anchors_are_in_hand_changes_nothing(monkeypatch, at_once, anchors):
+    mimic, teacher, labels = random_batch(7, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    monkeypatch.setitem(AT_ONCE, "cpu", at_once)
+    found = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("anchors", ANCHORS)
+def test_a_teacher_without_gradient_changes_nothing_for_the_mimic(anchors):
+    mimic, teacher, labels = random_batch(8, [0, 1, 0, 2, 2], 6)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    mimic.requires_grad_()
+    loss = mickd(mimic, teacher, labels, 0.5, PAIRS, anchors)
+    loss.backward()
+    torch.testing.assert_close(loss.detach(), expected[0])
+    torch.testing.assert_close(mimic.grad, expected[3])
+
+
+def test_the_loss_scales_its_gradient():
+    mimic, teacher, labels = random_batch(9, [0, 0, 1, 1], 6)
+    once, thrice = (
+        with_gradients(lambda m, t, f=f: (f * mickd(m, t, labels), 0, 0), mimic, teacher)[3:] for f in (1, 3)
+    )
+    for a, b in zip(once, thrice, strict=True):
+        torch.testing.assert_close(3 * a, b)
+
+
 # ---- corners -----------------------------------------------------------------------------------------------
 
 
@@ -284,21 +344,23 @@ def test_identical_vectors_give_the_margin_and_finite_gradients(normalize, dtype
 
 @pytest.mark.parametrize(("dtype", "sizes"), [(torch.float32, (2, 64, 256, 4096)), (torch.float64, (2, 64, 256))])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_equal_vectors_have_distance_0_and_gradient_0_whatever_their_length(dtype, sizes, scale):
+def test_equal_vectors_have_distance_0_whatever_their_length(dtype, sizes, scale):
     for d in sizes:
         generator = torch.Generator().manual_seed(d)
-        x = (scale * torch.randn(40, d, generator=generator, dtype=dtype)).requires_grad_()
-        own = euclidean(x, x.detach().clone()).diagonal()
-        own.sum().backward()
-        assert (own == 0).all(), d
-        assert (x.grad == 0).all(), d
+        x = scale * torch.randn(40, d, generator=generator, dtype=dtype)
+        assert (distances(x, x.clone()).diagonal() == 0).all(), d
+
+
+def distances(x, y):
+    """`euclidean` of features without parts."""
+    return euclidean(x[None], y[None], x.square().sum(1)[None], y.square().sum(1)[None])[0]
 
 
 def test_distances_are_euclidean():
     x, y = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])
-    assert euclidean(x, y).tolist() == [[5, 10, 0], [0, 5, 5]]
+    assert distances(x, y).tolist() == [[5, 10, 0], [0, 5, 5]]
     x, y, _ = random_batch(0, [0] * 20, 64)
-    torch.testing.assert_close(euclidean(x, y), torch.cdist(x, y), atol=1e-12, rtol=0)
+    torch.testing.assert_close(distances(x, y), torch.cdist(x, y), atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -342,7 +404,8 @@ def test_half_precision_beside_full_precision_is_compared_in_full():
         ({"margin": True}, ["margin", "True"]),
         ({"labels": torch.arange(3)}, ["[4, 8]", "[3]"]),
         ({"labels": torch.zeros(4, 1, dtype=torch.int64)}, ["[4, 8]", "[4, 1]"]),
-        ({"mimic": torch.zeros(4, 8, 2)}, ["[n, d]", "[4, 8, 2]"]),
+        ({"mimic": torch.zeros(4, 8, 2, 1)}, ["[n, d]", "[n, c, p]", "[4, 8, 2, 1]"]),
+        ({"mimic": torch.zeros(4, 8, 2)}, ["[4, 8, 2]", "[4, 8]"]),
         ({"teacher": torch.zeros(4, 7)}, ["[4, 8]", "[4, 7]"]),
         ({"teacher": None}, ["without a teacher", "mimic_mimic"]),
         ({"teacher": None, "pairs": ("mimic_mimic",), "anchors": "both"}, ["without a teacher"]),
@@ -367,18 +430,20 @@ def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, feat
         drawn = data.draw(st.lists(values, min_size=size, max_size=size))
         return torch.tensor(drawn).reshape(anchors, features)
 
-    distances = matrix(st.integers(0, 6)).double()
+    parts = torch.stack([matrix(st.integers(0, 6)).double() for _ in range(2)])
     role = matrix(st.sampled_from([0, 1, 2]))  # neither, positive, negative
-    total, violating = hinge_over_triplets(distances, role == 1, role == 2, float(margin))
-    hinges = [
-        row[p] - row[n] + margin
-        for row, roles in zip(distances.tolist(), role.tolist(), strict=True)
-        for p in range(features)
-        for n in range(features)
-        if roles[p] == 1 and roles[n] == 2
-    ]
-    assert total.item() == sum(h for h in hinges if h > 0)
-    assert violating.item() == sum(h > 0 for h in hinges)
+    totals, counts, slopes = hinge(parts, role == 1, role == 2, float(margin))
+    for part, total, count, slope in zip(parts, totals, counts, slopes, strict=True):
+        hinges, expected = [], torch.zeros(anchors, features)
+        for a, roles in enumerate(role.tolist()):
+            for p, n in itertools.product(range(features), repeat=2):
+                if roles[p] == 1 and roles[n] == 2 and (violation := part[a, p] - part[a, n] + margin) > 0:
+                    hinges.append(violation.item())
+                    expected[a, p] += 1
+                    expected[a, n] -= 1
+        assert total.item() == sum(hinges)
+        assert count.item() == len(hinges)
+        assert slope.tolist() == expected.tolist()
 
 
 def test_the_hinge_keeps_its_precision_over_many_triplets():
@@ -386,10 +451,9 @@ def test_the_hinge_keeps_its_precision_over_many_triplets():
     distances = torch.rand(128, 256, generator=generator)
     positive = torch.zeros(128, 256, dtype=torch.bool)
     positive[:, :8] = True
-    total, violating = hinge_over_triplets(distances, positive, ~positive, 0.2)
+    (total,), (violating,), _ = hinge(distances[None], positive, ~positive, 0.2)
     wide = distances.double()
     hinges = (wide[:, :8, None] - wide[:, None, 8:] + 0.2).clamp(min=0)
-    assert total.dtype == torch.float32
     assert total.item() == pytest.approx(hinges.sum().item(), rel=1e-6)
     assert abs(violating.item() - (hinges > 0).sum().item()) <= 2  # a tie may round either way
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from opengait_mimic.errors import nearest
+from opengait_mimic.losses.triplets import Hinge
 
 PAIRS = ("same_instance", "cross_instance", "mimic_mimic")
 ANCHORS = ("mimic", "both")
@@ -29,8 +30,8 @@ def mickd(
     teacher feature of another identity.
 
     Args:
-        mimic: [n, d] mimic features γ_m.
-        teacher: [n, d] teacher features γ_t of the same clips in the same order; no gradient is needed.
+        mimic: [n, d] mimic features γ_m; [n, c, p] compares part by part and averages the loss over the parts.
+        teacher: teacher features γ_t of the same clips in the same order and shape; no gradient is needed.
             None leaves the teacher out altogether and then allows no teacher pairs.
         labels: [n] identities.
         margin: m, on the scale of the distances.
@@ -39,49 +40,52 @@ def mickd(
         anchors: "mimic" as in the paper; "both" lets the teacher's features be anchors too, each pair type
             mirrored (the third becomes teacher–teacher). With all pairs that is the triplet margin loss
             over the concatenation of both sets.
-        normalize: scale features to unit length first.
+        normalize: scale features (of each part) to unit length first.
         reduction: "mean_nonzero" averages over the triplets that violate the margin, "sum" adds all.
     Returns:
-        The loss, a scalar; 0 (with a gradient of 0) where there is no triplet or none violates the margin.
+        The loss, a scalar; 0 (with a gradient of 0) where there is no triplet or none violates the margin. It can be
+        differentiated once.
     Raises:
         ValueError: shapes that do not fit, an unknown option, or teacher pairs without a teacher.
     """
-    return _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)[0]
+    return mickd_with_counts(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)[0]
 
 
 def mickd_with_counts(
     mimic, teacher, labels, margin=0.2, pairs=PAIRS, anchors="mimic", normalize=True, reduction="mean_nonzero"
 ):
-    """As `mickd`, with the number of triplets and of those that violate the margin, as 0-d tensors."""
-    return _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction)
-
-
-def _mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
+    """As `mickd`, with the number of triplets and of those that violate the margin (of all parts), as 0-d tensors."""
     pairs = (pairs,) if isinstance(pairs, str) else tuple(pairs)
     check_mickd_options(margin, pairs, anchors, reduction)
-    if mimic.ndim != 2 or labels.shape != mimic.shape[:1]:
-        raise ValueError(f"expected features [n, d] and labels [n], got {list(mimic.shape)} and {list(labels.shape)}")
+    if mimic.ndim not in (2, 3) or labels.shape != mimic.shape[:1]:
+        raise ValueError(
+            f"expected features [n, d] or [n, c, p] and labels [n], got {list(mimic.shape)} and {list(labels.shape)}"
+        )
     if teacher is None:
         if pairs != ("mimic_mimic",) or anchors != "mimic":
             raise ValueError("without a teacher only the pairs ('mimic_mimic',) of mimic anchors exist")
-        features, labels = mimic, labels
+        features = mimic
     else:
         if teacher.shape != mimic.shape:
             raise ValueError(f"mimic {list(mimic.shape)} and teacher {list(teacher.shape)} differ in shape")
         features, labels = torch.cat((mimic, teacher)), torch.cat((labels, labels))
     n = len(mimic)
+
+    def relation(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        same = labels[rows, None] == labels[None, :]
+        return same & _pair_mask(rows, len(features), n, pairs, labels.device), ~same
+
     with torch.autocast(features.device.type, enabled=False):
         features = _wide(features)
+        parts = features.permute(2, 0, 1) if features.ndim == 3 else features[None]  # [p, r, c]
         if normalize:
-            features = F.normalize(features, dim=1)
-        chosen = features if anchors == "both" else features[:n]
-        distances = euclidean(chosen, features)  # [a, r]
-        same = labels[: len(chosen), None] == labels[None, :]
-        positive = same & _pair_mask(len(chosen), len(features), n, pairs, labels.device)
-        total, violating = hinge_over_triplets(distances, positive, ~same, margin)
-    triplets = (positive.sum(1) * (~same).sum(1)).sum()
-    loss = total if reduction == "sum" else total / violating.clamp(min=1)
-    return loss, triplets, violating
+            parts = F.normalize(parts, dim=2)
+        chosen = 2 * n if anchors == "both" else n
+        # A teacher without gradient needs none of the work for it.
+        learning = len(features) if teacher is not None and teacher.requires_grad else n
+        total, violating, triplets = Hinge.apply(parts.contiguous(), chosen, learning, relation, margin)
+        loss = total if reduction == "sum" else total / violating.clamp(min=1)
+    return loss.mean(), triplets * len(parts), violating.sum()
 
 
 def check_mickd_options(margin, pairs, anchors, reduction) -> None:
@@ -100,16 +104,16 @@ def check_mickd_options(margin, pairs, anchors, reduction) -> None:
         raise ValueError(f"margin: {margin!r} is not a number from 0")
 
 
-def _pair_mask(rows: int, columns: int, n: int, pairs: tuple[str, ...], device) -> torch.Tensor:
+def _pair_mask(rows: slice, columns: int, n: int, pairs: tuple[str, ...], device) -> torch.Tensor:
     """[rows, columns] which anchor–positive pair types are in use; identity is not considered here.
 
     Rows and columns are numbered mimic first, then teacher, n each.
     """
-    row = torch.arange(rows, device=device)[:, None]
+    row = torch.arange(rows.start, rows.stop, device=device)[:, None]
     column = torch.arange(columns, device=device)[None, :]
     same_network = (row < n) == (column < n)
-    same_clip = row % n == column % n if n else row == column
-    mask = torch.zeros(rows, columns, dtype=torch.bool, device=device)
+    same_clip = row % n == column % n
+    mask = torch.zeros(rows.stop - rows.start, columns, dtype=torch.bool, device=device)
     if "same_instance" in pairs:
         mask |= ~same_network & same_clip
     if "cross_instance" in pairs:
@@ -117,41 +121,6 @@ def _pair_mask(rows: int, columns: int, n: int, pairs: tuple[str, ...], device) 
     if "mimic_mimic" in pairs:
         mask |= same_network & ~same_clip
     return mask
-
-
-def euclidean(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Euclidean distances [a, r] of x [a, d] to y [r, d]; equal vectors have distance and gradient 0."""
-    norms = x.square().sum(1)[:, None] + y.square().sum(1)[None, :]
-    squared = norms.addmm(x, y.T, alpha=-2)
-    apart = squared > 8 * torch.finfo(squared.dtype).eps * norms  # what is left of equal vectors by rounding
-    return torch.where(apart, squared, 1.0).sqrt() * apart
-
-
-def hinge_over_triplets(
-    distances: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, margin: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Σ [D(a,p) − D(a,n) + m]₊ over all triplets, without listing them (Eq. 2).
-
-    For each anchor the negatives are sorted once; a positive at distance D then violates the margin with the
-    c negatives nearer than D + m, which add c·(D + m) minus the sum of those c distances. O(r log r) time and
-    O(r) memory per anchor.
-
-    Args:
-        distances: [a, r] distances of anchors to all features.
-        positive, negative: [a, r] which features are an anchor's positives and negatives.
-        margin: m.
-    Returns:
-        The sum, and the number of triplets with a hinge above 0.
-    """
-    reach = distances + margin
-    ordered = distances.masked_fill(~negative, torch.inf).sort(dim=1).values
-    count = torch.searchsorted(ordered.detach().contiguous(), reach.detach().contiguous())  # [a, r]
-    count = count.minimum(negative.sum(1, keepdim=True))
-    finite = torch.where(ordered.isinf(), 0.0, ordered).double()
-    nearest_sums = F.pad(finite.cumsum(1), (1, 0)).gather(1, count)  # sum of the `count` nearest negatives
-    hinge = torch.where(positive, count * reach.double() - nearest_sums, 0.0)
-    violating = torch.where(positive, count, 0).sum()
-    return hinge.sum().to(distances.dtype), violating
 
 
 def l2_distillation(mimic: torch.Tensor, teacher: torch.Tensor, normalize: bool = True) -> torch.Tensor:

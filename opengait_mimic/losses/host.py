@@ -14,12 +14,13 @@ from opengait_mimic.losses.gather import gather, world_size
 class MiCKDLoss(BaseLoss):
     """MiCKD (Eq. 2) over the global batch.
 
-    Embeddings [n, c, p] are compared as flat vectors. Where no pair type in use involves the teacher, it
-    takes no part as a negative either (the control: the form of the loss without its teacher).
+    Embeddings [n, c, p] are compared as flat vectors, or part by part. Where no pair type in use involves the
+    teacher, it takes no part as a negative either (the control: the form of the loss without its teacher).
 
     Args:
         loss_term_weight: factor in the sum of losses.
         margin, pairs, anchors, normalize, reduction: see `functional.mickd`.
+        partwise: compare part by part and average over the parts, as OpenGait's own triplet loss does.
     Raises:
         ConfigError: an unknown option.
     """
@@ -32,6 +33,7 @@ class MiCKDLoss(BaseLoss):
         anchors: str = "mimic",
         normalize: bool = True,
         reduction: str = "mean_nonzero",
+        partwise: bool = False,
     ):
         super().__init__(loss_term_weight)
         if isinstance(pairs, str):
@@ -47,12 +49,15 @@ class MiCKDLoss(BaseLoss):
             "normalize": normalize,
             "reduction": reduction,
         }
+        self.partwise = partwise
         self.distils = distils({"type": "MiCKDLoss", **self.options})
 
     def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor | None = None):
         """mimic, teacher: [n, c, p] of this process's clips; labels: [n]. Returns (loss, info)."""
-        mimic, labels = gather(mimic.flatten(1)), gather(labels)
-        teacher = gather(teacher.detach().flatten(1)) if self.distils else None
+        if not self.partwise:
+            mimic, teacher = mimic.flatten(1), teacher if teacher is None else teacher.flatten(1)
+        mimic, labels = gather(mimic), gather(labels)
+        teacher = gather(teacher.detach()) if self.distils else None
         loss, triplets, violating = functional.mickd_with_counts(mimic, teacher, labels, **self.options)
         self.info.update(
             {

@@ -28,6 +28,7 @@ from modeling import models as host_models  # noqa: E402
 from modeling.base_model import BaseModel  # noqa: E402
 from modeling.loss_aggregator import LossAggregator  # noqa: E402
 
+from opengait_mimic.losses import functional  # noqa: E402
 from opengait_mimic.models import Backbone, MimicGait, OcclusionAware, VisibilityEstimation  # noqa: E402
 from opengait_mimic.models.backbone import probe  # noqa: E402
 from opengait_mimic.models.occluded import WithFrameNumbers  # noqa: E402
@@ -224,6 +225,7 @@ class TestMimic:
             [*MICKD, {"type": "CrossEntropyLoss", "log_prefix": "xe", "scale": 16}],
             [*MICKD, {"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.2}],
             [{"type": "MiCKDLoss", "log_prefix": "m", "pairs": ["same_instance"], "reduction": "sum"}],
+            [{"type": "MiCKDLoss", "log_prefix": "m", "partwise": True}],
         ],
     )
     def test_losses_are_configuration(self, data, trained, losses):
@@ -231,6 +233,16 @@ class TestMimic:
         features = model(first_batch(model))["training_feat"]
         assert set(features) == {entry["log_prefix"] for entry in losses}
         assert torch.isfinite(model.loss_aggregator(features)[0])
+
+    def test_the_loss_compares_whole_embeddings_or_part_by_part(self, data, trained):
+        for partwise in (False, True):
+            model = self.build(data, losses=[{"type": "MiCKDLoss", "log_prefix": "m", "partwise": partwise}])
+            kwargs = model(first_batch(model))["training_feat"]["m"]
+            mimic, teacher = kwargs["mimic"].detach(), kwargs["teacher"].detach()
+            if not partwise:
+                mimic, teacher = mimic.flatten(1), teacher.flatten(1)
+            expected = functional.mickd(mimic, teacher, kwargs["labels"])
+            torch.testing.assert_close(model.loss_aggregator({"m": kwargs})[0].detach(), expected)
 
     def test_the_control_needs_no_teacher(self, data, trained):
         control = [{"type": "MiCKDLoss", "log_prefix": "m", "pairs": ["mimic_mimic"]}]
