@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from opengait_mimic import __version__
-from opengait_mimic.errors import MimicError, RunFailed
+from opengait_mimic.errors import MimicError, RunFailed, plain
 from opengait_mimic.report.command import report
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -54,13 +54,20 @@ def _run_options(command):
 
 @commands.command()
 @_run_options
-def train(**options):
+@click.option("--resume/--no-resume", default=None,
+              help="Go on from the training's own last good checkpoint, or start anew. Default: go on, unless --iter "
+                   "or the YAML's restore_hint says where to start.")  # fmt: skip
+def train(resume, **options):
     """Train what a YAML describes: a teacher, a VEN, a mimic.
+
+    After an interruption, the same command goes on.
 
     \b
     opengait-mimic train --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --host ../OpenGait --nproc 2
     """
-    _run("train", **options)
+    if resume and options["iteration"]:
+        raise click.UsageError("--iter says where to start, --resume to find it; give one of them")
+    _run("train", **options, resume=resume)
 
 
 @commands.command()
@@ -74,18 +81,19 @@ def test(**options):
     _run("test", **options)
 
 
-def _run(phase, cfgs, host, device, nproc, iteration, log_to_file):
+def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, resume=None):
     from opengait_mimic.check import check
     from opengait_mimic.hosts import choose
     from opengait_mimic.hosts.launch import check_device, launch
     from opengait_mimic.hosts.worker import Run
 
-    host = choose(host)
-    if "RANK" in os.environ:  # torchrun has started the processes already
+    host, here = choose(host), nproc
+    if "RANK" in os.environ:  # torchrun has started the processes already, on one machine or several
         nproc = int(os.environ["WORLD_SIZE"])
-    check_device(device, nproc)
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", nproc))
+    check_device(device, here)
     check(cfgs, host, phase, nproc, iteration or 0)
-    launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file), nproc)
+    launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume), nproc)
 
 
 @commands.command()
@@ -293,10 +301,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", 130)
-    except FloatingPointError as error:
-        _fail(str(error), 1)
-    except OSError as error:
-        _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error), 1)
+    except (OSError, FloatingPointError) as error:
+        _fail(plain(error), 1)
 
 
 def _fail(message: str, status: int) -> None:

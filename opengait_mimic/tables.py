@@ -263,8 +263,8 @@ def _work(stage: Stage, host: str | Path, device: str | None, processes: int, th
     arguments = [stage.phase, "--cfgs", stage.name, "--host", str(host), "--nproc", str(processes)]
     if device is not None:
         arguments += ["--device", device]
-    if stage.reached():
-        arguments += ["--iter", str(stage.reached())]
+    if stage.phase == "train":
+        arguments.append("--resume" if stage.reached() else "--no-resume")
     main(arguments)
 
 

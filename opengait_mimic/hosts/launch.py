@@ -11,7 +11,7 @@ import sys
 import torch
 import torch.multiprocessing as mp
 
-from opengait_mimic.errors import HostError, MimicError, RunFailed
+from opengait_mimic.errors import HostError, MimicError, RunFailed, plain
 from opengait_mimic.hosts.worker import Run, limit_threads, run_main
 
 GRACE = 10.0  # seconds a process has to end by itself
@@ -24,7 +24,7 @@ def launch(run: Run, processes: int = 1) -> None:
 
     Raises:
         MimicError: a mistake of the user's, found by any of the processes.
-        RunFailed: any other error in one of several processes.
+        RunFailed: any other error in one of several processes; one line where it is the disk's or the loss's.
     """
     if "RANK" in os.environ or processes == 1:
         limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
@@ -46,7 +46,8 @@ def launch(run: Run, processes: int = 1) -> None:
         raise RunFailed(str(error)) from None
     except mp.ProcessExitedException as error:
         if not messages.empty():
-            raise MimicError(messages.get()) from None
+            kind, message = messages.get()
+            raise kind(message) from None
         raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
     finally:
         end(running.processes)
@@ -72,8 +73,11 @@ def _work(rank: int, run: Run, environment: dict[str, str], messages, start_meth
     try:
         run_main(run)
     except MimicError as error:
-        messages.put(str(error))
+        messages.put((MimicError, str(error)))
         sys.exit(2)
+    except (OSError, FloatingPointError) as error:
+        messages.put((RunFailed, plain(error)))
+        sys.exit(1)
 
 
 def _free_port() -> int:
@@ -85,6 +89,8 @@ def _free_port() -> int:
 def check_device(device: str | None, processes: int) -> None:
     """Refuse a device that is not there.
 
+    Args:
+        device: "cpu", "cuda", or None for what there is. processes: on this machine.
     Raises:
         HostError: CUDA was asked for and there is none, or fewer GPUs than processes.
     """
