@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import runpy
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +17,11 @@ import torch.distributed as dist
 from opengait_mimic.check import defaults, merge
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import read_yaml, training_seed
+from opengait_mimic.errors import plain
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
 from opengait_mimic.hosts.device import device
 from opengait_mimic.hosts.group import ensure_group
+from opengait_mimic.hosts.orphans import children_die_with_this
 from opengait_mimic.losses.gather import world_size
 from opengait_mimic.resuming import own_checkpoints
 
@@ -48,6 +53,12 @@ def run_main(run: Run) -> None:
 
     Paths are relative to the working directory on every host; a checkout needs not be the working directory.
     """
+    children_die_with_this()
+    threading.excepthook = _tell_of_thread
+    logging.raiseExceptions = False  # a line that a full disk takes away is on the screen too
+    if sys.platform == "linux":
+        # A loader's worker that is not forked would run the host's main program again.
+        multiprocessing.set_start_method("fork", force=True)
     if run.device is not None:
         os.environ[DEVICE_VARIABLE] = run.device
     prepare(run.host)
@@ -77,6 +88,14 @@ def run_main(run: Run) -> None:
     runpy.run_path(main, run_name="__main__")
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _tell_of_thread(failure) -> None:
+    """One line where a thread, such as TensorBoard's, cannot write; the run itself ends when it notices."""
+    if isinstance(failure.exc_value, OSError):
+        print(f"opengait-mimic: {plain(failure.exc_value)}", file=sys.stderr)
+    else:
+        threading.__excepthook__(failure)
 
 
 def _dress(run: Run, cfgs: dict) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
 from opengait_mimic.config import training_seed
-from opengait_mimic.errors import CheckpointError
+from opengait_mimic.errors import CheckpointError, RunFailed
 from opengait_mimic.evaluation.results import fingerprint
 from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.resuming import (
@@ -228,7 +228,11 @@ class Resumable:
 
     @staticmethod
     def run_train(model):
-        """The host's training, from where it was left; a finished one is not repeated."""
+        """The host's training, from where it was left; a finished one is not repeated.
+
+        Raises:
+            RunFailed: a process of the loader was killed.
+        """
         net = getattr(model, "module", model)
         total, save_name = net.engine_cfg["total_iter"], net.engine_cfg["save_name"]
         if net.iteration >= total:
@@ -238,4 +242,9 @@ class Resumable:
             remove_unfinished(net._folder, save_name)
             if not net.own_checkpoints:
                 begin(net._folder, save_name)
-        return super(Resumable, type(net)).run_train(model)
+        try:
+            return super(Resumable, type(net)).run_train(model)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise RunFailed(f"a loader's process is gone: {str(error).splitlines()[0]}") from None

@@ -5,24 +5,26 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.hosts.launch", "opengait_mimic.hosts.worker",
                                 "torch.utils.tensorboard", "torch._dynamo"])  # fmt: skip
-# What a save does to the disk, in this order; a crash may come before or after any of it.
-WRITING = ("open", "fsync", "replace")
 
 
-def command(folder: Path, *arguments: str, crash_at: int = 0, env: dict | None = None) -> multiprocessing.Process:
+def command(folder: Path, *arguments: str, crash_at: int = 0, largest: int | None = None) -> multiprocessing.Process:
     """Start a command in a folder; it prints into log.txt there.
 
     Args:
-        crash_at: kill -9 the command's processes right before their n-th step of writing a file.
+        crash_at: kill -9 the command's processes right before their n-th step of writing a file, each of which
+            takes four: open, sync, rename, sync the folder.
+        largest: bytes a file may have; the system refuses to write more, as it does on a full disk.
     """
-    process = CONTEXT.Process(target=_run, args=(str(folder), arguments, crash_at, env or {}))
+    process = CONTEXT.Process(target=_run, args=(str(folder), arguments, crash_at, largest))
     process.start()
     return process
 
@@ -42,19 +44,32 @@ def kill(process: multiprocessing.Process) -> None:
     process.join()
 
 
-def wait_for_text(path: Path, text: str, seconds: float = 60) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while not path.is_file() or text not in path.read_text():
-        assert time.monotonic() < deadline, f"no {text!r} in {path.read_text() if path.is_file() else path}"
-        time.sleep(0.02)
+    while not what():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
 
 
-def _run(folder: str, arguments: tuple[str, ...], crash_at: int, env: dict) -> None:
+def processes(session: int) -> list[int]:
+    """Those of a session that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = stat.read_text().rsplit(")", 1)[1].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(int(stat.parent.name))
+    return sorted(found)
+
+
+def _run(folder: str, arguments: tuple[str, ...], crash_at: int, largest: int | None) -> None:
     os.setsid()
     os.chdir(folder)
     for name in ("OPENGAIT_ROOT", "RANK", "WORLD_SIZE"):
         os.environ.pop(name, None)
-    os.environ.update({"OMP_NUM_THREADS": "1", **env})
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -69,7 +84,7 @@ def _run(folder: str, arguments: tuple[str, ...], crash_at: int, env: dict) -> N
 
 
 def _crash(at: int) -> None:
-    """Let the at-th step of writing kill the process's group instead; a torn temporary file is left behind."""
+    """Let the at-th step of writing kill the process's group instead."""
     from opengait_mimic import files
 
     left = [at]

@@ -6,7 +6,7 @@ teacher and a VEN of the host's and ours.
 
 from __future__ import annotations
 
-import json
+import pickle
 import random
 import shutil
 import time
@@ -16,12 +16,13 @@ import pytest
 import torch
 import yaml
 from commands import checkout, write_yamls
-from forked import command, finished, kill, wait_for_text
+from forked import command, finished, kill
 
 from opengait_mimic.data import generate_walkers
 
 STAGES = {"teacher": "Baseline", "ven": "VisibilityEstimation", "aware": "OcclusionAware", "mimic": "MimicGait"}
 TOTAL = 8
+NOTE, CHECKPOINT = 4, 8  # steps of writing: the note that a training begins; a checkpoint and what is beside it
 HOSTS = ["embedded", pytest.param("OpenGait", marks=pytest.mark.heavy)]
 
 
@@ -106,8 +107,7 @@ def kill_until_done(folder: Path, stage: str, host: str, draw: random.Random) ->
     """Kill the same command at random moments, of time or of writing, until it is done; how often it was killed."""
     killed = 0
     while True:
-        # One checkpoint takes six steps of writing; the note that a training begins three.
-        crash_at = draw.randint(1, 20) if draw.random() < 0.5 else 0
+        crash_at = draw.randint(1, NOTE + 4 * CHECKPOINT) if draw.random() < 0.5 else 0
         started = time.monotonic()
         process = train(folder, stage, "--nproc", "1", host=host, crash_at=crash_at)
         if not crash_at:
@@ -123,7 +123,7 @@ def kill_until_done(folder: Path, stage: str, host: str, draw: random.Random) ->
 
 class TestKilled:
     @pytest.mark.parametrize("host", HOSTS)
-    @pytest.mark.parametrize("crash_at", [6, 9, 14])
+    @pytest.mark.parametrize("crash_at", [NOTE + 7, NOTE + 8, NOTE + CHECKPOINT + 3])
     def test_in_the_middle_of_writing_it_ends_as_if_never_interrupted(self, begin, uninterrupted, host, crash_at):
         folder = begin(host, "mimic")
         assert finished(train(folder, "mimic", host=host, crash_at=crash_at)) == -9
@@ -144,3 +144,150 @@ class TestKilled:
             shutil.rmtree(folder)
             turns += 1
         print(f"{host}, {stage}: killed {killed} times in {turns} trainings")
+
+
+def log(folder: Path) -> str:
+    return (folder / "log.txt").read_text()
+
+
+class TestWhichCheckpoint:
+    """With the VEN, whose training is the shortest; killed once it had written everything but its last checkpoint."""
+
+    @pytest.fixture
+    def folder(self, begin, uninterrupted):
+        folder = begin("embedded", "ven")
+        shutil.copytree(checkpoints(uninterrupted("embedded"), "ven"), checkpoints(folder, "ven"))
+        for path in checkpoints(folder, "ven").glob("ven-00008*"):
+            path.unlink()
+        return folder
+
+    def go_on(self, folder: Path, *options: str, status: int = 0, **how) -> str:
+        assert finished(train(folder, "ven", *options, **how)) == status, log(folder)
+        return log(folder)
+
+    def whole(self, folder: Path, uninterrupted) -> None:
+        assert_same(state(folder, "ven"), state(uninterrupted("embedded"), "ven"))
+
+    def test_the_last_one_by_itself(self, folder, uninterrupted):
+        said = self.go_on(folder)
+        assert "going on after iteration 6" in said and "iteration 7 " in said and "iteration 6 |" not in said
+        self.whole(folder, uninterrupted)
+
+    def test_a_finished_training_is_not_repeated(self, folder, uninterrupted):
+        self.go_on(folder)
+        before = (checkpoints(folder, "ven") / "ven-00008.pt").stat().st_mtime_ns
+        assert "nothing to train: 8 iterations are done" in self.go_on(folder)
+        assert (checkpoints(folder, "ven") / "ven-00008.pt").stat().st_mtime_ns == before
+
+    def test_it_can_be_made_longer(self, folder):
+        edit(folder, "ven", lambda c: c["trainer_cfg"].update(total_iter=10))
+        self.go_on(folder)
+        assert state(folder, "ven", 10)["iteration"] == 10
+
+    @pytest.mark.parametrize("how", ["cut", "emptied", "zeros inside", "another file", "code in it"])
+    @pytest.mark.parametrize("beside", [True, False])
+    def test_one_that_is_not_good_is_named_and_the_one_before_taken(self, folder, uninterrupted, how, beside):
+        last = checkpoints(folder, "ven") / "ven-00006.pt"
+        content = last.read_bytes()
+        if how == "another file":
+            teacher = checkpoints(folder, "teacher") / "teacher-00006.pt"
+            shutil.copy(teacher, last)
+        elif how == "code in it":
+            last.write_bytes(pickle.dumps({"model": _Payload(folder / "executed")}, protocol=2))
+        else:
+            middle = len(content) // 2
+            broken = {"cut": content[:-700], "emptied": b"",
+                      "zeros inside": content[:middle] + bytes(500) + content[middle + 500 :]}  # fmt: skip
+            last.write_bytes(broken[how])
+        if not beside:
+            last.with_suffix(".resume.json").unlink()
+        said = self.go_on(folder)
+        assert "ven-00006.pt" in said and "it is left aside, and the one before it taken" in said
+        assert "going on after iteration 4" in said and not (folder / "executed").exists()
+        self.whole(folder, uninterrupted)
+
+    def test_where_none_is_good_it_starts_anew_and_says_so(self, folder, uninterrupted):
+        for path in checkpoints(folder, "ven").glob("*.pt"):
+            path.write_bytes(b"torn")
+        assert "the training starts anew" in self.go_on(folder)
+        self.whole(folder, uninterrupted)
+
+    def test_without_what_is_beside_it_goes_on_as_opengait_does(self, folder, uninterrupted):
+        for path in checkpoints(folder, "ven").iterdir():
+            if path.suffix != ".pt":
+                path.unlink()
+        said = self.go_on(folder)
+        assert "nothing of ours is kept beside it" in said and "going on after iteration 6" in said
+        self.whole(folder, uninterrupted)  # no step was skipped, so nothing was lost
+
+    @pytest.mark.parametrize("garbage", ["", "{", "[]", '{"format": 1}', '{"format": 2}'])
+    def test_what_is_beside_may_be_damaged(self, folder, uninterrupted, garbage):
+        (checkpoints(folder, "ven") / "ven-00006.resume.json").write_text(garbage)
+        said = self.go_on(folder)
+        assert "ven-00006.resume.json: not what this version keeps" in said and "going on after iteration 4" in said
+        self.whole(folder, uninterrupted)
+
+    def test_another_configuration_is_another_training(self, folder):
+        edit(folder, "ven", lambda c: c["optimizer_cfg"].update(lr=0.01))
+        said = self.go_on(folder)
+        assert "of another configuration (optimizer_cfg: lr)" in said and "the training starts anew" in said
+        # and what it leaves is its own
+        assert "nothing to train: 8" in self.go_on(folder)
+
+    def test_no_resume_starts_anew_and_what_was_before_does_not_count(self, folder, uninterrupted):
+        self.go_on(folder, "--no-resume", status=-9, crash_at=NOTE + CHECKPOINT + 1)
+        said = self.go_on(folder)
+        assert "going on after iteration 2" in said, said
+        self.whole(folder, uninterrupted)
+
+    def test_an_explicit_restore_hint_wins(self, folder, uninterrupted):
+        edit(folder, "ven", lambda c: c["trainer_cfg"].update(restore_hint=2))
+        assert "going on after iteration 2" in self.go_on(folder)
+        self.whole(folder, uninterrupted)
+
+    def test_so_does_iter_and_both_go_on_exactly(self, folder, uninterrupted):
+        assert "going on after iteration 4" in self.go_on(folder, "--iter", "4")
+        self.whole(folder, uninterrupted)
+        assert "give one of them" in self.go_on(folder, "--iter", "4", "--resume", status=2)
+
+
+class _Payload:
+    def __init__(self, target: Path):
+        self.target = target
+
+    def __reduce__(self):
+        return open, (str(self.target), "w")
+
+
+class TestHowItIsRun:
+    def test_the_number_of_workers_changes_nothing(self, begin, uninterrupted):
+        folder = begin("embedded", "mimic")
+        edit(folder, "mimic", lambda c: c["data_cfg"].update(num_workers=0))
+        assert finished(train(folder, "mimic")) == 0
+        assert_same(state(folder, "mimic"), state(uninterrupted("embedded"), "mimic"))
+
+    @pytest.mark.parametrize("host", HOSTS)
+    def test_two_processes_go_on_exactly_too(self, begin, host):
+        folder = begin(host, "ven")
+        assert finished(train(folder, "ven", "--nproc", "2", host=host)) == 0, log(folder)
+        whole = state(folder, "ven")
+        for iteration in (6, 8):
+            for path in checkpoints(folder, "ven").glob(f"ven-0000{iteration}*"):
+                path.unlink()
+        assert finished(train(folder, "ven", "--nproc", "2", host=host)) == 0, log(folder)
+        assert "going on after iteration 4" in log(folder)
+        assert_same(state(folder, "ven"), whole)
+
+    def test_another_number_of_processes_is_told(self, begin, uninterrupted):
+        folder = begin("embedded", "ven")
+        shutil.copytree(checkpoints(uninterrupted("embedded"), "ven"), checkpoints(folder, "ven"))
+        (checkpoints(folder, "ven") / "ven-00008.pt").unlink()
+        assert finished(train(folder, "ven", "--nproc", "2")) == 0, log(folder)
+        assert "trained by 1 process(es), it goes on with 2" in log(folder)
+
+    def test_what_was_killed_half_way_into_writing_is_removed(self, begin):
+        folder = begin("embedded", "ven")
+        assert finished(train(folder, "ven", crash_at=NOTE + 7)) == -9
+        assert list(checkpoints(folder, "ven").glob("*.tmp"))
+        assert finished(train(folder, "ven")) == 0
+        assert not list(checkpoints(folder, "ven").glob("*.tmp"))
