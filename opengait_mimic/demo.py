@@ -15,6 +15,7 @@ from opengait_mimic.data.pictures import occlusion_grid
 from opengait_mimic.data.read import read_array
 from opengait_mimic.evaluation.results import read_result, versions
 from opengait_mimic.evaluation.table import markdown_table, method_row
+from opengait_mimic.files import write_text
 from opengait_mimic.hosts import EMBEDDED
 
 METHODS = ("baseline1", "baseline2", "control", "vanilla", "mimic")
@@ -46,7 +47,7 @@ def run_demo(out: Path, data: Path | None, partition: Path | None, seed: int, sa
     table = markdown_table(rows)
     about = {"versions": versions(), "threads": torch.get_num_threads(), "seed": seed}
     about["seconds"] = round(time.monotonic() - started, 1)
-    (out / "results.json").write_text(json.dumps({**about, "rows": rows}, indent=1))
-    (out / "results.md").write_text(table + "\n")
+    write_text(out / "results.json", json.dumps({**about, "rows": rows}, indent=1))
+    write_text(out / "results.md", table + "\n")
     occlusion_grid(read_array(next(data.root.glob("*/*/*/*.pkl"))), out / "occlusions.png")
     return table

@@ -82,7 +82,7 @@ class SeededDataset:
 
 
 def numbered_loader(loader: DataLoader, seed: int, rank: int) -> DataLoader:
-    """The same loader, its batches depending on (seed, number, rank) only; `batch_sampler.first` says where it starts."""
+    """The same loader, its batches depending on (seed, number, rank) only, from number `batch_sampler.first` on."""
     settings = {name: getattr(loader, name) for name in LOADER_SETTINGS}
     dataset = SeededDataset(loader.dataset, seed, rank)
     return DataLoader(dataset, batch_sampler=NumberedBatches(loader.batch_sampler, seed), **settings)

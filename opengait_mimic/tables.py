@@ -18,6 +18,7 @@ from opengait_mimic.check import check_data
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.data.protocols import Protocol, guess_protocol
 from opengait_mimic.errors import ConfigError, RunFailed, nearest
+from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, file_name, needs, recipe, rows, small, yaml_text
 from opengait_mimic.recipes.methods import Run
 
@@ -87,8 +88,7 @@ class Stage:
     def begin(self) -> None:
         """Note that it runs from now on; a training that goes on keeps its note."""
         if not self._says(self.begun):
-            self.begun.parent.mkdir(exist_ok=True)
-            self.begun.write_text(self.digest + "\n")
+            write_text(self.begun, self.digest + "\n")
 
     def reached(self) -> int:
         """The iteration of the last checkpoint that an interruption left of this very training; 0 without one."""
@@ -175,7 +175,7 @@ def run(
     for stage in planned:
         stage.folder.mkdir(parents=True, exist_ok=True)
         _belongs(stage.folder, host)
-        (stage.folder / stage.name).write_text(yaml_text(stage.cfgs), encoding="utf-8")
+        write_text(stage.folder / stage.name, yaml_text(stage.cfgs))
     waiting = [stage for stage in planned if not stage.is_done()]
     if len(waiting) < len(planned):
         say(f"{len(planned) - len(waiting)} of {len(planned)} stages were done before")
@@ -209,8 +209,7 @@ def run(
                 number += 1
                 if process.exitcode != 0 or not stage.outcome.is_file():
                     raise RunFailed(f"{stage.title}: {_last_line(_log(stage))} (all of it: {_log(stage)})")
-                stage.mark.parent.mkdir(exist_ok=True)
-                stage.mark.write_text(stage.digest + "\n")
+                write_text(stage.mark, stage.digest + "\n")
                 spent += stage.weight
                 seconds = time.monotonic() - started
                 # Early on, what is still running would make the estimate far too long.
@@ -228,7 +227,7 @@ def _belongs(folder: Path, host: str | Path) -> None:
     before = note.read_text().strip() if note.is_file() else str(host)
     if before != str(host):
         raise ConfigError(f"--host: {folder} holds what ran on {before}; give another --out for {host}")
-    note.write_text(f"{host}\n")
+    write_text(note, f"{host}\n")
 
 
 def _log(stage: Stage) -> Path:

@@ -202,8 +202,8 @@ class TestResuming:
         said: list[str] = []
         run([stage], said)
         log = (tmp_path / "logs" / "teacher_gaitbase.train.log").read_text()
-        assert "restored" in log and "Teacher_GaitBase-00002.pt" in log
-        assert read_checkpoint(stage.outcome, "the")["iteration"] == 4 and stage.outcome.read_bytes() != whole
+        assert "going on after iteration 2" in log and "Teacher_GaitBase-00002.pt" in log
+        assert read_checkpoint(stage.outcome, "the")["iteration"] == 4 and stage.outcome.read_bytes() == whole
 
 
 class TestCommand:
