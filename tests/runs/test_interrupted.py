@@ -6,17 +6,24 @@ teacher and a VEN of the host's and ours.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import pickle
 import random
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+import short_tables
 import yaml
-from commands import checkout, write_yamls
-from forked import command, finished, kill
+from commands import checkout, environment, write_yamls
+from forked import command, finished, kill, processes
 
 from opengait_mimic.data import generate_walkers
 
@@ -291,3 +298,46 @@ class TestHowItIsRun:
         assert list(checkpoints(folder, "ven").glob("*.tmp"))
         assert finished(train(folder, "ven")) == 0
         assert not list(checkpoints(folder, "ven").glob("*.tmp"))
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ["tables", "demo"])
+def test_a_pipeline_killed_at_random_points_ends_as_if_never_interrupted(name, tmp_path):
+    def started(folder: Path) -> subprocess.Popen:
+        folder.mkdir(exist_ok=True)
+        arguments = ["--table", "1", "--jobs", "2", "--host", "embedded", "--device", "cpu"] if name == "tables" else []
+        return subprocess.Popen(
+            [sys.executable, short_tables.__file__, name, *arguments, "--out", "out"], cwd=folder,
+            env={**environment(), "SHORT_ITERATIONS": "6", "SHORT_SAVES": "2", "SHORT_RUNS": "few"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def outcome(folder: Path) -> tuple[dict, dict]:
+        saved = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.pt")}
+        results = {str(p.relative_to(folder)): json.loads(p.read_text())["tests"]
+                   for p in folder.rglob("results/*gaitbase*.json")}  # fmt: skip
+        return saved, results
+
+    whole = tmp_path / "whole"
+    process = started(whole)
+    took = time.monotonic()
+    _, errors = process.communicate(timeout=400)
+    took = time.monotonic() - took
+    assert process.returncode == 0, errors
+
+    draw, killed, folder = random.Random(name), 0, tmp_path / "killed"
+    while True:
+        process = started(folder)
+        try:
+            process.communicate(timeout=draw.uniform(1, took / 2 if killed < 20 else 400))
+        except subprocess.TimeoutExpired:
+            for number in processes(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            process.communicate()
+            killed += 1
+            continue
+        assert process.returncode == 0
+        break
+    print(f"{name}: killed {killed} times")
+    assert killed and outcome(folder) == outcome(whole)
