@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 import short_tables
+import torch
 import yaml
 from commands import checkout, environment, write_yamls
 from forked import command, finished, kill, processes
