@@ -112,7 +112,9 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, resume=None):
 )
 @click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Its partition JSON.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
-def demo(out, data, partition, seed):  # fmt: skip
+@click.option("--resume/--no-resume", default=True, show_default=True,
+              help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
+def demo(out, data, partition, seed, resume):
     """Run the whole method on the embedded host: teacher, VEN, baselines, mimics, and the table.
 
     \b
@@ -123,7 +125,7 @@ def demo(out, data, partition, seed):  # fmt: skip
 
     if (data is None) != (partition is None):
         raise click.UsageError("--data and --partition go together")
-    table = run_demo(out, data, partition, seed, click.echo)
+    table = run_demo(out, data, partition, seed, click.echo, resume)
     click.echo(f"\n{table}\n")
     click.echo(f"Pictures, results, configurations and checkpoints are in {out}. Next:")
     click.echo(f"  cd {out} && opengait-mimic test --cfgs mimic_gaitbase.yaml")
@@ -195,6 +197,8 @@ def demo(out, data, partition, seed):  # fmt: skip
     metavar="PATH|embedded",
     help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
 )
+@click.option("--resume/--no-resume", default=True, show_default=True,
+              help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only list the stages and which of them are done.")
 def tables(**options):
     """Run every stage that the paper's tables take, and report them.

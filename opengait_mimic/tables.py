@@ -160,9 +160,17 @@ def plan(
 
 
 def run(
-    planned: list[Stage], host: str | Path, device: str | None, processes: int, jobs: int, say: Callable[[str], None]
+    planned: list[Stage],
+    host: str | Path,
+    device: str | None,
+    processes: int,
+    jobs: int,
+    say: Callable[[str], None],
+    resume: bool = True,
 ) -> list[Path]:
     """Run what is not done yet, up to `jobs` stages at a time, each in `processes` processes of its own.
+
+    Without `resume`, nothing that was done or begun before counts.
 
     Returns:
         The result files of all tests, also of those that were done before.
@@ -176,6 +184,9 @@ def run(
         stage.folder.mkdir(parents=True, exist_ok=True)
         _belongs(stage.folder, host)
         write_text(stage.folder / stage.name, yaml_text(stage.cfgs))
+        if not resume:
+            stage.mark.unlink(missing_ok=True)
+            stage.begun.unlink(missing_ok=True)
     waiting = [stage for stage in planned if not stage.is_done()]
     if len(waiting) < len(planned):
         say(f"{len(planned) - len(waiting)} of {len(planned)} stages were done before")
