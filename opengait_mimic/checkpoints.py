@@ -1,19 +1,41 @@
-"""Read checkpoints of OpenGait's layout, and say plainly when one does not fit."""
+"""Read and write checkpoints of OpenGait's layout, and say plainly when one does not fit."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import pickle
+import struct
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from opengait_mimic.errors import CheckpointError
+from opengait_mimic.files import whole
 
 
 def checkpoint_path(dataset: str, model: str, save_name: str, iteration: int) -> Path:
     """Where the host keeps a run's checkpoint, relative to the working directory."""
     return Path("output", dataset, model, save_name, "checkpoints", f"{save_name}-{iteration:0>5}.pt")
+
+
+def write_checkpoint(content: dict, path: Path, before: Callable[[str], None] | None = None) -> None:
+    """Write a checkpoint; it appears whole, and on the disk, or not at all.
+
+    Args:
+        content: model, optimizer, scheduler and iteration. before: called with the file's SHA-256 before it appears.
+    Raises:
+        OSError: it could not be written; what was at `path` stands.
+    """
+    buffer = io.BytesIO()  # torch.save itself may end the process where a disk is full
+    torch.save(content, buffer)
+    with whole(path) as stream:
+        stream.write(buffer.getbuffer())
+        if before is not None:
+            before(hashlib.sha256(buffer.getbuffer()).hexdigest())
 
 
 def read_checkpoint(path: str | Path, what: str, device: torch.device | str = "cpu") -> dict:
@@ -28,8 +50,15 @@ def read_checkpoint(path: str | Path, what: str, device: torch.device | str = "c
     if not path.is_file():
         raise CheckpointError(f"{what} checkpoint is missing: {path}")
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()  # torch checks no sums
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
         content = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (
+        zipfile.BadZipFile, struct.error, RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError
+    ) as error:  # fmt: skip
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(f"{what} checkpoint {path} cannot be read: {reason[0][:200]}") from None
     weights = content.get("model") if isinstance(content, dict) else None

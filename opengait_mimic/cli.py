@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from opengait_mimic import __version__
-from opengait_mimic.errors import MimicError, RunFailed
+from opengait_mimic.errors import MimicError, RunFailed, plain
 from opengait_mimic.report.command import report
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -54,13 +54,20 @@ def _run_options(command):
 
 @commands.command()
 @_run_options
-def train(**options):
+@click.option("--resume/--no-resume", default=None,
+              help="Go on from the training's own last good checkpoint, or start anew. Default: go on, unless --iter "
+                   "or the YAML's restore_hint says where to start.")  # fmt: skip
+def train(resume, **options):
     """Train what a YAML describes: a teacher, a VEN, a mimic.
+
+    After an interruption, the same command goes on.
 
     \b
     opengait-mimic train --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --host ../OpenGait --nproc 2
     """
-    _run("train", **options)
+    if resume and options["iteration"]:
+        raise click.UsageError("--iter says where to start, --resume to find it; give one of them")
+    _run("train", **options, resume=resume)
 
 
 @commands.command()
@@ -74,18 +81,19 @@ def test(**options):
     _run("test", **options)
 
 
-def _run(phase, cfgs, host, device, nproc, iteration, log_to_file):
+def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, resume=None):
     from opengait_mimic.check import check
     from opengait_mimic.hosts import choose
     from opengait_mimic.hosts.launch import check_device, launch
     from opengait_mimic.hosts.worker import Run
 
-    host = choose(host)
-    if "RANK" in os.environ:  # torchrun has started the processes already
+    host, here = choose(host), nproc
+    if "RANK" in os.environ:  # torchrun has started the processes already, on one machine or several
         nproc = int(os.environ["WORLD_SIZE"])
-    check_device(device, nproc)
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", nproc))
+    check_device(device, here)
     check(cfgs, host, phase, nproc, iteration or 0)
-    launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file), nproc)
+    launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume), nproc)
 
 
 @commands.command()
@@ -104,7 +112,9 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file):
 )
 @click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Its partition JSON.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
-def demo(out, data, partition, seed):  # fmt: skip
+@click.option("--resume/--no-resume", default=True, show_default=True,
+              help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
+def demo(out, data, partition, seed, resume):
     """Run the whole method on the embedded host: teacher, VEN, baselines, mimics, and the table.
 
     \b
@@ -115,7 +125,7 @@ def demo(out, data, partition, seed):  # fmt: skip
 
     if (data is None) != (partition is None):
         raise click.UsageError("--data and --partition go together")
-    table = run_demo(out, data, partition, seed, click.echo)
+    table = run_demo(out, data, partition, seed, click.echo, resume)
     click.echo(f"\n{table}\n")
     click.echo(f"Pictures, results, configurations and checkpoints are in {out}. Next:")
     click.echo(f"  cd {out} && opengait-mimic test --cfgs mimic_gaitbase.yaml")
@@ -187,6 +197,8 @@ def demo(out, data, partition, seed):  # fmt: skip
     metavar="PATH|embedded",
     help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
 )
+@click.option("--resume/--no-resume", default=True, show_default=True,
+              help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only list the stages and which of them are done.")
 def tables(**options):
     """Run every stage that the paper's tables take, and report them.
@@ -293,10 +305,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", 130)
-    except FloatingPointError as error:
-        _fail(str(error), 1)
-    except OSError as error:
-        _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error), 1)
+    except (OSError, FloatingPointError) as error:
+        _fail(plain(error), 1)
 
 
 def _fail(message: str, status: int) -> None:

@@ -36,6 +36,7 @@ def reproduce(
     host: str | None,
     dry_run: bool,
     say: Callable[[str], None],
+    resume: bool = True,
 ) -> None:
     """Run the stages of the paper's tables and write their report; the arguments are the command's options.
 
@@ -69,7 +70,7 @@ def reproduce(
         for number, stage in enumerate(planned, 1):
             say(f"[{number}/{len(planned)}] {stage.title}{', done' if stage.is_done() else ''}")
         return
-    results = tables.run(planned, host, device, nproc, jobs, say)
+    results = tables.run(planned, host, device, nproc, jobs, say, resume)
 
     from opengait_mimic.report.collect import collect
     from opengait_mimic.report.write import write_report

@@ -18,6 +18,7 @@ from opengait_mimic.check import check_data
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.data.protocols import Protocol, guess_protocol
 from opengait_mimic.errors import ConfigError, RunFailed, nearest
+from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, file_name, needs, recipe, rows, small, yaml_text
 from opengait_mimic.recipes.methods import Run
 
@@ -87,8 +88,7 @@ class Stage:
     def begin(self) -> None:
         """Note that it runs from now on; a training that goes on keeps its note."""
         if not self._says(self.begun):
-            self.begun.parent.mkdir(exist_ok=True)
-            self.begun.write_text(self.digest + "\n")
+            write_text(self.begun, self.digest + "\n")
 
     def reached(self) -> int:
         """The iteration of the last checkpoint that an interruption left of this very training; 0 without one."""
@@ -160,9 +160,17 @@ def plan(
 
 
 def run(
-    planned: list[Stage], host: str | Path, device: str | None, processes: int, jobs: int, say: Callable[[str], None]
+    planned: list[Stage],
+    host: str | Path,
+    device: str | None,
+    processes: int,
+    jobs: int,
+    say: Callable[[str], None],
+    resume: bool = True,
 ) -> list[Path]:
     """Run what is not done yet, up to `jobs` stages at a time, each in `processes` processes of its own.
+
+    Without `resume`, nothing that was done or begun before counts.
 
     Returns:
         The result files of all tests, also of those that were done before.
@@ -175,7 +183,10 @@ def run(
     for stage in planned:
         stage.folder.mkdir(parents=True, exist_ok=True)
         _belongs(stage.folder, host)
-        (stage.folder / stage.name).write_text(yaml_text(stage.cfgs), encoding="utf-8")
+        write_text(stage.folder / stage.name, yaml_text(stage.cfgs))
+        if not resume:
+            stage.mark.unlink(missing_ok=True)
+            stage.begun.unlink(missing_ok=True)
     waiting = [stage for stage in planned if not stage.is_done()]
     if len(waiting) < len(planned):
         say(f"{len(planned) - len(waiting)} of {len(planned)} stages were done before")
@@ -209,8 +220,7 @@ def run(
                 number += 1
                 if process.exitcode != 0 or not stage.outcome.is_file():
                     raise RunFailed(f"{stage.title}: {_last_line(_log(stage))} (all of it: {_log(stage)})")
-                stage.mark.parent.mkdir(exist_ok=True)
-                stage.mark.write_text(stage.digest + "\n")
+                write_text(stage.mark, stage.digest + "\n")
                 spent += stage.weight
                 seconds = time.monotonic() - started
                 # Early on, what is still running would make the estimate far too long.
@@ -228,7 +238,7 @@ def _belongs(folder: Path, host: str | Path) -> None:
     before = note.read_text().strip() if note.is_file() else str(host)
     if before != str(host):
         raise ConfigError(f"--host: {folder} holds what ran on {before}; give another --out for {host}")
-    note.write_text(f"{host}\n")
+    write_text(note, f"{host}\n")
 
 
 def _log(stage: Stage) -> Path:
@@ -263,8 +273,8 @@ def _work(stage: Stage, host: str | Path, device: str | None, processes: int, th
     arguments = [stage.phase, "--cfgs", stage.name, "--host", str(host), "--nproc", str(processes)]
     if device is not None:
         arguments += ["--device", device]
-    if stage.reached():
-        arguments += ["--iter", str(stage.reached())]
+    if stage.phase == "train":
+        arguments.append("--resume" if stage.reached() else "--no-resume")
     main(arguments)
 
 

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +239,9 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
             return
         raise FileExistsError(f"{root} holds something else: remove it or choose another folder")
     root.parent.mkdir(parents=True, exist_ok=True)
+    for left in root.parent.glob(f"{escape(root.name)}.unfinished-*"):  # by a call that was killed
+        if Path("/proc/self").exists() and not Path("/proc", left.name.rpartition("-")[2]).exists():
+            shutil.rmtree(left)
     unfinished = root.with_name(f"{root.name}.unfinished-{os.getpid()}")
     unfinished.mkdir()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 
 from opengait_mimic import __version__
 from opengait_mimic.errors import DataError
+from opengait_mimic.files import whole, write_text
 
 FORMAT = 1
 
@@ -54,23 +54,13 @@ def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> No
     Raises:
         ValueError: a number is not finite; nothing is written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = path.with_suffix(".npz")
     content = {"format": FORMAT, **content, "probes": arrays.name if probes else None}
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     if probes:
-        _replace(arrays, lambda stream: np.savez_compressed(stream, **probes))
-    _replace(path, lambda stream: stream.write(text.encode()))
-
-
-def _replace(path: Path, write) -> None:
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        with open(unfinished, "wb") as stream:
-            write(stream)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with whole(arrays) as stream:
+            np.savez_compressed(stream, **probes)
+    write_text(path, text)
 
 
 def read_result(path: str | Path) -> dict:

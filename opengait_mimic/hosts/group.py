@@ -7,6 +7,8 @@ import os
 import torch
 import torch.distributed as dist
 
+from opengait_mimic.hosts.device import device
+
 
 def ensure_group() -> None:
     """Join the process group of this run, unless this process already has one.
@@ -16,8 +18,10 @@ def ensure_group() -> None:
     """
     if dist.is_initialized():
         return
-    cuda = torch.cuda.is_available() and os.environ.get("OPENGAIT_MIMIC_DEVICE") != "cpu"
-    backend = "nccl" if cuda else "gloo"
+    own = device()
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    backend = "nccl" if own.type == "cuda" else "gloo"
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         dist.init_process_group(backend, init_method="env://")
     else:

@@ -11,7 +11,8 @@ import sys
 import torch
 import torch.multiprocessing as mp
 
-from opengait_mimic.errors import HostError, MimicError, RunFailed
+from opengait_mimic.errors import HostError, MimicError, RunFailed, plain
+from opengait_mimic.hosts.orphans import die_with_parent
 from opengait_mimic.hosts.worker import Run, limit_threads, run_main
 
 GRACE = 10.0  # seconds a process has to end by itself
@@ -24,7 +25,7 @@ def launch(run: Run, processes: int = 1) -> None:
 
     Raises:
         MimicError: a mistake of the user's, found by any of the processes.
-        RunFailed: any other error in one of several processes.
+        RunFailed: any other error in one of several processes; one line where it is the disk's or the loss's.
     """
     if "RANK" in os.environ or processes == 1:
         limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
@@ -37,16 +38,18 @@ def launch(run: Run, processes: int = 1) -> None:
         "LOCAL_WORLD_SIZE": str(processes),
     }
     messages = mp.get_context("spawn").SimpleQueue()
-    arguments = (run, environment, messages, mp.get_start_method())
+    arguments = (run, environment, messages)
     running = mp.start_processes(_work, arguments, processes, join=False, start_method="spawn")
     try:
         while not running.join():
             pass
-    except mp.ProcessRaisedException as error:
-        raise RunFailed(str(error)) from None
-    except mp.ProcessExitedException as error:
+    except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
+        # A process that lost the others may be the first to be seen; what it lost them by says more.
         if not messages.empty():
-            raise MimicError(messages.get()) from None
+            kind, message = messages.get()
+            raise kind(message) from None
+        if isinstance(error, mp.ProcessRaisedException):
+            raise RunFailed(str(error)) from None
         raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
     finally:
         end(running.processes)
@@ -62,18 +65,20 @@ def end(processes: list) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _work(rank: int, run: Run, environment: dict[str, str], messages, start_method: str) -> None:
-    # A spawned process would also spawn the loader's workers, which then rerun the host's main program.
-    mp.set_start_method(start_method, force=True)
+def _work(rank: int, run: Run, environment: dict[str, str], messages) -> None:
     # Ctrl-C is for the launching process, which then ends this one and its group.
     os.setpgrp()
+    die_with_parent()
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:
         run_main(run)
     except MimicError as error:
-        messages.put(str(error))
+        messages.put((MimicError, str(error)))
         sys.exit(2)
+    except (OSError, FloatingPointError, RunFailed) as error:
+        messages.put((RunFailed, plain(error)))
+        sys.exit(1)
 
 
 def _free_port() -> int:
@@ -85,6 +90,8 @@ def _free_port() -> int:
 def check_device(device: str | None, processes: int) -> None:
     """Refuse a device that is not there.
 
+    Args:
+        device: "cpu", "cuda", or None for what there is. processes: on this machine.
     Raises:
         HostError: CUDA was asked for and there is none, or fewer GPUs than processes.
     """

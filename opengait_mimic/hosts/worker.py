@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 import runpy
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +15,15 @@ import torch
 import torch.distributed as dist
 
 from opengait_mimic.check import defaults, merge
+from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import read_yaml, training_seed
+from opengait_mimic.errors import plain
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
+from opengait_mimic.hosts.device import device
 from opengait_mimic.hosts.group import ensure_group
+from opengait_mimic.hosts.orphans import children_die_with_this
 from opengait_mimic.losses.gather import world_size
+from opengait_mimic.resuming import own_checkpoints
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class Run:
         iteration: the checkpoint to restore; 0 leaves that to the YAML.
         device: "cpu", "cuda", or None for CUDA where there is any.
         log_to_file: whether the host also logs to a file.
+        resume: whether a training goes on from its own last good checkpoint; None: where neither `iteration` nor
+            the YAML's restore_hint says where to start.
     """
 
     host: str | Path
@@ -35,6 +45,7 @@ class Run:
     iteration: int = 0
     device: str | None = None
     log_to_file: bool = False
+    resume: bool | None = None
 
 
 def run_main(run: Run) -> None:
@@ -42,6 +53,12 @@ def run_main(run: Run) -> None:
 
     Paths are relative to the working directory on every host; a checkout needs not be the working directory.
     """
+    children_die_with_this()
+    threading.excepthook = _tell_of_thread
+    logging.raiseExceptions = False  # a line that a full disk takes away is on the screen too
+    if sys.platform == "linux":
+        # A loader's worker that is not forked would run the host's main program again.
+        multiprocessing.set_start_method("fork", force=True)
     if run.device is not None:
         os.environ[DEVICE_VARIABLE] = run.device
     prepare(run.host)
@@ -55,20 +72,93 @@ def run_main(run: Run) -> None:
     cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
     if issubclass(host_model(cfgs["model_cfg"]["model"]), GuidedModel) and run.phase == "train":
         rehearse(cfgs)
+    iteration = _dress(run, cfgs)
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))
+        _free_from_the_machine()
     _vary_seeds(training_seed(cfgs))
     # The group is there already; the host's own start of it has nothing left to do.
     dist.init_process_group = lambda *args, **kwargs: None
     main = str(module_folder(run.host) / "main.py")
     sys.argv = [main, "--cfgs", str(run.cfgs), "--phase", run.phase]
-    if run.iteration:
-        sys.argv += ["--iter", str(run.iteration)]
+    if iteration:
+        sys.argv += ["--iter", str(iteration)]
     if run.log_to_file:
         sys.argv.append("--log_to_file")
     runpy.run_path(main, run_name="__main__")
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _tell_of_thread(failure) -> None:
+    """One line where a thread, such as TensorBoard's, cannot write; the run itself ends when it notices."""
+    if isinstance(failure.exc_value, OSError):
+        print(f"opengait-mimic: {plain(failure.exc_value)}", file=sys.stderr)
+    else:
+        threading.__excepthook__(failure)
+
+
+def _dress(run: Run, cfgs: dict) -> int:
+    """Let the host's main program find the run's model with what this package adds to any model of a host.
+
+    Returns:
+        The iteration whose checkpoint the host restores, 0 for none.
+    """
+    from modeling import models
+
+    from opengait_mimic.models.backbone import host_model
+    from opengait_mimic.models.resumable import Resumable
+
+    name, iteration, added, own = cfgs["model_cfg"]["model"], run.iteration, [], ()
+    model = host_model(name)
+    if run.host != EMBEDDED and device().type == "cuda":
+        added.append(OnOwnDevice)
+    if run.phase == "train" and isinstance(cfgs["data_cfg"], dict):  # several data sets at once have their own loop
+        if not issubclass(model, Resumable):
+            added.append(Resumable)
+        trainer = cfgs["trainer_cfg"]
+        if run.resume or (run.resume is None and not iteration and trainer["restore_hint"] == 0):
+            last = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, trainer["save_name"], 0)
+            own = _from_first_process(own_checkpoints(last.parent, trainer["save_name"]))
+    setattr(models, name, type(name, (*added, model), {"__module__": model.__module__, "own_checkpoints": tuple(own)}))
+    return own[0] if own else iteration
+
+
+def _from_first_process(value):
+    """The first process's value on all of them: what it finds on a disk may change meanwhile."""
+    shared = [value]
+    if world_size() > 1:
+        dist.broadcast_object_list(shared)
+    return shared[0]
+
+
+class OnOwnDevice:
+    """Stands before a model of a checkout, which takes its rank for its device's number: gives it the local one."""
+
+    @property
+    def device(self) -> int:
+        return device().index
+
+    @device.setter
+    def device(self, rank: int) -> None:
+        """The host sets its rank; it stays this process's own device."""
+
+
+def _free_from_the_machine() -> None:
+    """Let a checkout run in more or fewer processes than this machine has GPUs.
+
+    Its main program compares the two right at the start; what asks later gets the true number.
+    """
+    import utils
+
+    count, read = torch.cuda.device_count, utils.config_loader
+
+    def reading(path):
+        torch.cuda.device_count = count
+        return read(path)
+
+    torch.cuda.device_count = world_size
+    utils.config_loader = reading
 
 
 def _vary_seeds(repetition: int) -> None:

@@ -14,6 +14,7 @@ from utils import init_seeds
 from opengait_mimic.config import check_model_keys, lifted, occlusion_settings, prepared_by, training_seed
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
 from opengait_mimic.occlusion import Mixture, Occlusion, content_rng, paint
@@ -86,7 +87,7 @@ class WithFrameNumbers:
         return self.collate([([*inputs, np.arange(len(inputs[0]))], info) for inputs, info in batch])
 
 
-class OccludedModel(BaseModel):
+class OccludedModel(Resumable, BaseModel):
     """A host model whose clips are occluded by the `Occlusion` at the end of its transforms.
 
     Any number of processes can test: the evaluator's batch size becomes the number of processes.
@@ -107,6 +108,9 @@ class OccludedModel(BaseModel):
             raise ConfigError("trainer_cfg: transform: no Occlusion at the end; this model learns from occluded clips")
         cfgs["evaluator_cfg"]["sampler"]["batch_size"] = world_size()
         super().__init__(cfgs, training)
+
+    def asked_cfgs(self) -> dict:
+        return self.asked
 
     @staticmethod
     def _lift(engine_cfg: dict, default_seed: int | None) -> Occlusion | None:

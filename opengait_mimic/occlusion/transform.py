@@ -49,5 +49,5 @@ class Occlusion:
 
 
 def process_rng() -> np.random.Generator:
-    """A generator seeded from NumPy's global one, which the host seeds with the rank."""
-    return np.random.default_rng(np.random.randint(0, 2**31, size=4))
+    """NumPy's global generator, which the host seeds with the rank: whoever seeds it again seeds this one too."""
+    return np.random.Generator(np.random.get_bit_generator())

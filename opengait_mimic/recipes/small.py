@@ -31,7 +31,8 @@ def small(cfgs: dict) -> dict:
     cfgs["data_cfg"].update(num_workers=0, cache=True)
     cfgs["optimizer_cfg"] = {"solver": "AdamW", "lr": RATE, "weight_decay": 5.0e-4}
     cfgs["scheduler_cfg"] = {"scheduler": "OneCycleLR", "max_lr": RATE, "total_steps": iterations + 1}
-    trainer.update(total_iter=iterations, save_iter=iterations, log_iter=50, enable_float16=False, sync_BN=False)
+    saves = iterations if iterations % 5 else iterations // 5  # the last iteration is one of them
+    trainer.update(total_iter=iterations, save_iter=saves, log_iter=50, enable_float16=False, sync_BN=False)
     trainer["sampler"] = _sampler(trainer["sampler"])
     trainer["transform"] = _without_augmentation(trainer["transform"])
     evaluator.update(enable_float16=False, metric="cos")

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -122,6 +123,15 @@ def test_an_empty_folder_may_be_there_already(tmp_path):
     (tmp_path / "sils").mkdir()
     generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
     assert len(contents(tmp_path / "sils")) == 21
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only /proc tells which call is still alive")
+def test_what_a_killed_call_left_is_removed(tmp_path):
+    gone, alive, other = f"sils.unfinished-{2**30}", f"sils.unfinished-{os.getppid()}", f"others.unfinished-{2**30}"
+    for name in (gone, alive, other):
+        (tmp_path / name / "00000").mkdir(parents=True)
+    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
+    assert {path.name for path in tmp_path.iterdir()} == {"sils", "part.json", alive, other}
 
 
 def test_an_interrupted_call_leaves_nothing(tmp_path):

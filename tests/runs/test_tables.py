@@ -44,8 +44,8 @@ def planned(folder: Path, runs=BRIEF, **options):
     return tables.plan(folder, tables.walkers(folder, 0), ["GaitBase"], runs, scale="demo", **options)
 
 
-def run(stages, said=None, jobs=2, host="embedded"):
-    return tables.run(stages, host, "cpu", 1, jobs, (said if said is not None else []).append)
+def run(stages, said=None, jobs=2, host="embedded", **options):
+    return tables.run(stages, host, "cpu", 1, jobs, (said if said is not None else []).append, **options)
 
 
 def order(folder: Path) -> list[str]:
@@ -76,6 +76,11 @@ class TestOrder:
         said: list[str] = []
         assert run(planned(tmp_path), said) == first
         assert said == ["6 of 6 stages were done before"] and order(tmp_path) == []
+
+    def test_without_resuming_everything_runs_again(self, pretended, tmp_path):
+        run(planned(tmp_path))
+        run(planned(tmp_path), resume=False)
+        assert Counter(order(tmp_path)) == Counter(2 * STAGES)
 
     def test_what_a_change_concerns_runs_again_and_that_only(self, pretended, tmp_path, monkeypatch):
         run(planned(tmp_path))
@@ -202,8 +207,8 @@ class TestResuming:
         said: list[str] = []
         run([stage], said)
         log = (tmp_path / "logs" / "teacher_gaitbase.train.log").read_text()
-        assert "restored" in log and "Teacher_GaitBase-00002.pt" in log
-        assert read_checkpoint(stage.outcome, "the")["iteration"] == 4 and stage.outcome.read_bytes() != whole
+        assert "going on after iteration 2" in log and "Teacher_GaitBase-00002.pt" in log
+        assert read_checkpoint(stage.outcome, "the")["iteration"] == 4 and stage.outcome.read_bytes() == whole
 
 
 class TestCommand:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from modeling import backbones
 from modeling.loss_aggregator import LossAggregator
-from opengait_mimic.checkpoints import read_checkpoint
+from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
 from opengait_mimic.errors import CheckpointError, ConfigError
 
 # What a sampler section says to the CollateFn instead of to the sampler.
@@ -166,8 +166,6 @@ class BaseModel(nn.Module):
         """Write model, optimizer, scheduler and iteration (rank 0 only); the file is never half written."""
         if utils.get_rank() != 0:
             return
-        path = self._ckpt_path(iteration)
-        path.parent.mkdir(parents=True, exist_ok=True)
         scheduler = self.scheduler.state_dict()
         state = {
             "model": self.state_dict(),
@@ -176,15 +174,7 @@ class BaseModel(nn.Module):
             "scheduler": {k: dict(v) if isinstance(v, Counter) else v for k, v in scheduler.items()},
             "iteration": iteration,
         }
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with open(unfinished, "wb") as stream:
-                torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_checkpoint(state, self._ckpt_path(iteration))
 
     def resume_ckpt(self, restore_hint: int | str) -> None:
         """Restore the own checkpoint of an iteration, or the file at a path (the iteration stays 0).
