@@ -10,7 +10,7 @@ import numpy as np
 from torch.utils import data
 from utils import get_msg_mgr
 
-from opengait_mimic.data.read import read_array
+from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import ConfigError, DataError
 
 
@@ -18,7 +18,8 @@ class DataSet(data.Dataset):
     """The training or the test part of a data set.
 
     Item i is (streams, info): a list with the array of every pkl file in use, and
-    [label, type, view, paths]. In training, labels carry the data set's name as a prefix.
+    [label, type, view, paths]. In training, labels carry the data set's name as a prefix. Reading an item that is no
+    clip, or one unlike the first in its frames' size or range of values, raises DataError.
 
     Args:
         data_cfg: dataset_name, dataset_root, dataset_partition; optional data_in_use (a mask over the
@@ -82,12 +83,7 @@ class DataSet(data.Dataset):
         return streams, self.seqs_info[index]
 
     def _read(self, index: int) -> list[np.ndarray]:
-        paths = self.seqs_info[index][3]
-        streams = [read_array(path) for path in paths]
-        lengths = {len(stream) for stream in streams}
-        if len(lengths) > 1:
-            raise DataError(f"{Path(paths[0]).parent}: streams of different lengths {sorted(lengths)}")
-        return streams
+        return read_sequence(self.seqs_info[index][3], like=self.seqs_info[0][3][0])
 
 
 def _select(paths: list[str], in_use: list, folder: Path) -> list[str]:
