@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import numpy as np
 
 from opengait_mimic.data.unpickle import LARGEST, NotAnArray, array_from
 from opengait_mimic.errors import DataError
+from opengait_mimic.files import content
 
 ADVICE = "opengait-mimic check-data lists all such files"
 
@@ -38,7 +38,7 @@ def read_array(path: str | os.PathLike) -> np.ndarray:
         DataError: the file cannot be opened, is no pickle of a numeric array, or the array has no frame.
     """
     try:
-        array = array_from(_content(path))
+        array = array_from(content(path, LARGEST))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except NotAnArray as error:
@@ -48,17 +48,6 @@ def read_array(path: str | os.PathLike) -> np.ndarray:
     if len(array) == 0:
         raise DataError(f"{path}: holds no frame")
     return array
-
-
-def _content(path: str | os.PathLike) -> bytes:
-    # Something else than a file, such as a pipe, could keep the reader waiting for ever.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
-        found = os.fstat(stream.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise NotAnArray("it is no file")
-        if found.st_size > LARGEST:
-            raise NotAnArray(f"it has {found.st_size} bytes; a sequence has at most {LARGEST}")
-        return stream.read(LARGEST)
 
 
 def read_frames(path: str | os.PathLike) -> np.ndarray:

@@ -78,7 +78,8 @@ def test_the_unpickler(tmp_path):
     seeds = [pickle.dumps(clip, protocol) for clip in clips for protocol in range(6)]
     words = [bytes([code]) for code in b"(.0123456789:;<=>?@ABCDFGIJKLMNPQRSTUVX[]abcdeghijlopqrstu}"]
     words += [bytes([code]) for code in range(0x80, 0x99)]
-    words += [b"cos\nsystem\n", b"\xff\xff\xff\xff", b"\xff" * 8, b"numpy", b"dtype", b"O8", b"|V8", b"builtins\neval\n"]
+    words += [b"cos\nsystem\n", b"\xff\xff\xff\xff", b"\xff" * 8, b"numpy", b"dtype", b"O8"]
+    words += [b"|V8", b"builtins\neval\n"]
 
     def read(path):
         assert isinstance(read_sequence([path])[0], np.ndarray)

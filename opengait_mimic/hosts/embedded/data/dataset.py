@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from torch.utils import data
 from utils import get_msg_mgr
 
+from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import ConfigError, DataError
 
@@ -57,11 +57,7 @@ class DataSet(data.Dataset):
             raise DataError(f"data_cfg.dataset_root: no folder {root}")
         if not partition.is_file():
             raise DataError(f"data_cfg.dataset_partition: no file {partition}")
-        try:
-            listed = json.loads(partition.read_text(encoding="utf-8"))[part]
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise DataError(f"{partition}: expected JSON with a list {part}") from None
-        return sorted({str(subject) for subject in listed} & set(os.listdir(root)))
+        return sorted(set(read_partition(partition, part)) & set(os.listdir(root)))
 
     @staticmethod
     def _find_sequences(root: Path, subjects: list[str], prefix: str, in_use: list | None) -> list[list]:
