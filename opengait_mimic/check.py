@@ -19,19 +19,22 @@ from opengait_mimic.config import (
     read_yaml,
     restore_hint,
     section,
+    sil_transform,
     text,
     training_seed,
     ven_spec,
 )
 from opengait_mimic.data.partition import read_partition
+from opengait_mimic.data.read import look, read_frames
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.files import is_file, is_folder
 from opengait_mimic.hosts import EMBEDDED, module_folder
+from opengait_mimic.inputs import OTHER_INPUTS
 from opengait_mimic.losses.functional import PAIRS, check_mickd_options
 from opengait_mimic.networks.visibility import TASKS, check_tasks
 from opengait_mimic.occlusion import Occlusion
+from opengait_mimic.opening import is_file, is_folder
 from opengait_mimic.schema import (
     DATA,
     EVALUATOR,
@@ -89,7 +92,9 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
         _check_processes(cfgs, training, processes)
         _check_checkpoint(cfgs, training, iteration)
         if not isinstance(cfgs["data_cfg"], list):  # several data sets at once are the host's own affair
-            check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
+            first = check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
+            if not cfgs["data_cfg"].get("data_in_use") and cfgs["model_cfg"]["model"] not in OTHER_INPUTS:
+                _check_range(first, cfgs["trainer_cfg" if training else "evaluator_cfg"].get("transform"))
     except (ConfigError, CheckpointError, DataError) as error:
         message = one_line(str(error))
         raise type(error)(message if message.startswith(str(path)) else f"{path}: {message}") from None
@@ -116,10 +121,8 @@ def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
         check_losses(cfgs["loss_cfg"])
         if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
             check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
-    if model != "MimicGait" and model != "OcclusionAware":
-        for key in ("occluded", "gallery", "probe", "cross_view"):
-            if key == "occluded" and cfgs["evaluator_cfg"].get(key):
-                raise ConfigError(f"evaluator_cfg: {key}: {model} does not read it; MimicGait and OcclusionAware do")
+    if model not in ("MimicGait", "OcclusionAware") and cfgs["evaluator_cfg"].get("occluded"):
+        raise ConfigError(f"evaluator_cfg: occluded: {model} does not read it; MimicGait and OcclusionAware do")
 
 
 def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
@@ -150,8 +153,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
     ven = ven_spec(model_cfg)
     untrained = not training and cfgs["evaluator_cfg"].get("restore_hint", 0) == 0 and iteration == 0
-    if not training:
-        _check_occluded(cfgs, occlusions, untrained, teacher)
+    _check_occluded(cfgs, occlusions, untrained, teacher, training)
     if untrained:
         if not model_cfg.get("init_from_teacher"):
             raise ConfigError(
@@ -175,7 +177,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
                 )
 
 
-def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: NetworkSpec) -> None:
+def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: NetworkSpec, training: bool) -> None:
     """Check evaluator_cfg.occluded and, for our own eval function, the protocol."""
     evaluator = cfgs["evaluator_cfg"]
     asked = settings(evaluator.get("occluded"))
@@ -185,7 +187,7 @@ def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: Netw
         occluded_tests(asked, entry["kinds"], 0, trained)
     elif evaluator.get("occluded"):
         raise ConfigError("evaluator_cfg: occluded: there is no Occlusion at the end of evaluator_cfg.transform")
-    if asked.gallery_by == "teacher":
+    if asked.gallery_by == "teacher" and not training:
         _exists(teacher, "teacher", "model_cfg: teacher")
     if evaluator.get("eval_func") != "evaluate_recognition":
         if asked.who != "both" or asked.severity:
@@ -252,11 +254,23 @@ def _check_checkpoint(cfgs: dict, training: bool, iteration: int) -> None:
         raise CheckpointError(f"restore_hint: no checkpoint at {path}")
 
 
-def check_data(data_cfg: dict, part: str) -> None:
+def _check_range(path: Path, transforms: object) -> None:
+    """Check that the first clip's values and what the transform divides them by go together."""
+    step = sil_transform(transforms)
+    white, divisor = look(read_frames(path)).top, (step or {}).get("divsor", 255)
+    if step is not None and white == 1 and divisor == 255:
+        raise DataError(f"{path}: values from 0 to 1, which {step['type']} divides by 255; set its divsor to 1.0")
+    if step is not None and white == 255 and divisor == 1:
+        raise DataError(f"{path}: values from 0 to 255, which {step['type']} divides by 1; leave its divsor out")
+
+
+def check_data(data_cfg: dict, part: str) -> Path:
     """Check that a data set is there and holds sequences of one part of its partition.
 
     Args:
         data_cfg: dataset_root and dataset_partition. part: "TRAIN_SET" or "TEST_SET".
+    Returns:
+        The first silhouettes.
     Raises:
         ConfigError: one of them is no path.
         DataError: no such folder or file, or no silhouettes for this part.
@@ -270,8 +284,11 @@ def check_data(data_cfg: dict, part: str) -> None:
     except DataError as error:
         raise DataError(f"data_cfg: dataset_partition: {error}") from None
     there = set(os.listdir(root))
-    if not any(next((root / s).glob("*/*/*.pkl"), None) for s in subjects if s in there):
+    firsts = (min((root / s).glob("*/*/*.pkl"), default=None) for s in sorted(there.intersection(subjects)))
+    first = next((path for path in firsts if path is not None), None)
+    if first is None:
         raise DataError(
             f"data_cfg: dataset_root: {root} holds no silhouettes (<subject>/<type>/<view>/*.pkl) "
             f"for the {len(subjects)} subjects of {part} in {partition}"
         )
+    return first

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest, shown
-from opengait_mimic.files import is_file
 from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS
 from opengait_mimic.occlusion import Mixture, mixture
+from opengait_mimic.opening import is_file
 from opengait_mimic.schema import MODEL, TEACHER, VEN, Rule, look_over
 from opengait_mimic.yamls import read_yaml
 
@@ -224,15 +224,23 @@ def method_name(cfgs: dict, ven: dict | None) -> str:
     return f"{name} + {guide}" if guide else name
 
 
-def prepared_by(transforms: object) -> str:
-    """How silhouettes get their width, as a YAML's transform list says: the name and arguments of that step."""
+def sil_transform(transforms: object) -> dict | None:
+    """The entry of a YAML's transform list that gives silhouettes their width and range; None where there is none."""
     first = transforms[0] if isinstance(transforms, list) and transforms else transforms
     steps = first.get("trf_cfg") if isinstance(first, dict) and first.get("type") == "Compose" else [first]
     for step in steps if isinstance(steps, list) else []:
         if isinstance(step, dict) and str(step.get("type")).startswith(("BaseSil", "BaseParsing")):
-            cut = f" with cutting {step['cutting']}" if step.get("cutting") is not None else ""
-            return f"{step['type']}{cut}"
-    return ""
+            return step
+    return None
+
+
+def prepared_by(transforms: object) -> str:
+    """How silhouettes get their width, as a YAML's transform list says: the name and arguments of that step."""
+    step = sil_transform(transforms)
+    if step is None:
+        return ""
+    cut = f" with cutting {step['cutting']}" if step.get("cutting") is not None else ""
+    return f"{step['type']}{cut}"
 
 
 def _mapping(value: object, key: str, rules: dict[str, Rule]) -> dict:

@@ -83,8 +83,8 @@ DATA = {
     "num_workers": whole(0, 256), "cache": FLAG, "remove_no_gallery": FLAG, "self_supervised": FLAG,
     "data_in_use": either(listed(FLAG), listed(whole(0, 1000))), "frame_threshold": whole(), "train_data_preload": TEXT,
 }  # fmt: skip
-_ENGINE = {
-    "save_name": NAME, "restore_hint": Rule("an iteration or a path", lambda v: whole().holds(v) or TEXT.holds(v)),
+_ENGINE = {  # restore_hint: some of OpenGait's models take a list
+    "save_name": NAME, "restore_hint": None,
     "restore_ckpt_strict": FLAG, "enable_float16": FLAG, "enable_distributed": FLAG,
     "sampler": Rule("a mapping with type, batch_size and sample_type", MAPPING.holds),
     "transform": Rule("a transform or a list of them", lambda v: isinstance(v, (list, dict, type(None)))),
@@ -96,8 +96,8 @@ TRAINER = {
 }  # fmt: skip
 EVALUATOR = {
     **_ENGINE, "eval_func": NAME, "metric": one_of("euc", "cos"), "cross_view_gallery": FLAG, "rerank": FLAG,
-    "occluded": either(MAPPING, NOTHING), "gallery": either(listed(TEXT), MAPPING, TEXT),
-    "probe": either(listed(TEXT), MAPPING, TEXT), "cross_view": TEXT, "partition": TEXT,
+    # Looked at where they are read.
+    "occluded": None, "gallery": None, "probe": None, "cross_view": None, "partition": None,
 }  # fmt: skip
 SAMPLER = {
     "type": NAME, "batch_shuffle": FLAG, "frames_num_fixed": whole(1, 10**5), "frames_num_min": whole(1, 10**5),
@@ -177,6 +177,8 @@ def check_transforms(transforms: object, where: str) -> None:
         ConfigError: an entry that is none, or a value that is not allowed.
     """
     entries = transforms if isinstance(transforms, list) else [] if transforms is None else [transforms]
+    if entries and all(isinstance(entry, list) and entry for entry in entries):
+        entries = [one for entry in entries for one in entry]  # of the pairs of views that OpenGait's pretraining makes
     if isinstance(transforms, list) and not entries:
         raise ConfigError(f"{where}: transform: an empty list; expected one transform for each input")
     for entry in entries:
@@ -187,9 +189,9 @@ def check_transforms(transforms: object, where: str) -> None:
             if not isinstance(inner, list) or not inner:
                 raise ConfigError(f"{where}: transform: Compose: trf_cfg: expected a list, found {shown(inner)}")
             check_transforms(inner, where)
-        elif entry["type"] != "Occlusion":
-            look_over({k: v for k, v in entry.items() if k in TRANSFORM}, TRANSFORM,
-                      f"{where}: transform: {entry['type']}")  # fmt: skip
+        elif entry["type"].startswith(("BaseSil", "BaseParsing", "Random")):
+            settings = {k: v for k, v in entry.items() if k in TRANSFORM}
+            look_over(settings, TRANSFORM, f"{where}: transform: {entry['type']}")
 
 
 def check_sampler(sampler: dict, where: str) -> None:

@@ -7,7 +7,7 @@ import os
 import yaml
 
 from opengait_mimic.errors import ConfigError, one_line, shown
-from opengait_mimic.files import content
+from opengait_mimic.opening import content
 
 LARGEST = 2**18  # bytes of a file; a configuration has a few thousand
 DEEPEST = 50  # levels

@@ -6,7 +6,7 @@ import json
 import os
 
 from opengait_mimic.errors import DataError
-from opengait_mimic.files import content
+from opengait_mimic.opening import content
 
 LARGEST = 2**27  # bytes
 

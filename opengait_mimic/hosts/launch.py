@@ -46,7 +46,8 @@ def launch(run: Run, processes: int = 1) -> None:
         raise RunFailed(str(error)) from None
     except mp.ProcessExitedException as error:
         if not messages.empty():
-            raise MimicError(messages.get()) from None
+            kind, message = messages.get()
+            raise kind(message) from None
         raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
     finally:
         end(running.processes)
@@ -72,8 +73,11 @@ def _work(rank: int, run: Run, environment: dict[str, str], messages, start_meth
     try:
         run_main(run)
     except MimicError as error:
-        messages.put(str(error))
+        messages.put((MimicError, str(error)))
         sys.exit(2)
+    except RunFailed as error:
+        messages.put((RunFailed, str(error)))
+        sys.exit(1)
 
 
 def _free_port() -> int:
