@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -138,10 +138,13 @@ def _inside(folder: Path, findings: list[Finding], what: str) -> list[Path]:
     """The folders in a folder; files among them go to the findings."""
     folders = []
     for entry in _entries(folder, findings):
-        if _leads_to_folder(entry):
-            folders.append(Path(entry.path))
-        else:
+        path = Path(entry.path)
+        if not _leads_to_folder(entry):
             findings.append(Finding(WARNING, entry.path, f"is no folder, where the {what} are"))
+        elif entry.is_symlink() and path.resolve() in (path.parent.resolve(), *path.parent.resolve().parents):
+            findings.append(Finding(WARNING, entry.path, "is a link to a folder it lies in"))
+        else:
+            folders.append(path)
     return folders
 
 
@@ -261,10 +264,12 @@ def _compared(partition: Path, there: set[str]) -> list[Finding]:
     return findings + _about(partition, "in the folder, but in neither set", unused)
 
 
-def _about(partition: Path, problem: str, subjects: list[str], level: str = WARNING) -> Iterable[Finding]:
-    if subjects:
-        names = ", ".join(subjects[:5]) + (f" and {len(subjects) - 5} more" if len(subjects) > 5 else "")
-        yield Finding(level, str(partition), f"{problem}: {names}")
+def _about(partition: Path, problem: str, subjects: list[str], level: str = WARNING) -> list[Finding]:
+    """One finding about several subjects; none where there are none."""
+    if not subjects:
+        return []
+    names = ", ".join(subjects[:5]) + (f" and {len(subjects) - 5} more" if len(subjects) > 5 else "")
+    return [Finding(level, str(partition), f"{problem}: {names}")]
 
 
 def report_json(report: Report) -> str:

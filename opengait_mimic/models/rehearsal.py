@@ -18,9 +18,10 @@ from opengait_mimic.errors import ConfigError, MimicError, nearest, one_line, sh
 from opengait_mimic.hosts import EMBEDDED
 from opengait_mimic.hosts.cpu import CudaOnCpu
 from opengait_mimic.losses.gather import world_size
+from opengait_mimic.models.aware import OcclusionAware
 from opengait_mimic.models.backbone import MISFITS, Backbone, host_model, probe
 from opengait_mimic.models.guided import GuidedModel, build_backbone, build_visibility_network, rehearse
-from opengait_mimic.models.occluded import OccludedModel
+from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_losses
 from opengait_mimic.networks import VisibilityNetwork
 
 
@@ -42,6 +43,8 @@ def rehearse_run(cfgs: dict, host: object, training: bool) -> None:
         entries = cfgs["loss_cfg"] if isinstance(cfgs["loss_cfg"], list) else [cfgs["loss_cfg"]]
         for entry in entries:
             _known(losses, entry["type"], "loss_cfg: type")
+        if issubclass(model_class, OccludedModel):
+            _check_own_losses(model_class, cfgs)
     else:
         _known(evaluators, cfgs["evaluator_cfg"].get("eval_func"), "evaluator_cfg: eval_func")
     if issubclass(model_class, GuidedModel):
@@ -55,6 +58,13 @@ def rehearse_run(cfgs: dict, host: object, training: bool) -> None:
         _try_host_model(cfgs, training)
     if training:
         _attempt("loss_cfg", lambda: LossAggregator(cfgs["loss_cfg"]))
+
+
+def _check_own_losses(model_class: type[OccludedModel], cfgs: dict) -> None:
+    model_cfg = cfgs["model_cfg"]
+    if model_class is OcclusionAware and not model_cfg.get("ven"):
+        return  # the backbone's own losses
+    check_losses(wanted_losses(cfgs["loss_cfg"]), model_class.takes, model_class.__name__, model_cfg.get("class_num"))
 
 
 def _try_guided_test(cfgs: dict) -> None:
