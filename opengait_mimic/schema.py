@@ -81,7 +81,8 @@ def one_of(*values: str) -> Rule:
 DATA = {
     "dataset_name": NAME, "test_dataset_name": NAME, "dataset_root": TEXT, "dataset_partition": TEXT,
     "num_workers": whole(0, 256), "cache": FLAG, "remove_no_gallery": FLAG, "self_supervised": FLAG,
-    "data_in_use": either(listed(FLAG), listed(whole(0, 1000))), "frame_threshold": whole(), "train_data_preload": TEXT,
+    "data_in_use": either(listed(FLAG), listed(whole(0, 1000)), NOTHING), "frame_threshold": whole(),
+    "train_data_preload": TEXT,
 }  # fmt: skip
 _ENGINE = {  # restore_hint: some of OpenGait's models take a list
     "save_name": NAME, "restore_hint": None,

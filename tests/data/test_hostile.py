@@ -8,10 +8,12 @@ import pickle
 import pickletools
 import struct
 import time
+import zipfile
 
 import numpy as np
 import pytest
 
+from opengait_mimic.data import mocap
 from opengait_mimic.data.read import look, read_array, read_frames, read_sequence
 from opengait_mimic.data.unpickle import DEEPEST, LARGEST, NotAnArray, array_from
 from opengait_mimic.errors import DataError
@@ -341,3 +343,35 @@ def test_streams_have_the_same_number_of_frames(tmp_path):
     other = write(tmp_path / "1.pkl", pickle.dumps(np.zeros((4, 17, 2))))
     with pytest.raises(DataError, match=f"^{tmp_path}: streams of different lengths \\[4, 5\\]"):
         read_sequence([sils, other])
+
+
+# ---- recordings and other archives -----------------------------------------------------------------------------------
+
+
+def npy(shape: str, content: bytes = b"", descr: str = "'<f4'") -> bytes:
+    """An .npy file of any header."""
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        npy("(1000000000000, 18, 3)"),
+        npy("(-1, 3)"),
+        npy("(1,)", pickle.dumps([Call(os.mkdir, "mark")]), "'|O'"),
+        npy("(2, 2)", b"\x00"),
+        npy("__import__('os').mkdir('mark')"),
+        pickle.dumps(Call(os.mkdir, "mark")),
+        b"",
+    ],
+)
+def test_an_archive_of_recordings_with_a_forged_member_is_refused(tmp_path, monkeypatch, member):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("a.npz", "w") as archive:
+        for key in mocap.KEYS:
+            archive.writestr(f"{key}.npy", member)
+        archive.writestr("../outside.npy", npy("(1,)", b"\0\0\0\0"))
+    with pytest.raises(ValueError, match="^a.npz: "):
+        mocap.load("a.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"] and not (tmp_path.parent / "outside.npy").exists()
