@@ -120,7 +120,7 @@ def check_command(cfgs, phase, nproc, iteration, host):
             activate(host)
             from opengait_mimic.models.rehearsal import rehearse_run
 
-            plainly(rehearse_run)(found, host, phase == "train")
+            plainly(rehearse_run)(found, host, phase == "train", path)
             click.echo(f"{path}: fine")
         except MimicError as error:
             mistakes += 1

@@ -565,7 +565,7 @@ def test_what_the_check_lets_pass_trains_or_says_why(ready, data):
         (ready / "z.yaml").write_text(yaml.safe_dump(cfgs))
         try:
             found = check("z.yaml", "embedded", "train")
-            plainly(rehearse_run)(found, "embedded", True)
+            plainly(rehearse_run)(found, "embedded", True, "z.yaml")
             found["trainer_cfg"].update(total_iter=2, save_iter=2, log_iter=1)
             found["data_cfg"]["num_workers"] = 0
             plainly(run)(found, training=True)

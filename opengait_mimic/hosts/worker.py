@@ -58,7 +58,7 @@ def run_main(run: Run) -> None:
     cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
     if run.host != EMBEDDED:
         read_safely(silhouettes=cfgs["model_cfg"]["model"] not in OTHER_INPUTS)
-    rehearse_run(cfgs, run.host, run.phase == "train")
+    rehearse_run(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))
     _vary_seeds(training_seed(cfgs))

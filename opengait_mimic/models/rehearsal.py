@@ -14,7 +14,7 @@ from modeling import losses
 from modeling.loss_aggregator import LossAggregator
 
 from opengait_mimic.config import backbone_spec, lifted, ven_settings, ven_spec
-from opengait_mimic.errors import ConfigError, MimicError, nearest, one_line, shown
+from opengait_mimic.errors import CheckpointError, ConfigError, MimicError, nearest, one_line, shown
 from opengait_mimic.hosts import EMBEDDED
 from opengait_mimic.hosts.cpu import CudaOnCpu
 from opengait_mimic.losses.gather import world_size
@@ -25,16 +25,23 @@ from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_l
 from opengait_mimic.networks import VisibilityNetwork
 
 
-def rehearse_run(cfgs: dict, host: object, training: bool) -> None:
+def rehearse_run(cfgs: dict, host: object, training: bool, path: object) -> None:
     """Look for everything that a YAML names in the active host, and build it.
 
     Networks of an OpenGait checkout's own models are its own affair: some take pretrained weights and minutes.
 
     Args:
-        cfgs: checked already (`opengait_mimic.check.check`).
+        cfgs: checked already (`opengait_mimic.check.check`). path: of its YAML, for messages.
     Raises:
         ConfigError, CheckpointError: what the host has not, or cannot build.
     """
+    try:
+        _rehearse(cfgs, host, training)
+    except (ConfigError, CheckpointError) as error:
+        raise type(error)(one_line(f"{path}: {error}")) from None
+
+
+def _rehearse(cfgs: dict, host: object, training: bool) -> None:
     model_class = host_model(cfgs["model_cfg"]["model"])
     for name in ("trainer_cfg", "evaluator_cfg"):
         _known(samplers, cfgs[name]["sampler"].get("type"), f"{name}: sampler: type")
@@ -78,9 +85,12 @@ def _try_host_model(cfgs: dict, training: bool) -> None:
     """One forward of a model of the embedded host and, in training, one of its losses."""
     model_cfg, trainer = cfgs["model_cfg"], cfgs["trainer_cfg"]
     optimizer_cfg = cfgs["optimizer_cfg"] if training else None
-    network = Backbone(model_cfg, cfgs["data_cfg"]["dataset_name"], trainer, optimizer_cfg)
     joined = training and not trainer["sampler"]["sample_type"].startswith("fixed")
-    probe(network.train(training), joined)
+    try:
+        network = Backbone(model_cfg, cfgs["data_cfg"]["dataset_name"], trainer, optimizer_cfg)
+        probe(network.train(training), joined)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("backbone: ", "model_cfg: ", 1)) from None
     if not training or world_size() > 1:
         return
     clips, lengths = torch.ones(2, 3, 64, 44), None
