@@ -229,10 +229,10 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
 )  # fmt: skip
 def test_a_forged_or_broken_pickle_is_refused_at_once(tmp_path, content, told):
     path = write(tmp_path / "a.pkl", content)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match=f"^{path}: cannot be read: .*({told})") as error:
         read_array(path)
-    assert time.perf_counter() - start < 1 and "\n" not in str(error.value)
+    assert time.process_time() - start < 1 and "\n" not in str(error.value)
 
 
 def test_every_opcode_is_either_an_arrays_or_refused():
@@ -268,10 +268,10 @@ def test_a_huge_file_is_not_even_read(tmp_path):
     path = tmp_path / "a.pkl"
     with open(path, "wb") as stream:
         stream.truncate(LARGEST + 1)  # sparse
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match=f"{LARGEST + 1} bytes, more than {LARGEST}"):
         read_array(path)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def nan(value):
