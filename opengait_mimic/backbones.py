@@ -25,6 +25,7 @@ from opengait_mimic import __version__
 from opengait_mimic.check import defaults, merge
 from opengait_mimic.config import MODELS
 from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import ConfigError, RunFailed
 from opengait_mimic.hosts import EMBEDDED, activate
 from opengait_mimic.inputs import ONE_CLIP, refuse_other_inputs
@@ -338,7 +339,7 @@ def _configuration(case: Case, host: str | Path, folder: Path) -> dict:
     root, partition = folder / "data", folder / "data.json"
     generate_walkers(root, partition, 4, 1, sequences=2, frames=max(LENGTHS))
     for path in root.glob("*/*/*/*.pkl"):
-        path.write_bytes(pickle.dumps(case.look(pickle.loads(path.read_bytes()))))
+        path.write_bytes(pickle.dumps(case.look(read_array(path))))
     prepare = {"type": case.transform}
     occlude = {"type": "Occlusion", "kinds": KINDS}
     sampler = {"type": "TripletSampler", "batch_size": [4, 2], "batch_shuffle": True,

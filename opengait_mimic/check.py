@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
+import os
 from pathlib import Path
 
 from opengait_mimic.checkpoints import checkpoint_path
@@ -19,26 +19,37 @@ from opengait_mimic.config import (
     read_yaml,
     restore_hint,
     section,
+    sil_transform,
     text,
     training_seed,
     ven_spec,
 )
-from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest
+from opengait_mimic.data.partition import read_partition
+from opengait_mimic.data.read import look, read_frames
+from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.hosts import EMBEDDED, module_folder
+from opengait_mimic.inputs import OTHER_INPUTS
 from opengait_mimic.losses.functional import PAIRS, check_mickd_options
 from opengait_mimic.networks.visibility import TASKS, check_tasks
 from opengait_mimic.occlusion import Occlusion
+from opengait_mimic.opening import is_file, is_folder
+from opengait_mimic.schema import (
+    DATA,
+    EVALUATOR,
+    NAME,
+    TRAINER,
+    check_losses,
+    check_optimizer,
+    check_sampler,
+    check_transforms,
+    look_over,
+)
 
 SECTIONS = (
     "data_cfg", "evaluator_cfg", "loss_cfg", "model_cfg", "optimizer_cfg", "scheduler_cfg", "trainer_cfg",
 )  # fmt: skip
-_LOSS_KEYS = {
-    "MiCKDLoss": ("margin", "pairs", "anchors", "normalize", "reduction", "partwise"),
-    "L2KDLoss": ("normalize",),
-    "VisibilityLoss": ("amount_weight",),
-}
 
 
 def merge(base: dict, over: dict) -> dict:
@@ -72,19 +83,46 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
             raise ConfigError(f"{path}: unknown section {name!r}; {nearest(name, SECTIONS)}")
         lists = name in ("loss_cfg", "data_cfg")
         if not isinstance(value, (dict, list) if lists else dict):
-            raise ConfigError(f"{path}: {name}: expected a mapping{' or a list' * lists}, found {value!r}")
+            raise ConfigError(f"{path}: {name}: expected a mapping{' or a list' * lists}, found {shown(value)}")
     cfgs = merge(defaults(host), own)
     training = phase == "train"
     try:
+        _check_host_sections(cfgs, training, host)
         _check_model(cfgs, training, iteration)
         _check_processes(cfgs, training, processes)
         _check_checkpoint(cfgs, training, iteration)
         if not isinstance(cfgs["data_cfg"], list):  # several data sets at once are the host's own affair
-            check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
+            first = check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
+            if not cfgs["data_cfg"].get("data_in_use") and cfgs["model_cfg"]["model"] not in OTHER_INPUTS:
+                _check_range(first, cfgs["trainer_cfg" if training else "evaluator_cfg"].get("transform"))
     except (ConfigError, CheckpointError, DataError) as error:
-        message = str(error)
+        message = one_line(str(error))
         raise type(error)(message if message.startswith(str(path)) else f"{path}: {message}") from None
     return cfgs
+
+
+def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
+    """Check what the host reads: the kinds of values, and the keys that look like a slip."""
+    model = cfgs["model_cfg"].get("model")
+    if not NAME.holds(model):
+        raise ConfigError(f"model_cfg: model: {shown(model)} is not {NAME.expected}")
+    data = cfgs["data_cfg"] if isinstance(cfgs["data_cfg"], list) else [cfgs["data_cfg"]]
+    if host == EMBEDDED and isinstance(cfgs["data_cfg"], list) and model not in MODELS:
+        raise ConfigError(f"data_cfg: the embedded host takes one data set, found a list of {len(data)}")
+    for one in data:
+        if not isinstance(one, dict):
+            raise ConfigError(f"data_cfg: expected a mapping for each data set, found {shown(one)}")
+        look_over(one, DATA, "data_cfg")
+    for name, rules in (("trainer_cfg", TRAINER), ("evaluator_cfg", EVALUATOR)):
+        look_over(cfgs[name], rules, name)
+        check_sampler(section(cfgs[name], "sampler", name), f"{name}: sampler")
+        check_transforms(cfgs[name].get("transform"), name)
+    if training:
+        check_losses(cfgs["loss_cfg"])
+        if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
+            check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
+    if model not in ("MimicGait", "OcclusionAware") and cfgs["evaluator_cfg"].get("occluded"):
+        raise ConfigError(f"evaluator_cfg: occluded: {model} does not read it; MimicGait and OcclusionAware do")
 
 
 def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
@@ -92,7 +130,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     model = model_cfg.get("model")
     occlusions = {}
     for name in ("trainer_cfg", "evaluator_cfg"):
-        entry = lifted(cfgs[name].get("transform"), f"{name}")[1]
+        entry = lifted(cfgs[name].get("transform"), name)[1]
         if entry is not None:
             occlusions[name] = Occlusion(**occlusion_settings(entry, name))
     if model not in MODELS:
@@ -106,7 +144,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     losses = [cfgs["loss_cfg"]] if isinstance(cfgs["loss_cfg"], dict) else cfgs["loss_cfg"]
     if training:
         for loss in losses:
-            _check_loss(loss)
+            _check_mickd(loss)
     if model == "VisibilityEstimation":
         if not occlusions:
             raise ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
@@ -115,8 +153,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
     ven = ven_spec(model_cfg)
     untrained = not training and cfgs["evaluator_cfg"].get("restore_hint", 0) == 0 and iteration == 0
-    if not training:
-        _check_occluded(cfgs, occlusions, untrained, teacher)
+    _check_occluded(cfgs, occlusions, untrained, teacher, training)
     if untrained:
         if not model_cfg.get("init_from_teacher"):
             raise ConfigError(
@@ -140,7 +177,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
                 )
 
 
-def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: NetworkSpec) -> None:
+def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: NetworkSpec, training: bool) -> None:
     """Check evaluator_cfg.occluded and, for our own eval function, the protocol."""
     evaluator = cfgs["evaluator_cfg"]
     asked = settings(evaluator.get("occluded"))
@@ -150,7 +187,7 @@ def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: Netw
         occluded_tests(asked, entry["kinds"], 0, trained)
     elif evaluator.get("occluded"):
         raise ConfigError("evaluator_cfg: occluded: there is no Occlusion at the end of evaluator_cfg.transform")
-    if asked.gallery_by == "teacher":
+    if asked.gallery_by == "teacher" and not training:
         _exists(teacher, "teacher", "model_cfg: teacher")
     if evaluator.get("eval_func") != "evaluate_recognition":
         if asked.who != "both" or asked.severity:
@@ -165,22 +202,13 @@ def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: Netw
         protocol(dataset, partition=data_cfg["dataset_partition"], **named)
 
 
-def _check_loss(loss: object) -> None:
-    if not isinstance(loss, dict) or not isinstance(loss.get("type"), str) or "log_prefix" not in loss:
-        raise ConfigError(f"loss_cfg: expected entries with type and log_prefix, found {loss!r}")
-    allowed = _LOSS_KEYS.get(loss["type"])
-    if allowed is None:
-        return
-    options = {k: v for k, v in loss.items() if k not in ("type", "log_prefix", "loss_term_weight")}
-    for key in options:
-        if key not in allowed:
-            raise ConfigError(f"loss_cfg: {loss['type']}: unknown key {key!r}; {nearest(key, allowed)}")
+def _check_mickd(loss: dict) -> None:
     if loss["type"] == "MiCKDLoss":
-        pairs = options.get("pairs", PAIRS)
+        pairs = loss.get("pairs", PAIRS)
         pairs = tuple(pairs) if isinstance(pairs, (list, tuple)) else (pairs,)
         try:
-            check_mickd_options(options.get("margin", 0.2), pairs, options.get("anchors", "mimic"),
-                                options.get("reduction", "mean_nonzero"))  # fmt: skip
+            check_mickd_options(loss.get("margin", 0.2), pairs, loss.get("anchors", "mimic"),
+                                loss.get("reduction", "mean_nonzero"))  # fmt: skip
         except ValueError as error:
             raise ConfigError(f"loss_cfg: MiCKDLoss: {error}") from None
 
@@ -188,7 +216,7 @@ def _check_loss(loss: object) -> None:
 def _exists(spec: NetworkSpec, what: str, key: str) -> None:
     if spec.checkpoint is None:
         raise ConfigError(f"{key}: where is the {what}'s checkpoint? give {key.split()[-1]}.checkpoint")
-    if not spec.checkpoint.is_file():
+    if not is_file(spec.checkpoint):
         raise CheckpointError(f"{key}: the {what}'s checkpoint is missing: {spec.checkpoint}")
 
 
@@ -197,7 +225,7 @@ def _check_processes(cfgs: dict, training: bool, processes: int) -> None:
         size = section(cfgs["trainer_cfg"], "sampler", "trainer_cfg").get("batch_size")
         total = size[0] * size[1] if isinstance(size, list) and len(size) == 2 else size
         if not isinstance(total, int) or total < 1:
-            raise ConfigError(f"trainer_cfg: sampler: batch_size: expected [P, K], found {size!r}")
+            raise ConfigError(f"trainer_cfg: sampler: batch_size: expected [P, K], found {shown(size)}")
         if total % processes:
             raise ConfigError(
                 f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {processes} processes"
@@ -222,31 +250,45 @@ def _check_checkpoint(cfgs: dict, training: bool, iteration: int) -> None:
         dataset = text(cfgs["data_cfg"], "dataset_name", "data_cfg")
         model = text(cfgs["model_cfg"], "model", "model_cfg")
         path = checkpoint_path(dataset, model, text(engine, "save_name", name), hint)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"restore_hint: no checkpoint at {path}")
 
 
-def check_data(data_cfg: dict, part: str) -> None:
+def _check_range(path: Path, transforms: object) -> None:
+    """Check that the first clip's values and what the transform divides them by go together."""
+    step = sil_transform(transforms)
+    white, divisor = look(read_frames(path)).top, (step or {}).get("divsor", 255)
+    if step is not None and white == 1 and divisor == 255:
+        raise DataError(f"{path}: values from 0 to 1, which {step['type']} divides by 255; set its divsor to 1.0")
+    if step is not None and white == 255 and divisor == 1:
+        raise DataError(f"{path}: values from 0 to 255, which {step['type']} divides by 1; leave its divsor out")
+
+
+def check_data(data_cfg: dict, part: str) -> Path:
     """Check that a data set is there and holds sequences of one part of its partition.
 
     Args:
         data_cfg: dataset_root and dataset_partition. part: "TRAIN_SET" or "TEST_SET".
+    Returns:
+        The first silhouettes.
     Raises:
         ConfigError: one of them is no path.
         DataError: no such folder or file, or no silhouettes for this part.
     """
     root = Path(text(data_cfg, "dataset_root", "data_cfg"))
     partition = Path(text(data_cfg, "dataset_partition", "data_cfg"))
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"data_cfg: dataset_root: no such folder: {root}")
     try:
-        subjects = json.loads(partition.read_text())[part]
-    except OSError as error:
-        raise DataError(f"data_cfg: dataset_partition: {partition}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f"data_cfg: dataset_partition: {partition}: no JSON with {part}") from None
-    if not any(next((root / str(s)).glob("*/*/*.pkl"), None) for s in subjects):
+        subjects = read_partition(partition, part)
+    except DataError as error:
+        raise DataError(f"data_cfg: dataset_partition: {error}") from None
+    there = set(os.listdir(root))
+    firsts = (min((root / s).glob("*/*/*.pkl"), default=None) for s in sorted(there.intersection(subjects)))
+    first = next((path for path in firsts if path is not None), None)
+    if first is None:
         raise DataError(
             f"data_cfg: dataset_root: {root} holds no silhouettes (<subject>/<type>/<view>/*.pkl) "
             f"for the {len(subjects)} subjects of {part} in {partition}"
         )
+    return first

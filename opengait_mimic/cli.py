@@ -26,6 +26,8 @@ def commands():
     opengait-mimic train --cfgs mimic.yaml            one stage, on the embedded host
     opengait-mimic train --cfgs mimic.yaml --host ../OpenGait --nproc 2
     opengait-mimic install ../OpenGait                then OpenGait's own torchrun runs our YAML
+    opengait-mimic check --cfgs mimic.yaml            what is wrong with a configuration, before it is run
+    opengait-mimic check-data GREW-pkl                which silhouette files are broken or odd
     opengait-mimic tables                             the paper's tables, on walkers or on data of yours
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
@@ -94,6 +96,69 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, resume=None):
     check_device(device, here)
     check(cfgs, host, phase, nproc, iteration or 0)
     launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume), nproc)
+
+
+@commands.command("check")
+@click.option("--cfgs", required=True, multiple=True, type=click.Path(dir_okay=False, path_type=Path), metavar="YAML",
+              help="A configuration; may be given several times.")  # fmt: skip
+@click.option("--phase", type=click.Choice(["train", "test"]), default="train", show_default=True)
+@click.option("--nproc", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+              help="Number of processes it will run in.")  # fmt: skip
+@click.option("--iter", "iteration", type=click.IntRange(min=1), default=None, metavar="N",
+              help="The checkpoint to start from, instead of the YAML's restore_hint.")  # fmt: skip
+@click.option("--host", default=None, metavar="PATH|embedded",
+              help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.")  # fmt: skip
+def check_command(cfgs, phase, nproc, iteration, host):
+    """Look a configuration over: keys, values, files, and whether the host can build what it names.
+
+    Nothing is trained, tested or written. `train` and `test` do the same before they start.
+
+    \b
+    opengait-mimic check --cfgs mimic.yaml
+    opengait-mimic check --cfgs mimic.yaml --phase test --host ../OpenGait
+    """
+    from opengait_mimic.check import check
+    from opengait_mimic.hosts import activate, choose
+    from opengait_mimic.hosts.plainly import plainly
+
+    host, mistakes = choose(host), 0
+    for path in cfgs:
+        try:
+            found = check(path, host, phase, nproc, iteration or 0)
+            activate(host)
+            from opengait_mimic.models.rehearsal import rehearse_run
+
+            plainly(rehearse_run)(found, host, phase == "train", path)
+            click.echo(f"{path}: fine")
+        except MimicError as error:
+            mistakes += 1
+            click.echo(f"{error}" if str(error).startswith(str(path)) else f"{path}: {error}", err=True)
+    if mistakes:
+        sys.exit(2)
+
+
+@commands.command("check-data")
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None,
+              help="Its partition JSON, to compare with the folders.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), default=None, metavar="N",
+              help="Processes. Default: the CPU's cores.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def check_data_command(root, partition, jobs, as_json):
+    """Read every silhouette file under ROOT (<subject>/<type>/<view>/*.pkl) and list those with something wrong.
+
+    Errors are what a training refuses; warnings are what it takes as it is. Exit status: 0 nothing found, 1 something.
+
+    \b
+    opengait-mimic check-data GREW-pkl --partition GREW.json
+    opengait-mimic check-data mine --json > mine.json
+    """
+    from opengait_mimic.data.check import check_data, report_json, report_text
+
+    found = check_data(root, partition, jobs)
+    click.echo(report_json(found) if as_json else report_text(found))
+    if found.findings:
+        sys.exit(1)
 
 
 @commands.command()

@@ -9,21 +9,16 @@ import sysconfig
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from opengait_mimic.checkpoints import checkpoint_path
-from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.errors import ConfigError, nearest, shown
 from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS
 from opengait_mimic.occlusion import Mixture, mixture
+from opengait_mimic.opening import is_file
+from opengait_mimic.schema import MODEL, TEACHER, VEN, Rule, look_over
+from opengait_mimic.yamls import read_yaml
 
 MODELS = ("VisibilityEstimation", "OcclusionAware", "MimicGait")
-_NETWORK_KEYS = ("model", "backbone", "teacher", "init_from_teacher", "ven", "class_num")
-_MODEL_KEYS = {
-    "VisibilityEstimation": ("model", "channels", "feature", "tasks"),
-    "OcclusionAware": _NETWORK_KEYS,
-    "MimicGait": _NETWORK_KEYS,
-}
 
 
 @dataclass(frozen=True)
@@ -57,32 +52,16 @@ def shipped(folder: str) -> Path:
 
 def find(path: str, key: str) -> Path:
     """A YAML named in a YAML: relative to the working directory, else among the shipped configurations."""
-    candidates = [Path(path).expanduser()]
+    try:
+        candidates = [Path(path).expanduser()]
+    except RuntimeError:  # ~somebody unknown
+        candidates = [Path(path)]
     if not candidates[0].is_absolute():
         candidates.append(shipped("configs").parent / path)
     for candidate in candidates:
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
     raise ConfigError(f"{key}: no such file: {path} (looked in {Path.cwd()})")
-
-
-def read_yaml(path: str | Path) -> dict:
-    """A YAML file whose top level is a mapping.
-
-    Raises:
-        ConfigError: unreadable, not YAML, or something else at the top.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected sections such as model_cfg, found {type(content).__name__}")
-    return content
 
 
 def section(cfgs: dict, name: str, path: str | Path) -> dict:
@@ -97,30 +76,30 @@ def text(settings: dict, key: str, where: str, default: str | None = None) -> st
     """The value of a key that must be text, such as a name or a path (a YAML's bare 2024 is a number)."""
     value = settings.get(key, default)
     if not isinstance(value, str):
-        raise ConfigError(f"{where}: {key}: expected text, found {value!r}")
+        raise ConfigError(f"{where}: {key}: expected text, found {shown(value)}")
     return value
 
 
 def restore_hint(value: object, key: str) -> int | str:
     """`value` as what names a checkpoint: an iteration or a path."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ConfigError(f"{key}: expected an iteration or a path, found {value!r}")
+        raise ConfigError(f"{key}: expected an iteration or a path, found {shown(value)}")
     return value
 
 
 def check_model_keys(model_cfg: dict) -> None:
-    """Refuse keys of one of our models that nothing reads.
+    """Refuse keys of one of our models that nothing reads, and values they do not take.
 
     Raises:
-        ConfigError: an unknown or missing key.
+        ConfigError: an unknown or missing key, or a value that is not allowed.
     """
     model = model_cfg["model"]
-    allowed = _MODEL_KEYS[model]
-    for key in model_cfg:
-        if key not in allowed:
-            raise ConfigError(f"model_cfg: {model}: unknown key {key!r}; {nearest(key, allowed)}")
-    if "backbone" in allowed and not model_cfg.get("backbone"):
+    if "backbone" in MODEL[model] and not model_cfg.get("backbone"):
+        for key in model_cfg:
+            if key not in MODEL[model]:
+                raise ConfigError(f"model_cfg: {model}: unknown key {shown(key)}; {nearest(key, MODEL[model])}")
         raise ConfigError(f"model_cfg: {model}: backbone is missing (a YAML path or an OpenGait model_cfg)")
+    look_over(model_cfg, MODEL[model], f"model_cfg: {model}", closed=True)
 
 
 def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
@@ -133,15 +112,16 @@ def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
         ConfigError: the YAML or a key in it is missing or wrong.
     """
     backbone = model_cfg["backbone"]
-    teacher = _mapping(model_cfg.get("teacher"), "teacher", ("checkpoint", "iteration"))
+    teacher = _mapping(model_cfg.get("teacher"), "teacher", TEACHER)
     if isinstance(backbone, dict):
         if "model" not in backbone:
             raise ConfigError("model_cfg: backbone: no 'model' in it; it takes an OpenGait model_cfg")
+        text(backbone, "model", "model_cfg: backbone")
         spec = NetworkSpec(backbone, dataset_name, None)
     elif isinstance(backbone, str):
         spec = _spec_of_yaml(backbone, "model_cfg: backbone", teacher.get("iteration"))
     else:
-        raise ConfigError(f"model_cfg: backbone: expected a YAML path or a model_cfg, found {backbone!r}")
+        raise ConfigError(f"model_cfg: backbone: expected a YAML path or a model_cfg, found {shown(backbone)}")
     refuse_other_inputs(spec.model_cfg["model"])
     if teacher.get("checkpoint"):
         spec = replace(spec, checkpoint=Path(teacher["checkpoint"]))
@@ -158,7 +138,7 @@ def ven_spec(model_cfg: dict) -> NetworkSpec | None:
     if ven is None:
         return None
     ven = {"config": ven} if isinstance(ven, str) else ven
-    ven = _mapping(ven, "ven", ("config", "checkpoint", "iteration"))
+    ven = _mapping(ven, "ven", VEN)
     if "config" not in ven:
         raise ConfigError("model_cfg: ven: config is missing (the VEN's YAML)")
     spec = _spec_of_yaml(ven["config"], "model_cfg: ven", ven.get("iteration"))
@@ -246,25 +226,31 @@ def method_name(cfgs: dict, ven: dict | None) -> str:
     return f"{name} + {guide}" if guide else name
 
 
-def prepared_by(transforms: object) -> str:
-    """How silhouettes get their width, as a YAML's transform list says: the name and arguments of that step."""
+def sil_transform(transforms: object) -> dict | None:
+    """The entry of a YAML's transform list that gives silhouettes their width and range; None where there is none."""
     first = transforms[0] if isinstance(transforms, list) and transforms else transforms
     steps = first.get("trf_cfg") if isinstance(first, dict) and first.get("type") == "Compose" else [first]
     for step in steps if isinstance(steps, list) else []:
         if isinstance(step, dict) and str(step.get("type")).startswith(("BaseSil", "BaseParsing")):
-            cut = f" with cutting {step['cutting']}" if step.get("cutting") is not None else ""
-            return f"{step['type']}{cut}"
-    return ""
+            return step
+    return None
 
 
-def _mapping(value: object, key: str, allowed: tuple[str, ...]) -> dict:
+def prepared_by(transforms: object) -> str:
+    """How silhouettes get their width, as a YAML's transform list says: the name and arguments of that step."""
+    step = sil_transform(transforms)
+    if step is None:
+        return ""
+    cut = f" with cutting {step['cutting']}" if step.get("cutting") is not None else ""
+    return f"{step['type']}{cut}"
+
+
+def _mapping(value: object, key: str, rules: dict[str, Rule]) -> dict:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConfigError(f"model_cfg: {key}: expected a mapping with {', '.join(allowed)}, found {value!r}")
-    for name in value:
-        if name not in allowed:
-            raise ConfigError(f"model_cfg: {key}: unknown key {name!r}; {nearest(name, allowed)}")
+        raise ConfigError(f"model_cfg: {key}: expected a mapping with {', '.join(rules)}, found {shown(value)}")
+    look_over(value, rules, f"model_cfg: {key}", closed=True)
     return value
 
 

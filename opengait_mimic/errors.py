@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -33,7 +34,7 @@ class HostError(MimicError):
 def nearest(name: object, allowed: Iterable[str]) -> str:
     """The end of a message about an unknown `name`: the nearest allowed names, or all of them."""
     allowed = [str(a) for a in allowed]
-    close = difflib.get_close_matches(str(name), allowed, n=1)
+    close = difflib.get_close_matches(str(name)[:80], allowed, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}allowed: {', '.join(allowed)}"
 
@@ -43,3 +44,16 @@ def plain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, shortened where it is long."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 80
+    return short.repr(value)
+
+
+def one_line(message: str, most: int = 600) -> str:
+    """A message without line ends, cut where it is longer than anybody reads."""
+    line = " ".join(message.split())
+    return line if len(line) <= most else f"{line[:most]} ..."

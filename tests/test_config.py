@@ -449,7 +449,7 @@ def test_a_test_of_a_mimic_needs_no_teacher_and_no_ven_checkpoint(run):
         ("trainer_cfg.sampler.batch_size", [3, 3], "train", ConfigError, ["batch of 9", "2 processes"]),
         ("trainer_cfg.sampler.batch_size", "many", "train", ConfigError, ["batch_size", "[P, K]", "'many'"]),
         ("trainer_cfg.sampler.batch_size", [0, 4], "train", ConfigError, ["batch_size", "[0, 4]"]),
-        ("trainer_cfg.sampler", None, "train", ConfigError, ["trainer_cfg: sampler", "batch_size", "None"]),
+        ("trainer_cfg.sampler", None, "train", ConfigError, ["trainer_cfg: sampler", "mapping", "None"]),
         ("trainer_cfg.sampler", [8], "train", ConfigError, ["trainer_cfg: sampler", "mapping"]),
         ("trainer_cfg.restore_hint", 60, "train", CheckpointError, ["restore_hint", "M-00060.pt"]),
         ("trainer_cfg.restore_hint", "m.pt", "train", CheckpointError, ["restore_hint", "m.pt"]),

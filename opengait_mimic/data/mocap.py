@@ -7,6 +7,7 @@ number of frames; `pos`, int16 millimetres [sum(lengths), 18, 3] with y up, tria
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,14 @@ def load(path: str | Path) -> Recording:
         raise FileNotFoundError(f"{path}: no such recording")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: not an npz file, or cut short")
-    with np.load(path, allow_pickle=False) as stored:
-        missing = [key for key in KEYS if key not in stored]
-        if missing:
-            raise ValueError(f"{path}: lacks {', '.join(missing)}")
-        fps, joints, trials, lengths, pos = (stored[key] for key in KEYS)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            missing = [key for key in KEYS if key not in stored]
+            if missing:
+                raise ValueError(f"lacks {', '.join(missing)}")
+            fps, joints, trials, lengths, pos = (stored[key] for key in KEYS)
+    except (EOFError, MemoryError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: {error}") from None
     names = [str(name) for name in joints]
     absent = [name for name in JOINTS if name not in names]
     if absent:

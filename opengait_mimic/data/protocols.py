@@ -43,7 +43,7 @@ def guess_protocol(root: Path, partition: Path) -> Protocol:
     try:
         sets = json.loads(partition.read_text())
         subjects = sets["TEST_SET"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{partition}: no JSON with TRAIN_SET and TEST_SET") from None
     if sets.get("PROBE_SET"):
         return Protocol("Gait3D")

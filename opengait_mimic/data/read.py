@@ -1,58 +1,117 @@
-"""Read pickled silhouettes through an unpickler that admits numeric arrays and nothing else."""
+"""Read pickled silhouettes: numeric arrays and nothing else, refused with the file's path where something is wrong."""
 
 from __future__ import annotations
 
+import functools
 import os
-import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from opengait_mimic.data.unpickle import LARGEST, NotAnArray, array_from
 from opengait_mimic.errors import DataError
+from opengait_mimic.opening import content
 
-# Where numpy's array reconstruction lives, before and since numpy 2.
-_RECONSTRUCTION = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
-}
+ADVICE = "opengait-mimic check-data lists all such files"
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    """Old pickle protocols write bytes as text; stands for _codecs.encode, for that encoding only."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"encoding {encoding!r} is not part of an array")
-    return text.encode(encoding)
+class Look(NamedTuple):
+    """What all sequences of a data set have in common.
 
+    Attributes:
+        frame: the shape of one frame, (h, w) or (c, h, w).
+        top: the value that stands for white, 1 or 255; 0 where that cannot be told (a black clip, classes of a map).
+    """
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Rebuilds numpy arrays and refuses everything else a pickle could call."""
-
-    def find_class(self, module: str, name: str):
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1
-        if (module, name) not in _RECONSTRUCTION:
-            raise pickle.UnpicklingError(f"it calls {module}.{name}; only numpy arrays are read")
-        if module.startswith("numpy._core") and not hasattr(np, "_core"):
-            module = module.replace("numpy._core", "numpy.core", 1)
-        elif module.startswith("numpy.core") and hasattr(np, "_core"):
-            module = module.replace("numpy.core", "numpy._core", 1)
-        return super().find_class(module, name)
+    frame: tuple[int, ...]
+    top: int
 
 
 def read_array(path: str | os.PathLike) -> np.ndarray:
     """Read one pickled array whose first axis is time.
 
+    Returns:
+        A new array in the machine's byte order.
     Raises:
-        DataError: the file is no pickle of a numeric array, or the array has no frame.
+        DataError: the file cannot be opened, is no pickle of a numeric array, or the array has no frame.
     """
-    with open(path, "rb") as stream:
-        try:
-            array = _ArrayUnpickler(stream, encoding="latin1").load()
-        except (pickle.UnpicklingError, EOFError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or array.ndim == 0:
-        raise DataError(f"{path}: expected an array of numbers, found {type(array).__name__}")
+    try:
+        array = array_from(content(path, LARGEST))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except NotAnArray as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if array.ndim == 0:
+        raise DataError(f"{path}: expected an array of numbers, found one number")
     if len(array) == 0:
         raise DataError(f"{path}: holds no frame")
     return array
+
+
+def read_frames(path: str | os.PathLike) -> np.ndarray:
+    """Read the frames of one sequence, [s, h, w] (or [s, c, h, w]).
+
+    Raises:
+        DataError: what `read_array` refuses, another shape, a frame without pixels, values that are not finite.
+    """
+    frames = read_array(path)
+    if frames.ndim not in (3, 4):
+        raise DataError(f"{path}: expected frames [s, h, w], found the shape {list(frames.shape)}; {ADVICE}")
+    if frames.size == 0:
+        raise DataError(f"{path}: its frames have no pixels, found the shape {list(frames.shape)}; {ADVICE}")
+    if frames.dtype.kind == "f" and not np.isfinite(frames).all():
+        raise DataError(f"{path}: holds NaN or infinite values; {ADVICE}")
+    return frames
+
+
+def look(frames: np.ndarray) -> Look:
+    """What `frames` [s, h, w] or [s, c, h, w] must have in common with the rest of their data set."""
+    highest = float(frames.max())
+    if frames.dtype.kind == "f":
+        top = 1 if 0 < highest <= 1 else 255 if highest > 1 else 0
+    else:
+        top = 1 if highest == 1 else 255 if highest > 100 else 0
+    return Look(frames.shape[1:], top)
+
+
+def size(frame: tuple[int, ...]) -> str:
+    """A frame's shape in words, as in 64×44."""
+    return "×".join(map(str, frame))
+
+
+def difference(own: Look, first: Look) -> str:
+    """In which way frames do not belong with those that look like `first`; "" where they do."""
+    if own.frame != first.frame:
+        return f"frames of {size(own.frame)}, not {size(first.frame)}"
+    if own.top and first.top and own.top != first.top:
+        return f"values from 0 to {own.top}, not to {first.top}"
+    return ""
+
+
+def read_sequence(paths: Sequence[str | os.PathLike], like: str | os.PathLike | None = None) -> list[np.ndarray]:
+    """Read every stream of one sequence; the first one holds its silhouettes.
+
+    Args:
+        paths: one file per stream. like: the silhouettes of the data set's first sequence, which these must look like.
+    Returns:
+        One array per stream, of the same number of frames.
+    Raises:
+        DataError: a file that `read_frames` (for further streams, `read_array`) refuses, streams of different lengths,
+            or silhouettes unlike the first sequence's.
+    """
+    streams = [read_frames(paths[0]), *map(read_array, paths[1:])]
+    lengths = sorted({len(stream) for stream in streams})
+    if len(lengths) > 1:
+        raise DataError(f"{Path(paths[0]).parent}: streams of different lengths {lengths}; {ADVICE}")
+    if like is not None and paths[0] != like:
+        unlike = difference(look(streams[0]), _look_of(str(like), os.stat(like).st_mtime_ns))
+        if unlike:
+            raise DataError(f"{paths[0]}: {unlike} as in {like}; {ADVICE}")
+    return streams
+
+
+@functools.lru_cache(maxsize=64)
+def _look_of(path: str, changed: int) -> Look:
+    return look(read_frames(path))

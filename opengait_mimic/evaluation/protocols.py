@@ -6,7 +6,6 @@ which are probe, and how views count. `Protocol.comparisons` turns it into rows 
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from opengait_mimic.data.partition import read_partition
 from opengait_mimic.errors import ConfigError, DataError, nearest
 
 GAIT3D_PARTITION = Path("datasets", "Gait3D", "Gait3D.json")
@@ -222,8 +222,8 @@ def _gait3d(partition: str | os.PathLike | None) -> Protocol:
     if not path.is_file():
         raise DataError(f"Gait3D: no file {shown}, which names the probes")
     try:
-        listed = json.loads(path.read_text(encoding="utf-8")).get("PROBE_SET")
-    except (json.JSONDecodeError, AttributeError):
+        listed = read_partition(path, "PROBE_SET")
+    except DataError:
         raise DataError(f"{shown}: expected a JSON object with the list PROBE_SET") from None
     if not listed:
         raise DataError(f"{shown}: expected a list PROBE_SET")

@@ -22,6 +22,9 @@ from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepa
 from opengait_mimic.hosts.device import device
 from opengait_mimic.hosts.group import ensure_group
 from opengait_mimic.hosts.orphans import children_die_with_this
+from opengait_mimic.hosts.plainly import plainly
+from opengait_mimic.hosts.safe import read_safely
+from opengait_mimic.inputs import OTHER_INPUTS
 from opengait_mimic.losses.gather import world_size
 from opengait_mimic.resuming import own_checkpoints
 
@@ -48,6 +51,7 @@ class Run:
     resume: bool | None = None
 
 
+@plainly
 def run_main(run: Run) -> None:
     """Run the host's main program in this process, with our classes registered.
 
@@ -66,12 +70,12 @@ def run_main(run: Run) -> None:
     from opengait_mimic.plugin import register
 
     register()
-    from opengait_mimic.models.backbone import host_model
-    from opengait_mimic.models.guided import GuidedModel, rehearse
+    from opengait_mimic.models.rehearsal import rehearse_run
 
     cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
-    if issubclass(host_model(cfgs["model_cfg"]["model"]), GuidedModel) and run.phase == "train":
-        rehearse(cfgs)
+    if run.host != EMBEDDED:
+        read_safely(silhouettes=cfgs["model_cfg"]["model"] not in OTHER_INPUTS)
+    rehearse_run(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
     iteration = _dress(run, cfgs)
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))

@@ -154,7 +154,15 @@ def visibility(
         weight: λ.
     Returns:
         The loss and its two terms (cross entropy, mean squared error without λ), None for a missing task.
+    Raises:
+        ValueError: shapes that do not fit.
     """
+    if kind.ndim != 1 or (logits is not None and (logits.ndim != 2 or len(logits) != len(kind))):
+        found = None if logits is None else list(logits.shape)
+        raise ValueError(f"expected logits [n, k] and kind [n], got {found} and {list(kind.shape)}")
+    if amount is not None and not amount.shape == true_amount.shape == kind.shape:
+        found = [list(x.shape) for x in (amount, true_amount, kind)]
+        raise ValueError("expected amount, true_amount and kind [n], got {}, {} and {}".format(*found))
     entropy = squared = None
     loss = torch.zeros((), device=kind.device)
     if logits is not None:

@@ -54,8 +54,12 @@ class MiCKDLoss(BaseLoss):
 
     def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor | None = None):
         """mimic, teacher: [n, c, p] of this process's clips; labels: [n]. Returns (loss, info)."""
+        if self.distils and teacher is None:
+            raise ValueError(
+                f"the pairs {', '.join(self.options['pairs'])} need the teacher's features; there are none"
+            )
         if not self.partwise:
-            mimic, teacher = mimic.flatten(1), teacher if teacher is None else teacher.flatten(1)
+            mimic, teacher = mimic.flatten(1), teacher.flatten(1) if self.distils else None
         mimic, labels = gather(mimic), gather(labels)
         teacher = gather(teacher.detach()) if self.distils else None
         loss, triplets, violating = functional.mickd_with_counts(mimic, teacher, labels, **self.options)

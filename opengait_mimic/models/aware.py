@@ -13,11 +13,12 @@ class OcclusionAware(GuidedModel):
     part-wise BNNeck of its own (`class_num`). model_cfg has the same keys as MimicGait's.
     """
 
+    takes = ("TripletLoss", "CrossEntropyLoss")  # with a VEN; without, those of the backbone
+
     def build_network(self, model_cfg: dict) -> None:
         super().build_network(model_cfg)
         if not self.uses_own_losses():
-            allowed = ("TripletLoss", "CrossEntropyLoss")
-            check_losses(self.wanted_losses, allowed, "OcclusionAware", model_cfg.get("class_num"))
+            check_losses(self.wanted_losses, self.takes, "OcclusionAware", model_cfg.get("class_num"))
 
     def uses_own_losses(self) -> bool:
         return self.ven_spec is None

@@ -20,10 +20,11 @@ class MimicGait(GuidedModel):
         looks at the teacher (MiCKDLoss with the pairs [mimic_mimic] alone) there is none.
     """
 
+    takes = ("MiCKDLoss", "L2KDLoss", "TripletLoss", "CrossEntropyLoss")
+
     def build_network(self, model_cfg: dict) -> None:
         super().build_network(model_cfg)
-        allowed = ("MiCKDLoss", "L2KDLoss", "TripletLoss", "CrossEntropyLoss")
-        check_losses(self.wanted_losses, allowed, "MimicGait", model_cfg.get("class_num"))
+        check_losses(self.wanted_losses, self.takes, "MimicGait", model_cfg.get("class_num"))
         self.distils = self.phase_training and any(map(distils, loss_entries(self.cfgs["loss_cfg"])))
 
     def init_parameters(self) -> None:

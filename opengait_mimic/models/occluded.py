@@ -13,6 +13,7 @@ from utils import init_seeds
 
 from opengait_mimic.config import check_model_keys, lifted, occlusion_settings, prepared_by, training_seed
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.hosts.safe import read_safely
 from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
@@ -94,6 +95,7 @@ class OccludedModel(Resumable, BaseModel):
     """
 
     def __init__(self, cfgs: dict, training: bool):
+        read_safely()
         cfgs = copy.deepcopy(cfgs)
         check_model_keys(cfgs["model_cfg"])
         self.phase_training = training

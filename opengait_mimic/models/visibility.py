@@ -21,6 +21,8 @@ class VisibilityEstimation(OccludedModel):
     loss_cfg: VisibilityLoss. eval_func: evaluate_visibility.
     """
 
+    takes = ("VisibilityLoss",)
+
     def build_network(self, model_cfg: dict) -> None:
         trained, tested = self.kinds, self.occlusion["evaluator_cfg"]
         if trained and tested:
@@ -31,7 +33,7 @@ class VisibilityEstimation(OccludedModel):
         self.classes = (trained or tested.mixture).classes
         self.network = VisibilityNetwork(len(self.classes), **ven_settings(model_cfg))
         losses = wanted_losses(self.cfgs["loss_cfg"]) if self.phase_training else {}
-        check_losses(losses, ("VisibilityLoss",), "VisibilityEstimation", None)
+        check_losses(losses, self.takes, "VisibilityEstimation", None)
         self.loss_prefixes = list(losses)
         self.cfgs["evaluator_cfg"]["kinds"] = list(self.classes)  # evaluate_visibility names them
 

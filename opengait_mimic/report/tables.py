@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -333,7 +334,7 @@ class _Probes:
             try:
                 with np.load(path, allow_pickle=False) as arrays:
                     self._read[key] = dict(arrays)
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
                 raise ValueError(f"{path.name} cannot be read ({error})") from None
         return self._read[key]
 

@@ -20,9 +20,10 @@ activate("embedded")
 
 import utils  # noqa: E402
 from data.collate_fn import CollateFn  # noqa: E402
-from data.dataset import DataSet, read_array  # noqa: E402
+from data.dataset import DataSet  # noqa: E402
 from data.sampler import InferenceSampler, TripletSampler  # noqa: E402
 
+from opengait_mimic.data.read import read_array  # noqa: E402
 from opengait_mimic.errors import DataError  # noqa: E402
 
 
@@ -38,7 +39,7 @@ def tree(tmp_path):
         clip = np.full((4, 6, 5), int(subject), np.uint8)
         folder = tmp_path / "root" / subject / walk / "090"
         write(folder / "0-sil.pkl", clip)
-        write(folder / "1-frames.pkl", np.arange(4))
+        write(folder / "1-frames.pkl", np.arange(4).reshape(4, 1, 1))
     partition = tmp_path / "partition.json"
     partition.write_text(json.dumps({"TRAIN_SET": ["001", "002", "099"], "TEST_SET": ["003"]}))
     return {
@@ -63,7 +64,7 @@ def test_the_test_part_has_plain_labels(tree, cache):
     streams, info = data[1]
     assert len(data) == 2 and info[:3] == ["003", "nm-02", "090"]
     assert [os.path.basename(path) for path in info[3]] == ["0-sil.pkl", "1-frames.pkl"]
-    assert streams[0].dtype == np.uint8 and (streams[0] == 3).all() and streams[1].tolist() == [0, 1, 2, 3]
+    assert streams[0].dtype == np.uint8 and (streams[0] == 3).all() and streams[1].ravel().tolist() == [0, 1, 2, 3]
 
 
 def test_a_cached_set_no_longer_needs_its_files(tree):
@@ -152,9 +153,9 @@ def test_a_call_hidden_in_an_object_array_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (pickle.dumps([1, 2]), "array of numbers, found list"),
-        (pickle.dumps(np.array(["a"])), "array of numbers"),
-        (pickle.dumps(np.array(3)), "array of numbers"),
+        (pickle.dumps([1, 2]), "holds a list, not an array"),
+        (pickle.dumps(np.array(["a"])), "an array of texts"),
+        (pickle.dumps(np.array(3)), "found one number"),
         (pickle.dumps(np.zeros((0, 4, 4))), "no frame"),
         (pickle.dumps(np.zeros((9, 4, 4)))[:40], "cannot be read"),
         (b"", "cannot be read"),

@@ -44,7 +44,7 @@ def test_a_list_of_losses_replaces_the_default_loss(load):
 
 
 def test_the_test_set_is_the_users_data_set_unless_they_say_otherwise(load):
-    assert load("")["data_cfg"]["test_dataset_name"] == "CASIA-B"
+    assert load({})["data_cfg"]["test_dataset_name"] == "CASIA-B"
     assert load({"data_cfg": {"dataset_name": "GREW"}})["data_cfg"]["test_dataset_name"] == "GREW"
     both = {"dataset_name": "GREW", "test_dataset_name": "Gait3D"}
     assert load({"data_cfg": both})["data_cfg"]["test_dataset_name"] == "Gait3D"
@@ -52,7 +52,7 @@ def test_the_test_set_is_the_users_data_set_unless_they_say_otherwise(load):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("a: [1", "run.yaml: not valid YAML"), ("- a\n", "run.yaml: expected sections.*list")],
+    [("a: [1", "run.yaml, line 1: not valid YAML"), ("- a\n", "run.yaml: expected sections.*list")],
 )
 def test_a_broken_yaml_is_named(load, content, message):
     with pytest.raises(ValueError, match=message) as caught:

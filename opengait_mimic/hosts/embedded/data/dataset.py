@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 from torch.utils import data
 from utils import get_msg_mgr
 
-from opengait_mimic.data.read import read_array
+from opengait_mimic.data.partition import read_partition
+from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import ConfigError, DataError
 
 
@@ -18,7 +18,8 @@ class DataSet(data.Dataset):
     """The training or the test part of a data set.
 
     Item i is (streams, info): a list with the array of every pkl file in use, and
-    [label, type, view, paths]. In training, labels carry the data set's name as a prefix.
+    [label, type, view, paths]. In training, labels carry the data set's name as a prefix. Reading an item that is no
+    clip, or one unlike the first in its frames' size or range of values, raises DataError.
 
     Args:
         data_cfg: dataset_name, dataset_root, dataset_partition; optional data_in_use (a mask over the
@@ -56,11 +57,7 @@ class DataSet(data.Dataset):
             raise DataError(f"data_cfg.dataset_root: no folder {root}")
         if not partition.is_file():
             raise DataError(f"data_cfg.dataset_partition: no file {partition}")
-        try:
-            listed = json.loads(partition.read_text(encoding="utf-8"))[part]
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise DataError(f"{partition}: expected JSON with a list {part}") from None
-        return sorted({str(subject) for subject in listed} & set(os.listdir(root)))
+        return sorted(set(read_partition(partition, part)) & set(os.listdir(root)))
 
     @staticmethod
     def _find_sequences(root: Path, subjects: list[str], prefix: str, in_use: list | None) -> list[list]:
@@ -82,12 +79,7 @@ class DataSet(data.Dataset):
         return streams, self.seqs_info[index]
 
     def _read(self, index: int) -> list[np.ndarray]:
-        paths = self.seqs_info[index][3]
-        streams = [read_array(path) for path in paths]
-        lengths = {len(stream) for stream in streams}
-        if len(lengths) > 1:
-            raise DataError(f"{Path(paths[0]).parent}: streams of different lengths {sorted(lengths)}")
-        return streams
+        return read_sequence(self.seqs_info[index][3], like=self.seqs_info[0][3][0])
 
 
 def _select(paths: list[str], in_use: list, folder: Path) -> list[str]:

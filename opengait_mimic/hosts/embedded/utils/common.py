@@ -14,11 +14,11 @@ from types import ModuleType
 import numpy as np
 import torch
 import torch.distributed as dist
-import yaml
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts.device import device
+from opengait_mimic.yamls import read_yaml
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
 LOGGER = logging.getLogger("opengait_mimic.embedded")
@@ -115,26 +115,14 @@ def _merged(base: object, over: object) -> object:
     return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
 
 
-def _read_yaml(path: str | os.PathLike) -> dict:
-    with open(path, encoding="utf-8") as stream:
-        try:
-            content = yaml.safe_load(stream)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if content is not None and not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected sections such as model_cfg, found a {type(content).__name__}")
-    return content or {}
-
-
 def config_loader(path: str | os.PathLike) -> dict:
     """The YAML file at `path`, merged over the defaults: dicts merge key by key, anything else replaces.
 
     Raises:
-        FileNotFoundError: no such file.
-        ConfigError: it is not YAML, or not a mapping of sections.
+        ConfigError: no such file, not YAML, or not a mapping of sections.
     """
-    user = _read_yaml(path)
-    cfgs = _merged(_read_yaml(DEFAULTS), user)
+    user = read_yaml(path)
+    cfgs = _merged(read_yaml(DEFAULTS), user)
     own_data = user.get("data_cfg") or {}
     if "dataset_name" in own_data and "test_dataset_name" not in own_data:
         cfgs["data_cfg"]["test_dataset_name"] = own_data["dataset_name"]
