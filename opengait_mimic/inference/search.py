@@ -39,8 +39,8 @@ class Index:
             block = torch.from_numpy(np.ascontiguousarray(embeddings[rows], np.float32)).to(device).permute(2, 0, 1)
             if not torch.isfinite(block).all():
                 raise DataError("embeddings that are not finite numbers cannot be compared")
-            self.parts[:, rows] = F.normalize(block, dim=2) if metric == "cos" else block
-        self.squares = torch.stack([torch.einsum("mc,mc->m", part, part) for part in self.parts])
+            self.parts[:, rows] = block
+        self.squares = torch.stack([torch.einsum("mc,mc->m", part, part) for part in self.parts])[..., None]
 
     def __len__(self) -> int:
         return self.parts.shape[1]
@@ -92,8 +92,8 @@ class Index:
         """Distances [n, b] of probes [p, n, c] to some rows, in single precision."""
         block, ours = self.parts[:, rows], ours.transpose(1, 2)  # [p, b, c], [p, c, n]
         if self.metric == "cos":
-            return 1 - torch.bmm(block, ours).mean(0).T
-        squares = self.squares[:, rows, None] + ours.square().sum(1, keepdim=True)
+            return 1 - (torch.bmm(block, ours) * self.squares[:, rows].rsqrt().clamp(max=1e12)).mean(0).T
+        squares = self.squares[:, rows] + ours.square().sum(1, keepdim=True)
         return torch.baddbmm(squares, block, ours, alpha=-2).clamp_(min=0).sqrt_().mean(0).T
 
     def _rows(self, places: np.ndarray) -> np.ndarray:
