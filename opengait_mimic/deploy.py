@@ -153,7 +153,7 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit, as_
 @_model_options(required=True)
 @click.option("--gallery", default=None, type=FILE, metavar="FILE",
               help="Whose impostor pairs decide the threshold: clips of different subjects.")  # fmt: skip
-@click.option("--far", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="RATE",
+@click.option("--far", type=click.FloatRange(0, 1, max_open=True), default=0.01, show_default=True, metavar="RATE",
               help="The share of impostor pairs that the threshold may accept.")  # fmt: skip
 @click.option("--threshold", "value", type=click.FloatRange(min=0), default=None, metavar="DISTANCE",
               help="A threshold of your own instead.")  # fmt: skip
@@ -288,13 +288,17 @@ def _about(found, path: Path, added: int) -> dict:
         "metric": found.metric,
         "added": added,
         "clips": len(found),
-        "subjects": len(set(found.subjects.tolist())),
+        "subjects": _subjects(found),
         "shape": list(found.embeddings.shape[1:]),
     }
 
 
+def _subjects(found) -> int:
+    return len(set(found.subjects.tolist()) - {""})
+
+
 def _counted(found) -> str:
-    clips, subjects = len(found), len(set(found.subjects.tolist()) - {""})
+    clips, subjects = len(found), _subjects(found)
     people = f" of {subjects} subject{'s' * (subjects != 1)}" if subjects else ""
     return f"{clips} clip{'s' * (clips != 1)}{people}"
 

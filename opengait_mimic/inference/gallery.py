@@ -66,7 +66,8 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
     """Sequences on disk, in the order of their names.
 
     Args:
-        path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl; a folder with *.pkl; or one such file.
+        path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl; another folder with *.pkl somewhere
+            below; or one such file.
         types: those wanted of a data set; by default all.
     Raises:
         DataError: there is none.
@@ -89,9 +90,9 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
         if not clips:
             raise DataError(f"{path}: no sequence of type {', '.join(types)}")
         return clips
-    clips = [Clip("", str(file), file) for file in sorted(path.glob("*.pkl"))]
+    clips = [Clip("", str(file), file) for file in sorted(path.rglob("*.pkl"))]
     if not clips:
-        raise DataError(f"{path}: no silhouettes: neither <subject>/<type>/<view>/*.pkl nor *.pkl")
+        raise DataError(f"{path}: no silhouettes (*.pkl) in it")
     return clips
 
 

@@ -135,6 +135,7 @@ class TestFindClips:
         (one,) = find_clips(tmp_path / "sils" / "a" / "02" / "090")
         assert one.subject == "" and one.name.endswith("090.pkl")
         assert find_clips(one.path) == [one]
+        assert [clip.path.stem for clip in find_clips(tmp_path / "sils" / "a")] == ["map", "sil", "090"]
 
     @pytest.mark.parametrize("path", ["nowhere", ""])
     def test_nothing_there_is_said(self, tmp_path, path):
