@@ -13,11 +13,13 @@ import pytest
 import torch
 import yaml
 from commands import checkout, environment, opengait_mimic
+from narrow import GAITBASE
 
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
-from opengait_mimic.inference import load
+from opengait_mimic.inference import Model, load
 from opengait_mimic.inference.description import Description, describe_yaml, from_json, to_json
+from opengait_mimic.inference.network import RecognitionNetwork
 from opengait_mimic.inference.silhouettes import as_clips, prepare
 
 CHECKPOINTS = {
@@ -84,6 +86,15 @@ class TestLoad:
     def test_says_nothing_of_visibility_without_a_ven(self, run, name):
         found = load(Path("output/GREW", *CHECKPOINTS[name])).embed(clips(run))
         assert found.kind is None and found.amount is None
+
+    @pytest.mark.parametrize("task", ["classification", "regression"])
+    def test_says_what_a_ven_of_one_task_knows(self, task):
+        ven = {"channels": [2, 2, 4], "feature": 3, "tasks": [task]}
+        described = Description("MimicGait", GAITBASE, "GREW", ven, ("clean", "top"))
+        network = RecognitionNetwork(described, (16, 11, 8)).eval()
+        found = Model(described, network, torch.device("cpu")).embed(np.zeros((2, 5, 64, 44), np.uint8))
+        assert (found.kind is None) == (task == "regression") and (found.amount is None) == (task == "classification")
+        assert len(found.kind if found.amount is None else found.amount) == 2
 
     def test_a_yaml_describes_a_checkpoint_on_its_own_from_any_folder(self, run, tmp_path, monkeypatch):
         alone = tmp_path / "x.pt"
