@@ -10,6 +10,7 @@ from opengait_mimic.errors import ConfigError, DataError, nearest
 from opengait_mimic.evaluation.ranking import METRICS, distance
 
 CELLS_AT_ONCE = 2**22
+PROBES_AT_ONCE = 64
 SPARE = 32  # candidates beyond those asked for
 SAFETY = 4  # times the largest rounding error seen
 
@@ -56,8 +57,13 @@ class Index:
         """
         count = min(count, len(self))
         distances, places = np.empty((len(probe), count), np.float32), np.empty((len(probe), count), np.int64)
-        if not count:
-            return distances, places
+        for first in range(0, len(probe) if count else 0, PROBES_AT_ONCE):
+            rows = slice(first, first + PROBES_AT_ONCE)
+            self._search(probe[rows], count, distances[rows], places[rows])
+        return distances, places
+
+    def _search(self, probe: np.ndarray, count: int, distances: np.ndarray, places: np.ndarray) -> None:
+        """Fill in the nearest `count` of a few probes."""
         keep = min(len(self), count + SPARE)
         open_rows = np.arange(len(probe))
         while len(open_rows):
@@ -71,7 +77,6 @@ class Index:
                     unsure.append(row)
                 distances[row], places[row] = exact[order], chosen[order]
             open_rows, keep = np.array(unsure, int), min(len(self), 4 * keep)
-        return distances, places
 
     def _candidates(self, probe: np.ndarray, keep: int) -> tuple[np.ndarray, np.ndarray]:
         """Rough distances and places of the nearest `keep`, [n, keep] each, in no order."""

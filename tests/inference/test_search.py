@@ -41,6 +41,7 @@ def test_finds_the_nearest(seed, metric, size, probes, count, copies, cells):
     probe = np.concatenate([gallery[:1], rng.normal(size=(probes - 1, 5, 3)).astype(np.float32)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "CELLS_AT_ONCE", cells)
+        patch.setattr(search, "PROBES_AT_ONCE", 4)
         found = Index(gallery, metric).nearest(probe, count)
     check(found, probe, gallery, metric, count)
 
