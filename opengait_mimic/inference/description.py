@@ -11,6 +11,7 @@ from opengait_mimic.config import backbone_spec, read_yaml, section, text, ven_s
 from opengait_mimic.errors import CheckpointError, ConfigError, nearest
 from opengait_mimic.evaluation.ranking import METRICS
 from opengait_mimic.hosts import EMBEDDED
+from opengait_mimic.networks.gait import NETWORKS
 
 FORMAT = 1
 SUFFIX = ".network.json"
@@ -53,7 +54,8 @@ def describe(cfgs: dict) -> Description:
     Args:
         cfgs: the run's configuration, merged onto its host's defaults. YAML files it names are read.
     Raises:
-        ConfigError: it trains no network that embeds silhouettes, or a YAML is missing or wrong.
+        ConfigError: it trains no network that embeds silhouettes, or one that needs a checkout, or a YAML is missing
+            or wrong.
     """
     if isinstance(cfgs["data_cfg"], list):
         raise ConfigError("data_cfg: a network for several data sets at once cannot be described")
@@ -65,6 +67,10 @@ def describe(cfgs: dict) -> Description:
     if model in OURS:
         spec, ven = backbone_spec(model_cfg, dataset), ven_spec(model_cfg)
         backbone, dataset = spec.model_cfg, spec.dataset_name
+    if backbone.get("model") not in NETWORKS:
+        raise ConfigError(
+            f"backbone: {backbone.get('model')!r} needs an OpenGait checkout; without: {', '.join(NETWORKS)}"
+        )
     sampler = section(evaluator, "sampler", "evaluator_cfg")
     limit = sampler.get("frames_all_limit", -1)
     return Description(
