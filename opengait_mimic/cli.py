@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from opengait_mimic import __version__
+from opengait_mimic import __version__, deploy
 from opengait_mimic.errors import MimicError, RunFailed, plain
 from opengait_mimic.report.command import report
 
@@ -31,6 +31,8 @@ def commands():
     opengait-mimic tables                             the paper's tables, on walkers or on data of yours
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
+    opengait-mimic embed, enroll, identify, verify    use a trained model, without OpenGait
+    opengait-mimic export --checkpoint RUN -o m.onnx  a trained model as a file for ONNX Runtime
 
     Exit status: 0 done, 1 the run failed, 2 a mistake in the configuration, data or command, 130 interrupted.
     """
@@ -336,7 +338,8 @@ def uninstall(checkout):
         click.echo(f"Kept {path}: it was changed.")
 
 
-commands.add_command(report)
+for command in (report, deploy.embed, deploy.enroll, deploy.identify, deploy.verify, deploy.export):
+    commands.add_command(command)
 
 
 def _interrupt(signum, frame):

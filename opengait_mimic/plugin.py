@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
 from types import ModuleType
 
 import torch
 
-from opengait_mimic.errors import HostError
+from opengait_mimic.errors import ConfigError, HostError
+from opengait_mimic.inference.description import describe, write_description
+from opengait_mimic.losses.gather import rank
 
 
 def register() -> None:
     """Register models, losses, the transform and the evaluation functions in the active host.
+
+    Also lets the host describe the network of each checkpoint it saves, in a file beside it.
 
     Calling it again does nothing; a name the host already uses for something else is never overwritten.
 
@@ -21,6 +28,7 @@ def register() -> None:
         from data import transform
         from evaluation import evaluator
         from modeling import losses, models
+        from modeling.base_model import BaseModel
     except ModuleNotFoundError as error:
         if error.name in ("data", "evaluation", "modeling"):
             raise HostError("no host is active; call opengait_mimic.hosts.activate() first") from None
@@ -40,6 +48,7 @@ def register() -> None:
         for thing in things:
             _add(registry, thing)
     _mend_switchable_no_grad(models)
+    _describe_checkpoints(BaseModel)
 
 
 def _mend_switchable_no_grad(models: ModuleType) -> None:
@@ -57,3 +66,21 @@ def _add(registry: ModuleType, thing: type) -> None:
     if getattr(registry, name, thing) is not thing:
         raise HostError(f"the host already has its own {registry.__name__}.{name}")
     setattr(registry, name, thing)
+
+
+def _describe_checkpoints(base_model: type) -> None:
+    """Let every checkpoint of the host be followed by a description of its network, for `inference`."""
+    save = base_model.save_ckpt
+    if getattr(save, "describes", False):
+        return
+
+    @wraps(save)
+    def save_ckpt(self, iteration: int) -> None:
+        save(self, iteration)
+        if rank() == 0:
+            path = Path(self.save_path, "checkpoints", f"{self.engine_cfg['save_name']}-{iteration:0>5}.pt")
+            with suppress(ConfigError):  # a network that embeds no silhouettes has none
+                write_description(path, describe(self.cfgs))
+
+    save_ckpt.describes = True
+    base_model.save_ckpt = save_ckpt

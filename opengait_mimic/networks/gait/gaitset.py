@@ -5,18 +5,16 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..base_model import BaseModel
-from ..modules import (
+from opengait_mimic.networks.gait.modules import (
     BasicConv2d,
     HorizontalPoolingPyramid,
     SeparateFCs,
     SetBlockWrapper,
     TemporalMaxPooling,
-    clips_from_inputs,
-    host_outputs,
 )
+from opengait_mimic.networks.gait.network import Features, GaitNetwork
 
 
 def conv_pair(in_channels: int, out_channels: int, first_kernel: int = 3) -> list[nn.Module]:
@@ -29,14 +27,14 @@ def conv_pair(in_channels: int, out_channels: int, first_kernel: int = 3) -> lis
     ]
 
 
-class GaitSet(BaseModel):
+class GaitSet(GaitNetwork):
     """model_cfg: in_channels (image and three depths), SeparateFCs, bin_num.
 
     Embeddings [n, c, 2 * sum(bin_num)]: the parts of the last depth, then those of the running global map.
     There is no classifier.
     """
 
-    def build_network(self, model_cfg: dict) -> None:
+    def build(self, model_cfg: dict, dataset_name: str) -> None:
         image, low, middle, high = model_cfg["in_channels"]
         block1 = nn.Sequential(*conv_pair(image, low, first_kernel=5), nn.MaxPool2d(2))
         block2 = nn.Sequential(*conv_pair(low, middle), nn.MaxPool2d(2))
@@ -50,14 +48,13 @@ class GaitSet(BaseModel):
         self.HPP = HorizontalPoolingPyramid(model_cfg["bin_num"])
         self.Head = SeparateFCs(**model_cfg["SeparateFCs"])
 
-    def forward(self, inputs: tuple) -> dict[str, dict]:
-        ipts, labels, _, _, seqL = inputs
-        sils = clips_from_inputs(ipts)
-        frames = self.set_block1(sils)
+    def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
+        frames = self.set_block1(clips)
         overall = self.gl_block2(self.TP(frames, seqL))
         frames = self.set_block2(frames)
         overall = self.gl_block3(overall + self.TP(frames, seqL))
         pooled = self.TP(self.set_block3(frames), seqL)
         overall = overall + pooled
         parts = torch.cat([self.HPP(pooled), self.HPP(overall)], dim=2)
-        return host_outputs(sils, labels, self.Head(parts))
+        embeddings = self.Head(parts)
+        return Features(embeddings, None, embeddings)

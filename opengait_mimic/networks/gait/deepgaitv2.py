@@ -6,18 +6,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, nearest
-
-from ..backbones.resnet import BasicBlock, conv3x3
-from ..base_model import BaseModel
-from ..modules import (
+from opengait_mimic.networks.gait.modules import (
     HorizontalPoolingPyramid,
     SeparateBNNecks,
     SeparateFCs,
     SetBlockWrapper,
     TemporalMaxPooling,
-    clips_from_inputs,
-    host_outputs,
 )
+from opengait_mimic.networks.gait.network import Features, GaitNetwork
+from opengait_mimic.networks.gait.resnet import BasicBlock, conv3x3
 
 PARTS = 16
 WIDTHS = (44, 88)
@@ -78,19 +75,19 @@ def make_stage(mode: str, in_channels: int, channels: int, layers: int, stride: 
     return SetBlockWrapper(stage) if mode == "2d" else stage
 
 
-class DeepGaitV2(BaseModel):
+class DeepGaitV2(GaitNetwork):
     """model_cfg: Backbone {in_channels, mode, layers, channels}, SeparateBNNecks {class_num}, use_emb2.
 
-    Silhouettes [n, s, h, w] or [n, s, c, h, w], 44 or 88 columns wide. Embeddings [n, c, 16] are the output
+    Clips are 44 or 88 columns wide. Embeddings [n, c, 16] are the output
     of the linear maps; with use_emb2 true (default false) retrieval compares the normalised features in front
     of the classifier instead.
     The convolutions over time of p3d and 3d run across the ends of clips that seqL joins in one row.
 
     Raises:
-        ConfigError (a ValueError): unknown mode (build_network), or silhouettes of another width (forward).
+        ConfigError (a ValueError): unknown mode (build), or silhouettes of another width (features).
     """
 
-    def build_network(self, model_cfg: dict) -> None:
+    def build(self, model_cfg: dict, dataset_name: str) -> None:
         cfg = model_cfg["Backbone"]
         mode, layers, channels = cfg["mode"], cfg["layers"], cfg["channels"]
         if mode not in BLOCKS:
@@ -107,16 +104,14 @@ class DeepGaitV2(BaseModel):
         self.BNNecks = SeparateBNNecks(PARTS, channels[2], model_cfg["SeparateBNNecks"]["class_num"])
         self.use_emb2 = model_cfg.get("use_emb2", False)
 
-    def forward(self, inputs: tuple) -> dict[str, dict]:
-        ipts, labels, _, _, seqL = inputs
-        sils = clips_from_inputs(ipts)
-        if sils.shape[-1] not in WIDTHS:
+    def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
+        if clips.shape[-1] not in WIDTHS:
             raise ConfigError(
-                f"DeepGaitV2 takes silhouettes of 44 or 88 columns, found {sils.shape[-1]}; "
+                f"DeepGaitV2 takes silhouettes of 44 or 88 columns, found {clips.shape[-1]}; "
                 "BaseSilCuttingTransform in the transforms cuts 64 columns to 44"
             )
-        maps = self.layer1(self.layer0(sils))
+        maps = self.layer1(self.layer0(clips))
         maps = self.layer4(self.layer3(self.layer2(maps)))
         embeddings = self.FCs(self.HPP(self.TP(maps, seqL)))
         features, logits = self.BNNecks(embeddings)
-        return host_outputs(sils, labels, embeddings, logits, features if self.use_emb2 else embeddings)
+        return Features(embeddings, logits, features if self.use_emb2 else embeddings)

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, nearest
-
-from ..modules import BasicConv2d
+from opengait_mimic.networks.gait.modules import BasicConv2d
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:

@@ -7,17 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError
-
-from ..base_model import BaseModel
-from ..modules import (
+from opengait_mimic.networks.gait.modules import (
     GeMHPP,
     SeparateBNNecks,
     SeparateFCs,
     TemporalMaxPooling,
-    clips_from_inputs,
-    host_outputs,
     split_clips,
 )
+from opengait_mimic.networks.gait.network import Features, GaitNetwork
 
 LARGE_DATASETS = ("OUMVLP", "GREW")
 PARTS = 64
@@ -65,7 +62,7 @@ def lengthen(clip: Tensor) -> Tensor:
     return clip.repeat(1, 1, -(-MIN_FRAMES // frames), 1, 1) if frames < MIN_FRAMES else clip
 
 
-class GaitGL(BaseModel):
+class GaitGL(GaitNetwork):
     """model_cfg: channels, class_num, SeparateBNNecks (optional); the data set's name decides the depth.
 
     Embeddings [n, c, 64] are the output of the batch norm `Bn`, or with SeparateBNNecks of the linear maps
@@ -73,14 +70,14 @@ class GaitGL(BaseModel):
     frames; the batch norm in the head takes all clips together.
 
     Raises:
-        ConfigError: `channels` does not fit the depth (build_network).
+        ConfigError: `channels` does not fit the depth (build).
     """
 
-    def build_network(self, model_cfg: dict) -> None:
-        channels, dataset = model_cfg["channels"], self.cfgs["data_cfg"]["dataset_name"]
-        depths = 4 if dataset in LARGE_DATASETS else 3
+    def build(self, model_cfg: dict, dataset_name: str) -> None:
+        channels = model_cfg["channels"]
+        depths = 4 if dataset_name in LARGE_DATASETS else 3
         if len(channels) != depths:
-            raise ConfigError(f"GaitGL: channels needs {depths} numbers on {dataset}, found {list(channels)}")
+            raise ConfigError(f"GaitGL: channels needs {depths} numbers on {dataset_name}, found {list(channels)}")
         if depths == 4:
             stem, first, second, last = channels
             self.conv3d = nn.Sequential(
@@ -113,14 +110,12 @@ class GaitGL(BaseModel):
         maps = self.GLConvA1(self.MaxPool0(self.GLConvA0(maps)))
         return self.HPP(self.TP(self.GLConvB2(maps)))
 
-    def forward(self, inputs: tuple) -> dict[str, dict]:
-        ipts, labels, _, _, seqL = inputs
-        sils = clips_from_inputs(ipts)
-        features = self.Head0(torch.cat([self.parts(clips) for clips in split_clips(sils, seqL)]))
+    def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
+        features = self.Head0(torch.cat([self.parts(clip) for clip in split_clips(clips, seqL)]))
         if self.with_necks:
             embeddings = features
             _, logits = self.BNNecks(features)
         else:
             embeddings = self.Bn(features)
             logits = self.Head1(embeddings)
-        return host_outputs(sils, labels, embeddings, logits)
+        return Features(embeddings, logits, embeddings)

@@ -1,0 +1,229 @@
+"""Embedded clips in a file, with who is in them and which model embedded them."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from opengait_mimic.data.read import read_array
+from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.ranking import distance_blocks
+from opengait_mimic.inference.model import Model
+
+FORMAT = 1
+PAIRED = 5000  # clips of a gallery that are compared with each other for a threshold
+
+
+class Clip(NamedTuple):
+    """A sequence on disk.
+
+    Attributes:
+        subject: who is in it, "" where that is not known. name: of the sequence. path: of its pickled silhouettes.
+    """
+
+    subject: str
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """m embedded clips.
+
+    Attributes:
+        fingerprint: of the model that embedded them. metric: how it compares embeddings.
+        embeddings: [m, c, p] float32.
+        subjects: [m] str, who is in each clip. names: [m] str, which sequence it is.
+        kind: [m] str, what the VEN takes the occlusion for; "" where the model does not say.
+        amount: [m] float32, the hidden fraction; NaN where the model does not say.
+    """
+
+    fingerprint: str
+    metric: str
+    embeddings: np.ndarray
+    subjects: np.ndarray
+    names: np.ndarray
+    kind: np.ndarray
+    amount: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows) -> Gallery:
+        return Gallery(self.fingerprint, self.metric, *(getattr(self, name)[rows] for name in _COLUMNS))
+
+
+_COLUMNS = tuple(field.name for field in fields(Gallery))[2:]
+
+
+def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
+    """Sequences on disk, in the order of their names.
+
+    Args:
+        path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl; another folder with *.pkl somewhere
+            below; or one such file.
+        types: those wanted of a data set; by default all.
+    Raises:
+        DataError: there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [Clip("", str(path), path)]
+    if not path.is_dir():
+        raise DataError(f"no such file or folder: {path}")
+    files = sorted(path.glob("*/*/*/*.pkl"))
+    if files:
+        folders = [file.parent for file in files]
+        clips = []
+        for file in files:
+            subject, kind, view = file.parts[-4:-1]
+            name = f"{subject}/{kind}/{view}"
+            name += f"/{file.stem}" if folders.count(file.parent) > 1 else ""
+            if not types or kind in types:
+                clips.append(Clip(subject, name, file))
+        if not clips:
+            raise DataError(f"{path}: no sequence of type {', '.join(types)}")
+        return clips
+    clips = [Clip("", str(file), file) for file in sorted(path.rglob("*.pkl"))]
+    if not clips:
+        raise DataError(f"{path}: no silhouettes (*.pkl) in it")
+    return clips
+
+
+def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], object] = lambda: None) -> Gallery:
+    """Read and embed sequences, one at a time.
+
+    Args:
+        progress: called after each.
+    Raises:
+        DataError: a file that cannot be read or embedded.
+    """
+    found = []
+    for clip in clips:
+        sils = read_array(clip.path)
+        if sils.ndim != 3:
+            raise DataError(f"{clip.path}: expected silhouettes [s, h, w], found {list(sils.shape)}")
+        found.append(model.embed(sils, [str(clip.path)]))
+        progress()
+    return Gallery(
+        model.fingerprint,
+        model.metric,
+        np.concatenate([one.embeddings for one in found]),
+        np.array([clip.subject for clip in clips], dtype=str),
+        np.array([clip.name for clip in clips], dtype=str),
+        np.array([one.kind[0] if one.kind else "" for one in found], dtype=str),
+        np.array([np.nan if one.amount is None else one.amount[0] for one in found], np.float32),
+    )
+
+
+def joined(gallery: Gallery, added: Gallery) -> Gallery:
+    """Both; a sequence of the same name is replaced.
+
+    Raises:
+        DataError: they were embedded by different models.
+    """
+    refuse_another_model(added.fingerprint, gallery, "the gallery")
+    old = gallery[~np.isin(gallery.names, added.names)]
+    columns = (np.concatenate([getattr(old, name), getattr(added, name)]) for name in _COLUMNS)
+    return Gallery(gallery.fingerprint, gallery.metric, *columns)
+
+
+def refuse_another_model(fingerprint: str, gallery: Gallery, where: str | Path) -> None:
+    """Refuse to compare embeddings of two models.
+
+    Raises:
+        DataError: the gallery was embedded by another one.
+    """
+    if fingerprint != gallery.fingerprint:
+        raise DataError(
+            f"{where} was embedded by another model ({gallery.fingerprint[:12]}…, not {fingerprint[:12]}…); "
+            "embed both with one"
+        )
+
+
+def write_gallery(path: str | Path, gallery: Gallery) -> None:
+    """Write a gallery file: an .npz of plain arrays, which appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(unfinished, "wb") as stream:
+            np.savez(stream, format=FORMAT, **{field.name: getattr(gallery, field.name) for field in fields(Gallery)})
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_gallery(path: str | Path) -> Gallery:
+    """A gallery file as `write_gallery` wrote it; nothing in it is unpickled.
+
+    Raises:
+        DataError: it cannot be read, or is something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except FileNotFoundError:
+        raise DataError(f"no such gallery: {path}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
+    expected = {"format": "iu", "fingerprint": "U", "metric": "U", "embeddings": "f", "subjects": "U", "names": "U",
+                "kind": "U", "amount": "f"}  # fmt: skip
+    if {name: array.dtype.kind for name, array in arrays.items()}.keys() != expected.keys() or any(
+        arrays[name].dtype.kind not in kinds for name, kinds in expected.items()
+    ):
+        raise DataError(f"{path}: not a gallery file")
+    if int(arrays.pop("format")) != FORMAT:
+        raise DataError(f"{path}: a gallery file of another version")
+    columns = {name: arrays[name] for name in _COLUMNS}
+    sizes = {len(column) if column.ndim else -1 for column in columns.values()}
+    if arrays["embeddings"].ndim != 3 or len(sizes) > 1:
+        raise DataError(f"{path}: not a gallery file")
+    return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns)
+
+
+class Threshold(NamedTuple):
+    """Where to draw the line between same and different.
+
+    Attributes:
+        value: two clips are of the same person where their distance is smaller.
+        far: the share of impostor pairs that this accepts, at most the one asked for. pairs: how many there are.
+    """
+
+    value: float
+    far: float
+    pairs: int
+
+
+def threshold(gallery: Gallery, far: float) -> Threshold:
+    """The largest threshold at which at most a share `far` of a gallery's impostor pairs is accepted.
+
+    Impostor pairs are two clips of different subjects. Of a gallery of more than PAIRED clips, that many at even
+    distances are compared.
+
+    Args:
+        far: false accept rate, 0–1.
+    Raises:
+        DataError: too few pairs to tell this rate.
+    """
+    if len(gallery) > PAIRED:
+        gallery = gallery[np.linspace(0, len(gallery) - 1, PAIRED).round().astype(int)]
+    people, impostors = np.unique(gallery.subjects, return_inverse=True)[1], []
+    for rows, block in distance_blocks(gallery.embeddings, gallery.embeddings, gallery.metric):
+        later = np.arange(rows.start, rows.stop)[:, None] < np.arange(len(gallery))
+        impostors.append(block.numpy()[later & (people[rows, None] != people)])
+    impostors = np.sort(np.concatenate(impostors)) if impostors else np.zeros(0, np.float32)
+    pairs = len(impostors)
+    allowed = int(np.floor(far * pairs + 1e-6))
+    if not pairs or (far > 0 and not allowed):
+        raise DataError(f"a gallery with {pairs} impostor pairs cannot tell a FAR of {far:g}; enroll more subjects")
+    if allowed >= pairs:
+        return Threshold(float("inf"), 1.0, pairs)
+    value = impostors[allowed]
+    return Threshold(float(value), float(np.searchsorted(impostors, value) / pairs), pairs)

@@ -1,0 +1,101 @@
+"""The network of a trained model, put together from its description and its checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from opengait_mimic.checkpoints import load_weights
+from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.inference.description import OURS, Description, to_json
+from opengait_mimic.networks import Fusion, VisibilityNetwork
+from opengait_mimic.networks.gait import gait_network
+
+# Names in a checkpoint of ours: {in the checkpoint: in RecognitionNetwork}.
+PARTS = {"backbone.model.": "backbone.", "ven.network.": "ven.", "fusion.": "fusion."}
+NECK = "neck."  # classifies training identities; it is not needed to embed
+
+
+class Seen(NamedTuple):
+    """What a network makes of n clips.
+
+    Attributes:
+        embeddings: [n, c, p]. logits: [n, k] scores of the VEN's kinds. amount: [n] hidden fraction, 0–1.
+        The last two are None where the VEN has no such task, or where there is no VEN.
+    """
+
+    embeddings: torch.Tensor
+    logits: torch.Tensor | None
+    amount: torch.Tensor | None
+
+
+class RecognitionNetwork(nn.Module):
+    """F(O), or T(F(O) ⊕ V(O)) with a VEN (Eq. 1).
+
+    Args:
+        description: what to build. fused: the shape of T's weight, [p, c + d, c]; None without a VEN.
+    """
+
+    def __init__(self, description: Description, fused: tuple[int, ...] | None):
+        super().__init__()
+        self.backbone = gait_network(description.backbone, description.dataset_name)
+        self.ven = self.fusion = None
+        if description.ven is not None:
+            self.ven = VisibilityNetwork(len(description.kinds), **description.ven)
+            parts, _, channels = fused
+            self.fusion = Fusion(parts, channels, self.ven.feature_size)
+
+    def forward(self, sils: torch.Tensor) -> Seen:
+        """Embed clips of one length, [n, s, h, w] floats 0–1."""
+        embeddings = self.backbone(sils)
+        if self.ven is None:
+            return Seen(embeddings, None, None)
+        visibility = self.ven(sils)
+        return Seen(self.fusion(embeddings, visibility.feature), visibility.logits, visibility.amount)
+
+
+def trained_network(description: Description, weights: dict[str, torch.Tensor], path) -> RecognitionNetwork:
+    """A network with the weights of a checkpoint, in eval mode and without gradients.
+
+    Args:
+        weights: the checkpoint's `model`. path: of the checkpoint, for messages.
+    Raises:
+        CheckpointError: the weights are of another network.
+        ConfigError: the network needs an OpenGait checkout.
+    """
+    ours = description.model in OURS
+    named = _ours(weights, path) if ours else {f"backbone.{name}": value for name, value in weights.items()}
+    fused = named["fusion.weight"].shape if "fusion.weight" in named else None
+    if (fused is None) != (description.ven is None):
+        found, said = ("no VEN", "one") if fused is None else ("a VEN", "none")
+        raise CheckpointError(f"{path} is a checkpoint with {found}; its description says {said}")
+    try:
+        network = RecognitionNetwork(description, fused)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    load_weights(network, named, description.model, path)
+    return network.requires_grad_(False).eval()
+
+
+def _ours(weights: dict[str, torch.Tensor], path) -> dict[str, torch.Tensor]:
+    named = {}
+    for name, value in weights.items():
+        prefix = next((prefix for prefix in PARTS if name.startswith(prefix)), None)
+        if prefix is not None:
+            named[PARTS[prefix] + name.removeprefix(prefix)] = value
+        elif not name.startswith(NECK):
+            raise CheckpointError(f"{path} is not a checkpoint of a mimic: it holds {name!r}")
+    return named
+
+
+def fingerprint(network: RecognitionNetwork, description: Description) -> str:
+    """SHA-256 of all that decides a clip's embedding: weights, architecture, preparation of silhouettes, metric."""
+    digest = hashlib.sha256(json.dumps(to_json(description), sort_keys=True).encode())
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,145 @@
+"""embed, enroll, identify and verify on the command line."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import environment
+
+from opengait_mimic.cli import main
+from opengait_mimic.evaluation.ranking import distance
+from opengait_mimic.inference import load
+from opengait_mimic.inference.gallery import read_gallery, write_gallery
+
+MIMIC = "output/GREW/MimicGait/mimic"
+PROBE = "sils/00007/02/00/00.pkl"
+
+
+@pytest.fixture
+def command(run, tmp_path, capfd, monkeypatch):
+    """Run a command in a folder of its own that sees the models and the data."""
+    for name in ("output", "sils"):
+        (tmp_path / name).symlink_to(run / name)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, status=0):
+        try:
+            main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capfd.readouterr()
+        assert code == status, printed.err
+        assert "Traceback" not in printed.err
+        return printed
+
+    return call
+
+
+@pytest.fixture
+def enrolled(command):
+    command("enroll", "--checkpoint", MIMIC, "sils", "--type", "01", "--gallery", "gallery.npz", "-q")
+    return read_gallery("gallery.npz")
+
+
+def test_embed_writes_every_sequence(command):
+    printed = command("embed", "--checkpoint", MIMIC, "sils", "-o", "out/e.npz", "--visible", "0")
+    found = read_gallery("out/e.npz")
+    assert printed.out == "Embedded 48 clips of 10 subjects into out/e.npz.\n"
+    assert "00007/02/00" in found.names and found.embeddings.shape == (48, 8, 16)
+    clip = pickle.loads(Path(PROBE).read_bytes())
+    (row,) = np.flatnonzero(found.names == "00007/02/00")
+    np.testing.assert_array_equal(found.embeddings[row], load(MIMIC).embed(clip).embeddings[0])
+
+
+def test_low_visibility_is_said_and_quiet_says_nothing_else(command):
+    asked = ("embed", "--checkpoint", MIMIC, PROBE, "-o", "e.npz", "--quiet")
+    printed = command(*asked, "--visible", "1")
+    assert (
+        printed.out == "" and printed.err.startswith("warning: low visibility: 1 of 1 clips") and PROBE in printed.err
+    )
+    assert command(*asked, "--visible", "0").err == ""
+
+
+def test_enroll_makes_extends_and_replaces(command, enrolled):
+    assert set(enrolled.subjects) == {f"{i:05d}" for i in (6, 7, 8, 9)} and len(enrolled) == 8
+    shutil.copy(PROBE, "someone.pkl")
+    asked = ("enroll", "--checkpoint", MIMIC, "someone.pkl", "--gallery", "gallery.npz", "--json")
+    assert "who is this? name the person with --subject" in command(*asked, status=2).err
+    for _ in range(2):
+        told = json.loads(command(*asked, "--subject", "Kim").out)
+        assert (told["added"], told["clips"], told["subjects"]) == (1, 9, 5)
+
+
+def test_identify_ranks_subjects_by_their_nearest_clip(command, enrolled):
+    asked = ("identify", "--checkpoint", MIMIC, "--gallery", "gallery.npz", "sils", "--type", "02", "--top", "3")
+    answers = json.loads(command(*asked, "--json", "-q").out)["probes"]
+    assert len(answers) == 16
+    model = load(MIMIC)
+    for answer in answers[::5]:
+        seen = model.embed(pickle.loads(next(Path("sils", answer["name"]).glob("*.pkl")).read_bytes()))
+        apart = distance(seen.embeddings, enrolled.embeddings, model.metric)[0]
+        best = sorted((float(apart[enrolled.subjects == who].min()), who) for who in set(enrolled.subjects))[:3]
+        assert [(near["distance"], near["subject"]) for near in answer["ranks"]] == best
+        assert answer["visible"] == pytest.approx(1 - seen.amount[0]) and answer["occlusion"] == seen.kind[0]
+    table = command(*asked).out.splitlines()
+    assert table[0].split() == ["probe", "visible", "occlusion", "1", "2", "3"] and len(table) == 17
+
+
+def test_identify_takes_embeddings_without_the_model(command, enrolled):
+    command("embed", "--checkpoint", MIMIC, PROBE, "-o", "e.npz", "-q")
+    by_file = command("identify", "--gallery", "gallery.npz", "e.npz", "--json").out
+    assert by_file == command("identify", "--checkpoint", MIMIC, "--gallery", "gallery.npz", PROBE, "--json").out
+
+
+def test_verify_compares_with_the_gallerys_threshold(command, enrolled):
+    asked = ("verify", "--checkpoint", MIMIC, PROBE, "sils/00008/02/01/01.pkl")
+    told = json.loads(command(*asked, "--gallery", "gallery.npz", "--far", "0.5", "--json").out)
+    assert told["impostor_pairs"] == 24 and told["far"] <= 0.5
+    assert told["same"] == (told["distance"] < told["threshold"])
+    assert [clip["name"] for clip in told["clips"]] == [PROBE, "sils/00008/02/01/01.pkl"]
+    assert command(*asked, "--threshold", "0").out.startswith("different: distance ")
+    assert command(*asked, "--threshold", "99").out.startswith("same: distance ")
+    assert "cannot tell a FAR of 0.001" in command(*asked, "--gallery", "gallery.npz", "--far", "0.001", status=2).err
+    assert "--gallery" in command(*asked, status=2).err
+
+
+def test_a_model_without_ven_says_nothing_of_visibility(command):
+    teacher = "output/GREW/Baseline/teacher"
+    command("enroll", "--checkpoint", teacher, "sils", "--type", "01", "--gallery", "g.npz")
+    printed = command("identify", "--checkpoint", teacher, "--gallery", "g.npz", PROBE, "--json")
+    (answer,) = json.loads(printed.out)["probes"]
+    assert answer["visible"] is None and answer["low_visibility"] is None and answer["occlusion"] is None
+    assert (
+        command("identify", "--checkpoint", teacher, "--gallery", "g.npz", PROBE).out.splitlines()[1].split()[1] == "-"
+    )
+
+
+@pytest.mark.parametrize("name", ["enroll", "identify", "verify"])
+def test_another_models_gallery_is_refused(command, enrolled, name):
+    asked = {
+        "enroll": ("sils", "--gallery", "gallery.npz"),
+        "identify": (PROBE, "--gallery", "gallery.npz"),
+        "verify": (PROBE, PROBE, "--gallery", "gallery.npz"),
+    }
+    printed = command(name, "--checkpoint", "output/GREW/MimicGait/vanilla", *asked[name], status=2)
+    assert "gallery.npz was embedded by another model" in printed.err and printed.err.count("\n") == 1
+
+
+def test_an_empty_gallery_and_a_missing_checkpoint_are_said(command, enrolled):
+    write_gallery("empty.npz", enrolled[:0])
+    assert "nobody is enrolled" in command("identify", "--gallery", "empty.npz", PROBE, status=2).err
+    assert "--checkpoint" in command("identify", "--gallery", "gallery.npz", PROBE, status=2).err
+    assert "no such file or folder" in command("embed", "--checkpoint", MIMIC, "x.pkl", "-o", "e.npz", status=2).err
+
+
+def test_help_does_not_wait_for_torch():
+    program = "import sys, opengait_mimic.cli; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], env=environment()).returncode == 0
