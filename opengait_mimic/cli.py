@@ -27,6 +27,7 @@ def commands():
     opengait-mimic train --cfgs mimic.yaml --host ../OpenGait --nproc 2
     opengait-mimic install ../OpenGait                then OpenGait's own torchrun runs our YAML
     opengait-mimic tables                             the paper's tables, on walkers or on data of yours
+    opengait-mimic silhouettes street.mp4 street      a data set from videos, frames or masks of your own
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
 
@@ -201,6 +202,55 @@ def tables(**options):
     from opengait_mimic.reproduce import reproduce
 
     reproduce(**options, say=click.echo)
+
+
+@commands.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="VIDEO|FOLDER...", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--segment",
+    type=click.Choice(["auto", "background", "masks", "maskrcnn", "ultralytics"]),
+    default="auto",
+    show_default=True,
+    help="What tells people from the rest: a static camera's background, given masks, or an installed package. "
+    "auto: masks where a folder's pictures are black and white, else background.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="For a package: a file of weights instead of those that it downloads.",
+)
+@click.option("--threshold", type=click.IntRange(1, 255), default=30, show_default=True, metavar="N",
+              help="How much a colour (0-255) must differ from the background.")
+@click.option("--shadows", is_flag=True, help="The sun casts shadows: take them out.")
+@click.option("--min-height", type=click.IntRange(min=8), default=40, show_default=True, metavar="PIXELS",
+              help="Smaller people are left out.")
+@click.option("--min-frames", type=click.IntRange(min=1), default=15, show_default=True, metavar="N",
+              help="Shorter sequences are left out.")
+@click.option("--clip", type=click.IntRange(min=1), default=30, show_default=True, metavar="N",
+              help="Frames of the sequences that a tracked person's walk is cut into, about.")
+@click.option("--test-share", type=click.FloatRange(0, 1), default=0.5, show_default=True, metavar="SHARE",
+              help="Of the people with two sequences or more, how many go to the test set.")
+def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
+    """Make a data set of videos, of folders of frames or of masks: 64x64 silhouettes in OpenGait's layout.
+
+    Writes the folder OUT, and beside it OUT.json (the partition), OUT.png (a contact sheet: look at it) and
+    OUT-summary.json. A tree <subject>/<type>/<view>.mp4 or <subject>/<type>/<view>/*.png keeps its names; in any
+    other video people are tracked, and each track is a subject. Interrupted, the same command goes on.
+
+    \b
+    opengait-mimic silhouettes street.mp4 street
+    opengait-mimic silhouettes CASIA-B-masks CASIA-B-pkl
+    opengait-mimic check-data street --partition street.json
+    """
+    from opengait_mimic.data.quality import Rules
+    from opengait_mimic.data.silhouettes import Settings, make_silhouettes, report_lines
+    from opengait_mimic.data.watch import bar
+
+    summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)
+    for line in report_lines(summary, out):
+        click.echo(line)
 
 
 @commands.command()
