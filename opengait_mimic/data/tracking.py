@@ -6,6 +6,7 @@ optimal assignment. The rules where that is not clear:
 - A blob that covers two known people is given to nobody. Both tracks wait, moving on as they moved.
 - When they part again, each goes on only if the other way round fits clearly worse; otherwise both tracks end
   and new ones begin: rather two tracks of one person than two people in one track.
+- A track that after a gap walks the other way, or wears other colours, is cut there: most likely the two swapped.
 - A blob that falls apart into two people was a group: the track ends, its frames as a group are marked.
 """
 
@@ -27,6 +28,9 @@ REACH_PER_FRAME = 0.05  # and how much farther for every frame without a blob
 COVERED = 0.5  # share of a predicted box inside of a blob, from which on the blob covers that person
 CLEARLY = 0.25  # by how much another way round must fit worse after people parted
 COLOUR_WEIGHT = 1.5
+LOOK = 10  # blobs before and after a gap that are compared
+SLOW = 0.015  # body heights per frame: slower, the direction tells nothing
+OTHER_COLOURS = 0.3  # Hellinger's distance of the mean colours
 THINNEST = 0.05  # of the height: what is thinner is no part of a body
 _FAR = 1e6
 _BINS = 8
@@ -113,6 +117,38 @@ def _colours(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def without_swaps(track: Track) -> list[Track]:
+    """A track cut at the gaps after which it is somebody else's: who walks the other way or wears other colours."""
+    frames, found = track.frames, track.blobs
+    cuts = [
+        i for i in range(2, len(frames) - 1)
+        if frames[i] - frames[i - 1] > 1 and _swapped(frames, found, i)
+    ]  # fmt: skip
+    parts = []
+    for first, after in zip([0, *cuts], [*cuts, len(frames)], strict=True):
+        inside = range(frames[first], frames[after - 1] + 1)
+        merged = [frame for frame in track.merged if frame in inside]
+        parts.append(Track(frames[first:after], found[first:after], track.group & set(inside), merged))
+    return parts
+
+
+def _swapped(frames: list[int], found: list[Blob], i: int) -> bool:
+    """Whether what comes after position i, for some frames, does not go on what was before."""
+    before, after = slice(max(0, i - LOOK), i), slice(i, i + LOOK)
+    height = np.median([blob.box.height for blob in found[before] + found[after]])
+    speeds = []
+    for part in (before, after):
+        moved = _centre(found[part][-1].box) - _centre(found[part][0].box)
+        speeds.append(moved / height / max(1, frames[part][-1] - frames[part][0]))
+    slow, fast = sorted(np.hypot(*speed) for speed in speeds)
+    turned = speeds[0] @ speeds[1] < -0.5 * slow * fast and slow > fast / 3 and fast > SLOW
+    if found[i].colours is None:
+        return bool(turned)
+    worn = [np.mean([blob.colours for blob in found[part]], axis=0) for part in (before, after)]
+    alike = float(worn[0] @ worn[1]) / float(np.linalg.norm(worn[0]) * np.linalg.norm(worn[1]))
+    return bool(turned or alike < 1 - OTHER_COLOURS**2)
+
+
 class Tracker:
     """Give it the blobs of each frame in order, then take the tracks."""
 
@@ -162,7 +198,8 @@ class Tracker:
     def tracks(self) -> list[Track]:
         """All tracks so far, in order of their first frame and place."""
         everything = self._ended + [one.track for one in self._live]
-        return sorted(everything, key=lambda track: (track.frames[0], track.blobs[0].box))
+        cut = [part for track in everything for part in without_swaps(track)]
+        return sorted(cut, key=lambda track: (track.frames[0], track.blobs[0].box))
 
     def _covered(self, found: list[Blob], given: dict[int, int]) -> dict[int, list[int]]:
         """Blobs that cover several people, and which."""
