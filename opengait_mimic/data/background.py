@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .clips import cv2_module
+from .sources import cv2_module
 
 SAMPLES = 50
 BLOCK = 3000

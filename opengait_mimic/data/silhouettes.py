@@ -20,10 +20,10 @@ from PIL import Image
 
 from opengait_mimic.errors import DataError
 
-from . import background, clips, people, sheet
-from .clips import Source
+from . import background, people, sheet, sources
 from .quality import Rules, faults, ground, stretches, walks
 from .read import read_array
+from .sources import Source
 from .tracking import Track, Tracker, blobs, instance
 from .tree import GALLERY, PROBE, TRAIN, write_file, write_sequence
 
@@ -58,7 +58,7 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     """Make a data set of recordings; one that this very call has made is kept.
 
     Args:
-        inputs: see `clips.find_sources`. out: the folder to make.
+        inputs: see `sources.find_sources`. out: the folder to make.
         watch: passes an iterator on and shows how far it is: (title, iterator, length) -> iterator.
     Returns:
         The summary, as it stands in `OUT-summary.json`.
@@ -66,8 +66,8 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
         DataError: unusable inputs, nobody found, or `out` belongs to something else.
     """
     out = Path(out)
-    sources = clips.find_sources(inputs)
-    recipe = _recipe(sources, settings)
+    recordings = sources.find_sources(inputs)
+    recipe = _recipe(recordings, settings)
     beside = {
         "partition": out.with_name(f"{out.name}.json"),
         "summary": out.with_name(f"{out.name}-summary.json"),
@@ -84,7 +84,7 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     _write_json(work / "recipe.json", recipe)
 
     records = []
-    for number, source in enumerate(sources):
+    for number, source in enumerate(recordings):
         record = work / f"{number:05d}.json"
         if not record.is_file():
             folder = work / f"{number:05d}"
@@ -98,15 +98,15 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     return _assemble(out, beside, work, records, recipe, settings)
 
 
-def _recipe(sources: list[Source], settings: Settings) -> dict:
+def _recipe(recordings: list[Source], settings: Settings) -> dict:
     made = asdict(settings)
     made["weights"] = None if settings.weights is None else settings.weights.name
-    recordings = {}
-    for source in sources:
+    files_of = {}
+    for source in recordings:
         single = source.path.is_file()
-        files = [source.path] if single else clips.picture_files(source.path)
-        recordings[source.name] = [len(files), sum(file.stat().st_size for file in files)]
-    return {"source": "recordings of one's own", **made, "recordings": recordings}
+        files = [source.path] if single else sources.picture_files(source.path)
+        files_of[source.name] = [len(files), sum(file.stat().st_size for file in files)]
+    return {"source": "recordings of one's own", **made, "recordings": files_of}
 
 
 # One recording ------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def _recording(source: Source, settings: Settings, folder: Path, watch: Watch) -
     """Cut one recording into silhouettes under `folder` and say what came out."""
     segment = settings.segment
     if segment == "auto":
-        segment = "masks" if clips.holds_masks(source) else "background"
+        segment = "masks" if sources.holds_masks(source) else "background"
     if segment == "masks" and source.path.is_file():
         raise DataError(f"{source.path}: masks come as folders of pictures, this is a video")
     labels, rules = source.labels, settings.rules
@@ -170,7 +170,7 @@ def _recording(source: Source, settings: Settings, folder: Path, watch: Watch) -
 def _given(source: Source, watch: Watch) -> tuple[list[Track], int]:
     """One track of all a folder's masks."""
     track, count = Track(), 0
-    for frame, mask in enumerate(watch(source.name, clips.mask_frames(source), clips.frame_count(source))):
+    for frame, mask in enumerate(watch(source.name, sources.mask_frames(source), sources.frame_count(source))):
         count += 1
         blob = instance(np.where(mask < _NOISE, np.uint8(0), mask))
         if blob is not None:
@@ -182,7 +182,7 @@ def _given(source: Source, watch: Watch) -> tuple[list[Track], int]:
 def _is_cropped(source: Source) -> bool:
     """Whether a folder's masks are cut to one person already: of several sizes, or filled from top to bottom."""
     filled, sizes, count = 0, set(), 0
-    for mask in clips.mask_frames(source):
+    for mask in sources.mask_frames(source):
         rows = (mask >= _NOISE).any(axis=1)
         filled += bool(rows[0] and rows[-1])
         sizes.add(mask.shape)
@@ -202,18 +202,18 @@ def _tracked(source: Source, segment: str, settings: Settings, watch: Watch) -> 
 
 
 def _blobs(source: Source, segment: str, settings: Settings, smallest: int, watch: Watch) -> Iterator[list]:
-    length = clips.frame_count(source)
+    length = sources.frame_count(source)
     if segment == "masks":
-        for mask in watch(source.name, clips.mask_frames(source), length):
+        for mask in watch(source.name, sources.mask_frames(source), length):
             yield blobs(mask > 127, smallest)
     elif segment == "background":
-        learned = background.learn(watch(f"{source.name}: background", clips.colour_frames(source), length), length)
-        for frame, picture in enumerate(watch(f"{source.name}: people", clips.colour_frames(source), length)):
+        learned = background.learn(watch(f"{source.name}: background", sources.colour_frames(source), length), length)
+        for frame, picture in enumerate(watch(f"{source.name}: people", sources.colour_frames(source), length)):
             mask = background.foreground(picture, learned.at(frame), settings.threshold, settings.shadows)
             yield blobs(mask, smallest, picture)
     else:
         cut_out = people.SEGMENTERS[segment](settings.weights)
-        for picture in watch(f"{source.name}: people", clips.colour_frames(source), length):
+        for picture in watch(f"{source.name}: people", sources.colour_frames(source), length):
             found = [instance(mask, picture) for mask in cut_out(picture)]
             yield [blob for blob in found if blob is not None and blob.box.height >= smallest]
 
@@ -232,8 +232,8 @@ def _cuttings(source: Source, found: list, watch: Watch) -> dict[int, np.ndarray
             wanted.setdefault(track.frames[i], []).append((person, i))
     cut: dict[int, list[np.ndarray]] = {person: [] for person in range(len(found))}
     if wanted:
-        length = clips.frame_count(source)
-        for frame, picture in enumerate(watch(f"{source.name}: contact sheet", clips.colour_frames(source), length)):
+        length = sources.frame_count(source)
+        for frame, picture in enumerate(watch(f"{source.name}: contact sheet", sources.colour_frames(source), length)):
             for person, i in wanted.get(frame, []):
                 cut[person].append(sheet.cutting(picture, found[person][0].blobs[i].box))
     return {person: np.stack(pictures) for person, pictures in cut.items()}
