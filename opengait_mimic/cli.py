@@ -275,8 +275,8 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     opengait-mimic silhouettes CASIA-B-masks CASIA-B-pkl
     opengait-mimic check-data street --partition street.json
     """
+    from opengait_mimic.data.own_data import Settings, make_silhouettes, report_lines
     from opengait_mimic.data.quality import Rules
-    from opengait_mimic.data.silhouettes import Settings, make_silhouettes, report_lines
     from opengait_mimic.data.watch import bar
 
     summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from opengait_mimic.errors import DataError
 
@@ -19,6 +18,8 @@ Segmenter = Callable[[np.ndarray], np.ndarray]
 
 def maskrcnn(weights: Path | None) -> Segmenter:
     """torchvision's Mask R-CNN; without a file of weights it downloads its own (COCO)."""
+    import torch
+
     models = _package("torchvision.models.detection", "torchvision")
     build = models.maskrcnn_resnet50_fpn_v2
     if weights is None:

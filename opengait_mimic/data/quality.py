@@ -39,12 +39,13 @@ def ground(tracks: list[Track]) -> tuple[float, float] | None:
     """
     blobs = [blob for track in tracks for blob in track.blobs if not blob.border]
     blobs = blobs[:: max(1, len(blobs) // 500)]
-    if len(blobs) < 50:
+    bottoms = [blob.box.bottom for blob in blobs]
+    tallest = max((blob.box.height for blob in blobs), default=0)
+    if len(blobs) < 50 or np.ptp(bottoms) < tallest / 4:
         return None
-    slope, intercept, low, _ = theilslopes([b.box.height for b in blobs], [b.box.bottom for b in blobs])
-    tallest = max(b.box.height for b in blobs)
-    nearest = slope * min(b.box.bottom for b in blobs) + intercept
-    return (float(slope), float(intercept)) if low > 0 and nearest > 0.1 * tallest else None
+    slope, intercept, low, _ = theilslopes([blob.box.height for blob in blobs], bottoms)
+    farthest = slope * min(bottoms) + intercept
+    return (float(slope), float(intercept)) if low > 0 and farthest > 0.1 * tallest else None
 
 
 def faults(track: Track, rules: Rules, plane: tuple[float, float] | None = None) -> list[str]:
