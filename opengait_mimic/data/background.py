@@ -16,7 +16,7 @@ from .sources import cv2_module
 SAMPLES = 50
 BLOCK = 3000
 THRESHOLD = 30
-EDGE = 0.45
+EDGE = 0.4
 # A cast shadow darkens to this share of the light at most, and all three colours nearly alike.
 DARKEST_SHADOW, SHADOW_TINT = 0.5, 0.08
 _SPARSE = 8  # every eighth pixel is enough for the brightness of a picture
@@ -70,7 +70,7 @@ def foreground(picture: np.ndarray, background: np.ndarray, threshold: int = THR
     red, green, blue = cv2.split(cv2.absdiff(picture, levelled))
     difference = cv2.GaussianBlur(cv2.max(cv2.max(red, green), blue), (0, 0), 0.8)
     # Beside a strong edge its own blur exceeds the threshold too: half of the edge's height is where it runs.
-    around = cv2.dilate(difference, np.ones((3, 3), np.uint8)).astype(np.float32)
+    around = cv2.dilate(difference, np.ones((5, 5), np.uint8)).astype(np.float32)
     moved = ((difference > threshold) & (difference > EDGE * around)).astype(np.uint8)
     if shadows:
         moved[_shadow(cv2.GaussianBlur(picture, (0, 0), 1.0), levelled)] = 0

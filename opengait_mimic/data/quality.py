@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import median_filter
-from scipy.stats import theilslopes
+from scipy.stats import siegelslopes
 
 from .render import SIZE
 from .tracking import Track
@@ -43,9 +43,9 @@ def ground(tracks: list[Track]) -> tuple[float, float] | None:
     tallest = max((blob.box.height for blob in blobs), default=0)
     if len(blobs) < 50 or np.ptp(bottoms) < tallest / 4:
         return None
-    slope, intercept, low, _ = theilslopes([blob.box.height for blob in blobs], bottoms)
+    slope, intercept = siegelslopes([blob.box.height for blob in blobs], bottoms)
     farthest = slope * min(bottoms) + intercept
-    return (float(slope), float(intercept)) if low > 0 and farthest > 0.1 * tallest else None
+    return (float(slope), float(intercept)) if slope > 0 and farthest > 0.1 * tallest else None
 
 
 def faults(track: Track, rules: Rules, plane: tuple[float, float] | None = None) -> list[str]:
