@@ -6,7 +6,7 @@ optimal assignment. The rules where that is not clear:
 - A blob that covers two known people is given to nobody. Both tracks wait, moving on as they moved.
 - When they part again, each goes on only if the other way round fits clearly worse; otherwise both tracks end
   and new ones begin: rather two tracks of one person than two people in one track.
-- A track that after a gap walks the other way, or wears other colours, is cut there: most likely the two swapped.
+- A track that after a gap walks the other way, or wears other colours than before, is cut there.
 - A blob that falls apart into two people was a group: the track ends, its frames as a group are marked.
 """
 
@@ -30,7 +30,7 @@ CLEARLY = 0.25  # by how much another way round must fit worse after people part
 COLOUR_WEIGHT = 1.5
 LOOK = 10  # blobs before and after a gap that are compared
 SLOW = 0.015  # body heights per frame: slower, the direction tells nothing
-OTHER_COLOURS = 0.3  # Hellinger's distance of the mean colours
+OTHER_COLOURS = 0.22  # Hellinger's distance of the mean colours
 THINNEST = 0.05  # of the height: what is thinner is no part of a body
 _FAR = 1e6
 _BINS = 8
@@ -118,12 +118,9 @@ def _colours(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def without_swaps(track: Track) -> list[Track]:
-    """A track cut at the gaps after which it is somebody else's: who walks the other way or wears other colours."""
+    """A track cut where somebody else goes on: other colours, or the other way after a gap."""
     frames, found = track.frames, track.blobs
-    cuts = [
-        i for i in range(2, len(frames) - 1)
-        if frames[i] - frames[i - 1] > 1 and _swapped(frames, found, i)
-    ]  # fmt: skip
+    cuts = [i for i in range(2, len(frames) - 1) if _swapped(frames, found, i)]
     parts = []
     for first, after in zip([0, *cuts], [*cuts, len(frames)], strict=True):
         inside = range(frames[first], frames[after - 1] + 1)
@@ -141,7 +138,9 @@ def _swapped(frames: list[int], found: list[Blob], i: int) -> bool:
         moved = _centre(found[part][-1].box) - _centre(found[part][0].box)
         speeds.append(moved / height / max(1, frames[part][-1] - frames[part][0]))
     slow, fast = sorted(np.hypot(*speed) for speed in speeds)
-    turned = speeds[0] @ speeds[1] < -0.5 * slow * fast and slow > fast / 3 and fast > SLOW
+    turned = (
+        frames[i] - frames[i - 1] > 1 and speeds[0] @ speeds[1] < -0.5 * slow * fast and slow > fast / 3 and fast > SLOW
+    )
     if found[i].colours is None:
         return bool(turned)
     worn = [np.mean([blob.colours for blob in found[part]], axis=0) for part in (before, after)]
