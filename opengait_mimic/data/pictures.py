@@ -40,7 +40,7 @@ def read_clip(path: Path) -> np.ndarray:
     if path.is_dir():
         file = min(path.rglob("*.pkl"), default=None)
         if file is None:
-            raise DataError(f"{path}: no .pkl file and no masks in it")
+            raise DataError(f"{path}: no .pkl file in it, and no masks")
     sils = read_array(file)
     if sils.ndim != 3 or 0 in sils.shape:
         raise DataError(f"{file}: expected silhouettes [frames, height, width], found {list(sils.shape)}")
