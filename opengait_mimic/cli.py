@@ -29,6 +29,8 @@ def commands():
     opengait-mimic check --cfgs mimic.yaml            what is wrong with a configuration, before it is run
     opengait-mimic check-data GREW-pkl                which silhouette files are broken or odd
     opengait-mimic tables                             the paper's tables, on walkers or on data of yours
+    opengait-mimic silhouettes street.mp4 street      a data set from videos, frames or masks of your own
+    opengait-mimic occlude clip.pkl -o grid.gif       a clip of yours under every occlusion
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
     opengait-mimic embed, enroll, identify, verify    use a trained model, without OpenGait
@@ -280,6 +282,145 @@ def tables(**options):
     from opengait_mimic.reproduce import reproduce
 
     reproduce(**options, say=click.echo)
+
+
+@commands.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="VIDEO|FOLDER...", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--segment",
+    type=click.Choice(["auto", "background", "masks", "maskrcnn", "ultralytics"]),
+    default="auto",
+    show_default=True,
+    help="What tells people from the rest: a static camera's background, given masks, or an installed package. "
+    "auto: masks where a folder's pictures are black and white, else background.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="For a package: a file of weights instead of those that it downloads.",
+)
+@click.option(
+    "--threshold",
+    type=click.IntRange(1, 255),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="How much a colour (0-255) must differ from the background.",
+)
+@click.option("--shadows", is_flag=True, help="The sun casts shadows: take them out.")
+@click.option(
+    "--min-height",
+    type=click.IntRange(min=8),
+    default=40,
+    show_default=True,
+    metavar="PIXELS",
+    help="Smaller people are left out.",
+)
+@click.option(
+    "--min-frames",
+    type=click.IntRange(min=1),
+    default=15,
+    show_default=True,
+    metavar="N",
+    help="Shorter sequences are left out.",
+)
+@click.option(
+    "--clip",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    metavar="N",
+    help="Frames of the sequences that a tracked person's walk is cut into, about.",
+)
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Of the people with two sequences or more, how many go to the test set.",
+)
+def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
+    """Make a data set of videos, of folders of frames or of masks: 64x64 silhouettes in OpenGait's layout.
+
+    Writes the folder OUT, and beside it OUT.json (the partition), OUT.png (a contact sheet: look at it) and
+    OUT-summary.json. A tree <subject>/<type>/<view>.mp4 or <subject>/<type>/<view>/*.png keeps its names; in any
+    other video people are tracked, and each track is a subject. Interrupted, the same command goes on.
+
+    \b
+    opengait-mimic silhouettes street.mp4 street
+    opengait-mimic silhouettes CASIA-B-masks CASIA-B-pkl
+    opengait-mimic check-data street --partition street.json
+    """
+    from opengait_mimic.data.own_data import Settings, make_silhouettes, report_lines
+    from opengait_mimic.data.quality import Rules
+    from opengait_mimic.data.watch import bar
+
+    summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)
+    for line in report_lines(summary, out):
+        click.echo(line)
+
+
+@commands.command()
+@click.argument("clip", nargs=-1, required=True, metavar="CLIP")
+@click.option("--kinds", multiple=True, metavar="KIND...", help="Kinds of occlusion, one column each. Default: all.")
+@click.option("--amount", default=None, metavar="SHARE|LOW,HIGH", help="Hidden share. Default: the paper's, 0.4,0.6.")
+@click.option("--refit", is_flag=True, help="Crop to what stays visible, as a person detector would.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 20),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many draws to show, one below the other.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first draw's seed.")
+@click.option("--fps", type=click.FloatRange(1, 50), default=25.0, show_default=True, help="Speed of a GIF.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="GIF|PNG",
+    help="What to draw: an animation or a still picture.",
+)
+def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
+    """Draw a CLIP of yours under occlusions (the paper's Figure 1). A CLIP is a .pkl or a folder of masks.
+
+    \b
+    opengait-mimic occlude street/street-001/00/000012/000012.pkl -o grid.gif
+    opengait-mimic occlude masks --kinds top bottom moving_patch --amount 0.5 --seeds 3 -o grid.png
+    """
+    from opengait_mimic.data.pictures import occlude_clip, read_clip
+    from opengait_mimic.occlusion import KINDS, mixture
+
+    # `--kinds top bottom`: what follows the first kind comes as arguments.
+    named = [kind for text in kinds for kind in text.split(",")]
+    named += [word for word in clip if word in KINDS] if kinds else []
+    paths = [word for word in clip if not kinds or word not in KINDS]
+    if len(paths) > 1 and kinds:
+        mixture(paths[1:])  # names the one that is no kind
+    if len(paths) != 1:
+        raise click.UsageError(f"one clip is drawn at a time, found {len(paths)}: {' '.join(paths)}")
+    if out.suffix.lower() not in (".gif", ".png"):
+        raise click.UsageError(f"-o {out}: ends neither in .gif nor in .png")
+    entries = [{"kind": kind, "refit": refit} for kind in named or KINDS]
+    if amount is not None:
+        entries = [{**entry, "amount": _amount(amount)} for entry in entries]
+    for entry in entries:
+        mixture([entry])
+    occlude_clip(read_clip(Path(paths[0])), entries, out, range(seed, seed + seeds), fps)
+    click.echo(f"{out}: {len(entries)} kinds, {seeds} draws")
+
+
+def _amount(text: str) -> float | list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--amount {text}: expected a number or two, low,high") from None
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 @commands.command()

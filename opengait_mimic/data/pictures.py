@@ -2,12 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 
-from opengait_mimic.occlusion import KINDS, mixture, paint
+from opengait_mimic.data import sources
+from opengait_mimic.data.crop import silhouette
+from opengait_mimic.data.read import read_array
+from opengait_mimic.errors import DataError
+from opengait_mimic.occlusion import KINDS, Plan, mixture, paint
+
+_CELL, _GAP, _LINE, _SIDE = 128, 6, 14, 60
+_ROWS = 6  # frames of a still grid
+_INK, _PAPER, _RED = (30, 30, 30), (255, 255, 255), (220, 30, 30)
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """A clip to draw: a silhouettes .pkl, a folder of masks, or a folder with .pkl files below it (the first).
+
+    Returns:
+        uint8 [s, h, w], 0…255; masks are cropped to 64 x 64, frames without anybody left out.
+    Raises:
+        DataError: there is none, or it is no clip.
+    """
+    if path.is_dir() and sources.picture_files(path):
+        source = sources.Source(path, path.name)
+        if not sources.holds_masks(source):
+            raise DataError(f"{path}: its pictures are no masks (black and white); make some with silhouettes")
+        sils = [silhouette(mask) for mask in sources.mask_frames(source) if mask.any()]
+        if not sils:
+            raise DataError(f"{path}: all masks are empty")
+        return np.stack(sils)
+    file = path
+    if path.is_dir():
+        file = min(path.rglob("*.pkl"), default=None)
+        if file is None:
+            raise DataError(f"{path}: no .pkl file in it, and no masks")
+    sils = read_array(file)
+    if sils.ndim != 3 or 0 in sils.shape:
+        raise DataError(f"{file}: expected silhouettes [frames, height, width], found {list(sils.shape)}")
+    if sils.dtype != np.uint8 or sils.max() == 1:
+        sils = (255 * np.clip(sils / max(1.0, float(sils.max())), 0, 1)).astype(np.uint8)
+    return sils
+
+
+def occlude_clip(
+    sils: np.ndarray, kinds: Sequence[dict], target: Path, seeds: Sequence[int] = (0,), fps: float = 25.0
+) -> None:
+    """Draw a clip beside what each kind of occlusion makes of it: a column per kind, the whole clip on the left.
+
+    Args:
+        sils: uint8 [s, h, w]. kinds: entries as in a YAML's list. target: an animation (.gif, a row per seed), or
+            a still picture (.png, six rows of frames per seed).
+        seeds: of the draws. fps: frames per second of the animation.
+    """
+    draws = []
+    for seed in seeds:
+        painted = [_occluded(sils, entry, [seed, number]) for number, entry in enumerate(kinds)]
+        draws.append((seed, painted))
+    names = ["whole"] + [entry["kind"].replace("_", " ") for entry in kinds]
+    count = len(sils)
+    if target.suffix.lower() == ".gif":
+        pages = [_page(sils, names, [(seed, painted, frame) for seed, painted in draws]) for frame in range(count)]
+        still = {"save_all": True, "append_images": pages[1:], "duration": max(20, round(1000 / fps)), "loop": 0}
+        pages[0].save(target, **still)
+    else:
+        chosen = np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int).tolist()
+        _page(sils, names, [(seed, painted, frame) for seed, painted in draws for frame in chosen]).save(target)
+
+
+def _occluded(sils: np.ndarray, entry: dict, seed: Sequence[int]) -> tuple[np.ndarray, Plan]:
+    plan = mixture([entry]).plan([np.random.default_rng(seed)], [np.arange(len(sils))], *sils.shape[-2:])
+    return paint(torch.from_numpy(np.ascontiguousarray(sils)), plan).numpy(), plan
+
+
+def _page(sils: np.ndarray, names: list[str], rows: list[tuple[int, list, int]]) -> Image.Image:
+    """A grid: per row the whole frame and each occluded one, under the kinds' names."""
+    height, width = sils.shape[1:]
+    scale = _CELL / height
+    across = round(width * scale)
+    size = _SIDE + len(names) * (across + _GAP), _LINE + _GAP + len(rows) * (_CELL + _LINE + _GAP)
+    page = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(page)
+    for column, name in enumerate(names):
+        draw.text((_SIDE + column * (across + _GAP) + across // 2, 3), name, fill=_INK, anchor="ma")
+    for row, (seed, painted, frame) in enumerate(rows):
+        top = _LINE + _GAP + row * (_CELL + _LINE + _GAP)
+        draw.text((_GAP, top + 4), f"seed {seed}\nframe {frame}", fill=_INK)
+        for column, (clip, plan) in enumerate([(sils, None), *painted]):
+            left = _SIDE + column * (across + _GAP)
+            cell = Image.fromarray(clip[frame]).resize((across, _CELL), Image.Resampling.NEAREST)
+            page.paste(cell, (left, top))
+            if plan is None:
+                continue
+            above, below, begin, end = (plan.boxes[frame] * scale).round().astype(int).tolist()
+            if not plan.refit[frame] and below > above and end > begin:
+                draw.rectangle((left + begin, top + above, left + end - 1, top + below - 1), outline=_RED)
+            hidden = f"{100 * plan.amount[0]:.0f} % hidden"
+            draw.text((left + across // 2, top + _CELL + 1), hidden, fill=_INK, anchor="ma")
+    return page
 
 
 def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: int = 0) -> None:
@@ -27,15 +123,13 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
     figure = Figure(figsize=(1.0 * len(shown) + 1.6, 1.0 * len(rows)), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     for number, (title, entry) in enumerate(rows):
-        clip = torch.from_numpy(np.ascontiguousarray(sils))
+        clip = sils
         if entry is not None:
-            rng = np.random.default_rng([seed, number])
-            plan = mixture([entry]).plan([rng], [np.arange(len(sils))], *sils.shape[-2:])
-            clip = paint(clip, plan)
+            clip, plan = _occluded(sils, entry, [seed, number])
             title = f"{title}\n{100 * plan.amount[0]:.0f} % hidden"
         for column, frame in enumerate(shown):
             axes = figure.add_subplot(len(rows), len(shown), number * len(shown) + column + 1)
-            axes.imshow(clip[frame].numpy(), cmap="gray", vmin=0, vmax=max(1, sils.max()))
+            axes.imshow(clip[frame], cmap="gray", vmin=0, vmax=max(1, sils.max()))
             axes.set_xticks([])
             axes.set_yticks([])
             if entry is not None and not entry.get("refit"):

@@ -43,7 +43,7 @@ def write_sequence(root: str | Path, subject: str, type_: str, view: str, sils: 
         raise ValueError(f"sils must be uint8 [frames, 64, 64 or 44], found {sils.dtype} {list(sils.shape)}")
     target = Path(root, subject, type_, view, f"{view}.pkl")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _write(target, pickle.dumps(np.ascontiguousarray(sils), protocol=4))
+    write_file(target, pickle.dumps(np.ascontiguousarray(sils), protocol=4))
     return target
 
 
@@ -247,7 +247,7 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
     try:
         yield unfinished
         partition.parent.mkdir(parents=True, exist_ok=True)
-        _write(partition, (json.dumps(content, indent=1) + "\n").encode())
+        write_file(partition, (json.dumps(content, indent=1) + "\n").encode())
         if root.exists():
             root.rmdir()
         unfinished.rename(root)
@@ -262,7 +262,7 @@ def _stored(partition: Path) -> object:
         return None
 
 
-def _write(target: Path, content: bytes) -> None:
+def write_file(target: Path, content: bytes) -> None:
     """Write under a temporary name, then rename."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.write_bytes(content)

@@ -14,9 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic.data.pictures import occlusion_grid
-from opengait_mimic.data.read import read_array
-from opengait_mimic.errors import DataError
+from opengait_mimic.data.pictures import occlusion_grid, read_clip
 from opengait_mimic.report.collect import BACKBONES, DATASETS, METHODS, Group, Run, rank
 from opengait_mimic.report.tables import Main, by_place, labels, networks, sweeps, table1_groups, where_text
 
@@ -80,23 +78,9 @@ def drawings(main: Main, visibility: list[Run]) -> list[Drawing]:
 
 
 def occlusion_figure(clips: Path) -> Drawing:
-    """Figure 1: one clip under every kind of occlusion.
-
-    Args:
-        clips: a silhouettes .pkl, or a folder with some below it, of which the first is taken.
-    Raises:
-        DataError: there is none, or it is no clip.
-    """
-    path = clips
-    if clips.is_dir():
-        path = min(clips.rglob("*.pkl"), default=None)
-        if path is None:
-            raise DataError(f"{clips}: no .pkl file in it")
-    sils = read_array(path)
-    if sils.ndim != 3 or 0 in sils.shape:
-        raise DataError(f"{path}: expected silhouettes [frames, height, width], found {list(sils.shape)}")
-    if sils.dtype != np.uint8:
-        sils = (255 * np.clip(sils / max(1.0, float(sils.max())), 0, 1)).astype(np.uint8)
+    """Figure 1: one clip under every kind of occlusion; clips: see `pictures.read_clip`, which also raises."""
+    sils = read_clip(clips)
+    path = min(clips.rglob("*.pkl"), default=clips)
     with tempfile.TemporaryDirectory() as folder, _style("figure1"):
         target = Path(folder, "figure1.png")
         occlusion_grid(sils, target)
