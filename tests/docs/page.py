@@ -19,6 +19,7 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import yaml
 from forked import CONTEXT
 
@@ -150,8 +151,9 @@ def _run_command(words: list[str]) -> None:
                 os.dup2(os.open(words[place + 1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
                 del words[place : place + 2]
             if words[0] == "python":
-                sys.argv = words[1:]
-                runpy.run_path(words[1], run_name="__main__")
+                sys.argv = words[2:] if words[1] == "-m" else words[1:]
+                program = runpy.run_module if words[1] == "-m" else runpy.run_path
+                program(sys.argv[0], run_name="__main__")
             else:
                 _in_little(words[1:])
             status = 0
@@ -206,7 +208,11 @@ def parse(words: list[str]) -> None:
     place = next(i for i, word in enumerate(words) if not word.startswith("-"))
     group = commands.make_context("opengait-mimic", words[: place + 1])
     name, command, _ = commands.resolve_command(group, words[place:])
-    command.make_context(name, words[place + 1 :], parent=group)
+    try:
+        command.make_context(name, words[place + 1 :], parent=group)
+    except click.BadParameter as error:
+        if "does not exist" not in str(error):  # a file of the reader's
+            raise
 
 
 def check_data_block(snippet: Snippet) -> None:
