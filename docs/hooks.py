@@ -16,4 +16,4 @@ def on_config(config):
 
 
 def _as_code(paragraph: re.Match) -> str:
-    return "".join(f"    {line}\n" for line in paragraph[1].splitlines())
+    return f"```text\n{paragraph[1].rstrip()}\n```\n"

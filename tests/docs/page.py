@@ -134,7 +134,7 @@ def _run_line(line: str) -> None:
     words = shlex.split(line, comments=True)
     if words[0] == "cd":
         os.chdir(words[1])
-    elif words[0] in ("opengait-mimic", "python") and not set("|&;$*") & set(line):
+    elif words[0] in ("opengait-mimic", "python") and not set("|&;$*") & set("".join(words)):
         _run_command(words)
     else:
         subprocess.run(["bash", "-euo", "pipefail", "-c", line], check=True)

@@ -11,7 +11,7 @@ from page import DOCS, REASONS, ROOT, SHOWN, check_data_block, is_file, is_run, 
 from street import street
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-RUN = [page for page in PAGES if any(map(is_run, snippets(page)))]
+RUN = [page for page in PAGES if page.name != "deployment.md" and any(map(is_run, snippets(page)))]
 STREET = ("README.md", "own-data.md")  # pages that want a video
 
 
