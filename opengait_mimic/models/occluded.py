@@ -15,6 +15,7 @@ from opengait_mimic.config import check_model_keys, lifted, occlusion_settings, 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts.safe import read_safely
 from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.bytewise import BytewiseInputs
 from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
@@ -88,7 +89,7 @@ class WithFrameNumbers:
         return self.collate([([*inputs, np.arange(len(inputs[0]))], info) for inputs, info in batch])
 
 
-class OccludedModel(Resumable, BaseModel):
+class OccludedModel(Resumable, BytewiseInputs, BaseModel):
     """A host model whose clips are occluded by the `Occlusion` at the end of its transforms.
 
     Any number of processes can test: the evaluator's batch size becomes the number of processes.
