@@ -34,11 +34,11 @@ def build_backbone(spec: NetworkSpec, optimizer_cfg: dict | None = None) -> Back
     return Backbone(spec.model_cfg, spec.dataset_name, spec.trainer_cfg, optimizer_cfg)
 
 
-def build_teacher(spec: NetworkSpec) -> Frozen:
-    """The trained holistic network, frozen."""
+def trained_backbone(spec: NetworkSpec) -> Backbone:
+    """The trained holistic network."""
     backbone = build_backbone(spec)
     load_teacher(backbone, spec)
-    return Frozen(backbone)
+    return backbone
 
 
 def _known(spec: NetworkSpec, what: str):
@@ -58,7 +58,7 @@ def rehearse(cfgs: dict) -> None:
     if ven is not None:
         load_ven(build_visibility_network(ven), ven)
     if model_cfg.get("init_from_teacher") or any(map(distils, loss_entries(cfgs["loss_cfg"]))):
-        build_teacher(spec)
+        trained_backbone(spec)
     backbone_in_training(spec, cfgs)
 
 
@@ -150,7 +150,7 @@ class GuidedModel(OccludedModel):
         if self.spec.checkpoint is None or not self.spec.checkpoint.is_file():
             return None
         try:
-            return build_teacher(self.spec)
+            return Frozen(trained_backbone(self.spec))
         except CheckpointError as error:
             self.msg_mgr.log_warning(str(error))
             return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from opengait_mimic.config import distils
-from opengait_mimic.models.guided import GuidedModel, build_teacher
+from opengait_mimic.models.guided import GuidedModel, trained_backbone
 from opengait_mimic.models.occluded import check_losses, loss_entries
+from opengait_mimic.networks import Teacher
 
 
 class MimicGait(GuidedModel):
@@ -30,7 +31,7 @@ class MimicGait(GuidedModel):
     def init_parameters(self) -> None:
         super().init_parameters()
         if self.distils:
-            self.keep_apart("teacher", build_teacher(self.spec))
+            self.keep_apart("teacher", Teacher(trained_backbone(self.spec)))
 
     def forward(self, inputs):
         clips, labs, _, _, seqL = inputs
@@ -39,7 +40,7 @@ class MimicGait(GuidedModel):
         if self.training:
             distilled = {"mimic": mimic, "labels": labs}
             if self.distils:
-                distilled["teacher"] = self.teacher.to(clips.holistic.device)(clips.holistic, seqL)  # γ_t
+                distilled["teacher"] = self.teacher(clips.holistic, seqL)  # γ_t
             inputs_by_loss = {"MiCKDLoss": distilled, "L2KDLoss": distilled, **self.loss_inputs(mimic, labs)}
             features = self.training_features(inputs_by_loss)
         return {
