@@ -37,27 +37,40 @@ class Pass(NamedTuple):
     Attributes:
         network: takes the inputs of our models' forward, gives features by name, each [n, …].
         mixture: what occludes the clips, None leaves them whole. seed: of their occlusion.
+        clips: (label, type, view) of those it is for; None: all.
     """
 
     network: Callable[[tuple], dict[str, torch.Tensor]]
     mixture: Mixture | None = None
     seed: int = 0
+    clips: frozenset[tuple[str, str, str]] | None = None
 
 
 class Seen(NamedTuple):
     """What one pass gave, on the first process.
 
     Attributes:
-        names: [n, 3] label, type and view of every clip, sorted. features: [n, …] by name, with the occlusion's
-            "drawn_kind" and "drawn_amount".
+        names: [n, 3] label, type and view of every clip of the pass, sorted. features: [n, …] by name, with the
+            occlusion's "drawn_kind" and "drawn_amount".
     """
 
     names: np.ndarray
     features: dict[str, np.ndarray]
 
+    def among(self, names: np.ndarray) -> Seen:
+        """The same with a row for each of `names` [m, 3], which are sorted and include its own; others are 0."""
+        if len(names) == len(self.names):
+            return self
+        places = {tuple(name): i for i, name in enumerate(names.tolist())}
+        rows = [places[tuple(name)] for name in self.names.tolist()]
+        features = {k: np.zeros((len(names), *v.shape[1:]), v.dtype) for k, v in self.features.items()}
+        for key, value in features.items():
+            value[rows] = self.features[key]
+        return Seen(names, features)
+
 
 def look(net, passes: list[Pass], clip_bytes: int = 1) -> Iterator[Seen | None]:
-    """Take the test set through every pass; clips in canonical order, each once.
+    """Take the test set through every pass; clips in canonical order, each once. It is loaded once for many passes.
 
     Neither the number of processes nor the order in which the loader gives its clips changes what is seen.
 
@@ -75,22 +88,25 @@ def look(net, passes: list[Pass], clip_bytes: int = 1) -> Iterator[Seen | None]:
 @torch.no_grad()
 def _look(net, passes: list[Pass]) -> Iterator[Seen | None]:
     labels = net.test_loader.dataset.label_set
-    names, kept = [], [defaultdict(list) for _ in passes]
+    names, kept = [[] for _ in passes], [defaultdict(list) for _ in passes]
     with tqdm(
         total=len(net.test_loader.dataset), desc="test", unit="seq", disable=None if rank() == 0 else True
     ) as bar:
         for inputs in net.test_loader:
             whole = net.whole(inputs)
-            names += zip((labels[i] for i in whole.labs.tolist()), whole.typs, whole.vies, strict=True)
-            for one, features in zip(passes, kept, strict=True):
+            here = list(zip((labels[i] for i in whole.labs.tolist()), whole.typs, whole.vies, strict=True))
+            for one, its_names, features in zip(passes, names, kept, strict=True):
+                if one.clips is not None and one.clips.isdisjoint(here):
+                    continue
+                its_names += here
                 seen = whole.occluded_by_content(one.mixture, one.seed)
                 with _half_precision(net, whole.sils.device):
                     found = one.network(seen)
                 for name, value in {**found, "drawn_kind": seen[0].kind, "drawn_amount": seen[0].amount}.items():
                     features[name].append((value.float() if value.is_floating_point() else value).cpu().numpy())
             bar.update(min(world_size(), bar.total - bar.n))
-    for features in kept:
-        yield _gathered(names, {name: np.concatenate(values) for name, values in features.items()})
+    for its_names, features in zip(names, kept, strict=True):
+        yield _gathered(its_names, {name: np.concatenate(values) for name, values in features.items()})
 
 
 def _half_precision(net, device: torch.device) -> torch.autocast:
@@ -107,9 +123,10 @@ def _gathered(names: list[tuple[str, str, str]], features: dict[str, np.ndarray]
         dist.gather_object((names, features), parts)
         if rank() != 0:
             return None
+    parts = [part for part in parts if part[0]]  # a process may have had no clip of this pass
     joined = np.array([name for part, _ in parts for name in part])
     names, first = np.unique(joined, axis=0, return_index=True)
-    return Seen(names, {k: np.concatenate([found[k] for _, found in parts])[first] for k in features})
+    return Seen(names, {k: np.concatenate([found[k] for _, found in parts])[first] for k in parts[0][1]})
 
 
 class Judge:
@@ -162,9 +179,9 @@ def recognition_test(net) -> dict[str, float] | None:
     entry = lifted(cfgs["evaluator_cfg"]["transform"], "transform")[1]
     asked = occluded.settings(cfgs["evaluator_cfg"].get("occluded"))
     judge = Judge(cfgs)
+    sides = {}
     if judge.protocol is not None:  # say now, not after embedding everything, that nothing can be compared
-        clips = net.test_loader.dataset
-        judge.protocol.comparisons(clips.label_list, clips.types_list, clips.views_list)
+        sides = _sides(judge, net.test_loader.dataset)
     elif asked.who != "both" or asked.severity:
         raise ConfigError(
             "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
@@ -182,7 +199,11 @@ def recognition_test(net) -> dict[str, float] | None:
         teacher = teacher.to(next(net.parameters()).device)
         passes.append(Pass(lambda inputs: {"embeddings": teacher(inputs[0].occluded, inputs[4])}))
     drawn = [(test, seed) for test in tests for seed in test.seeds]
-    passes += [Pass(own, test.mixture, seed) for test, seed in drawn]
+    # Where the other side is compared whole, it has been seen already.
+    passes += [
+        Pass(own, test.mixture, seed, sides.get("probe" if _gallery_is_whole(asked, test) else asked.who))
+        for test, seed in drawn
+    ]
     device = next(net.parameters()).device
     seen = look(net, passes, 4 * net.embedding_size)
 
@@ -204,10 +225,9 @@ def recognition_test(net) -> dict[str, float] | None:
         if not first:
             continue
         log(f"{test.name}, seed {seed}:")
+        occluded_clips = occluded_clips.among(own_whole.names)
         probe = own_whole if asked.who == "gallery" else occluded_clips
-        # Where both sides had the very same fraction hidden, that alone would bring them together.
-        whole_gallery = asked.who == "probe" or (asked.who == "both" and test.protocol == "severity")
-        found = judge(probe, gallery if whole_gallery else occluded_clips, device)
+        found = judge(probe, gallery if _gallery_is_whole(asked, test) else occluded_clips, device)
         shown = (
             (None, None) if asked.who == "gallery" else (probe.features["drawn_kind"], probe.features["drawn_amount"])
         )
@@ -244,6 +264,25 @@ def recognition_test(net) -> dict[str, float] | None:
     if not tests:
         return {f"scalar/test_accuracy/{name}": value for name, value in holistic.scores.items()}
     return relative_scalars(summaries[0], holistic.scores)
+
+
+def _gallery_is_whole(asked: occluded.Settings, test: occluded.OccludedTest) -> bool:
+    # Where both sides had the very same fraction hidden, that alone would bring them together.
+    return asked.who == "probe" or (asked.who == "both" and test.protocol == "severity")
+
+
+def _sides(judge: Judge, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
+    """The clips of a test set that are a "probe" anywhere, and those in a "gallery".
+
+    Raises:
+        DataError: nothing can be compared.
+    """
+    names = list(zip(clips.label_list, clips.types_list, clips.views_list, strict=True))
+    found = judge.protocol.comparisons(*zip(*names, strict=True))
+    return {
+        "probe": frozenset(names[i] for comparison in found for i in comparison.probes),
+        "gallery": frozenset(names[i] for comparison in found for i in comparison.gallery),
+    }
 
 
 def visibility_test(net) -> dict[str, float] | None:
