@@ -105,8 +105,11 @@ def onto(clips: list[np.ndarray], divisor: float, device: torch.device) -> torch
 
 
 def _joined(clips: list[np.ndarray], device: torch.device) -> torch.Tensor:
-    one = np.ascontiguousarray(clips[0])[None] if len(clips) == 1 else np.stack(clips)
-    return torch.from_numpy(one).to(device)
+    if len(clips) > 1:
+        joined = np.stack(clips)
+    else:  # torch takes views, but none that run backwards, as a mirrored clip does
+        joined = (clips[0] if min(clips[0].strides) >= 0 else clips[0].copy())[None]
+    return torch.from_numpy(joined).to(device)
 
 
 class BytewiseInputs:

@@ -156,12 +156,12 @@ def _taps(ends: torch.Tensor, size: int, sils: torch.Tensor, classes: bool) -> T
     if (ends == torch.tensor([0, size])).all():
         return None
     dtype = torch.float64 if sils.dtype == torch.float64 else torch.float32
-    distinct, which = torch.unique(ends, dim=0, return_inverse=True)
-    start, end = distinct[:, :1], distinct[:, 1:]
+    runs = np.array(_runs(ends.numpy()))  # frames of a clip share their box more often than not
+    start, end = ends[runs[:, 0]].split(1, dim=1)
     place = (torch.arange(size, dtype=dtype) + 0.5) * ((end - start).to(dtype) / size) - 0.5
     place = place.clamp(min=0) + start
     low = place.floor().long().minimum(end - 1)
     share = (place - low).round() if classes else place - low
     pair, shares = torch.stack((low, (low + 1).minimum(end - 1)), dim=2), torch.stack((1 - share, share), dim=2)
-    which = which.to(sils.device)
+    which = torch.from_numpy(np.repeat(np.arange(len(runs)), runs[:, 1] - runs[:, 0])).to(sils.device)
     return Taps(pair.to(sils.device)[which], shares.to(sils.device)[which])

@@ -73,26 +73,26 @@ class Mixture:
         """
         classes = self.classes
         cumulative = np.cumsum(self.probs)
-        kinds, amounts, boxes, refits = [], [], [], []
+        kinds, boxes, refits = [], [], []
         for rng, clip_times in zip(rngs, times, strict=True):
             choice = int(np.searchsorted(cumulative, rng.random(), side="right"))
             if choice == len(self.kinds):
-                clip = np.zeros((len(clip_times), 4), dtype=np.int64)
+                boxes.append(np.zeros((len(clip_times), 4), dtype=np.int64))
                 kinds.append(0)
-                refits.append(np.zeros(len(clip_times), dtype=bool))
+                refits.append(False)
             else:
-                clip = self.kinds[choice].boxes(rng, np.asarray(clip_times), height, width)
-                clip = np.clip(clip, 0, (height, height, width, width))
+                boxes.append(self.kinds[choice].boxes(rng, np.asarray(clip_times), height, width))
                 kinds.append(classes.index(self.names[choice]))
-                refits.append(np.full(len(clip_times), self.kinds[choice].refit))
-            boxes.append(clip)
-            area = (clip[:, 1] - clip[:, 0]) * (clip[:, 3] - clip[:, 2])
-            amounts.append(area.mean() / (height * width))
+                refits.append(self.kinds[choice].refit)
+        lengths = [len(clip) for clip in boxes]
+        clipped = np.clip(np.concatenate(boxes), 0, (height, height, width, width))
+        area = (clipped[:, 1] - clipped[:, 0]) * (clipped[:, 3] - clipped[:, 2])
+        hidden = np.add.reduceat(area, np.cumsum([0, *lengths[:-1]]))
         return Plan(
             kind=np.array(kinds, dtype=np.int64),
-            amount=np.array(amounts, dtype=np.float32),
-            boxes=np.concatenate(boxes),
-            refit=np.concatenate(refits),
+            amount=(hidden / lengths / (height * width)).astype(np.float32),
+            boxes=clipped,
+            refit=np.repeat(refits, lengths),
         )
 
 
