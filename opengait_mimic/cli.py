@@ -33,6 +33,7 @@ def commands():
     opengait-mimic occlude clip.pkl -o grid.gif       a clip of yours under every occlusion
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
+    opengait-mimic bench                              what the fast parts gain on this machine
     opengait-mimic embed, enroll, identify, verify    use a trained model, without OpenGait
     opengait-mimic export --checkpoint RUN -o m.onnx  a trained model as a file for ONNX Runtime
 
@@ -452,6 +453,31 @@ def backbones(**options):
 
 
 @commands.command()
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Also write the numbers, with the machine, to this file.")  # fmt: skip
+@click.option("--host", default=None, metavar="PATH|embedded",
+              help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.")  # fmt: skip
+def bench(json_file, host):
+    """Measure on this machine what the fast parts gain: loss, occlusion, inputs, step and repeated tests.
+
+    It takes less than two minutes; each benchmark in full is a module: python -m opengait_mimic.benchmarks.loss,
+    painting, inputs, step, evaluation.
+
+    \b
+    opengait-mimic bench
+    opengait-mimic bench --json bench.json
+    """
+    from opengait_mimic.benchmarks.headlines import measure
+    from opengait_mimic.hosts import activate
+
+    activate(host)
+    report = measure(lambda line: click.echo(line, err=True))
+    click.echo(report.table())
+    if json_file is not None:
+        report.write(json_file)
+
+
+@commands.command()
 @click.argument("checkout", type=click.Path(file_okay=False))
 def install(checkout):
     """Add our files to an OpenGait CHECKOUT, so that its own main program runs our YAML.
@@ -499,6 +525,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; mistakes end in one line on standard error, never in a traceback."""
     # Threads that spin long while they wait make a busy machine ten times slower; libgomp reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+    # PyTorch's large tensors on a CPU lie in huge pages: half of the time to make one goes into small pages.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, _interrupt)

@@ -179,9 +179,9 @@ def recognition_test(net) -> dict[str, float] | None:
     entry = lifted(cfgs["evaluator_cfg"]["transform"], "transform")[1]
     asked = occluded.settings(cfgs["evaluator_cfg"].get("occluded"))
     judge = Judge(cfgs)
-    sides = {}
+    compared = {}
     if judge.protocol is not None:  # say now, not after embedding everything, that nothing can be compared
-        sides = _sides(judge, net.test_loader.dataset)
+        compared = sides(judge, net.test_loader.dataset)
     elif asked.who != "both" or asked.severity:
         raise ConfigError(
             "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
@@ -201,7 +201,7 @@ def recognition_test(net) -> dict[str, float] | None:
     drawn = [(test, seed) for test in tests for seed in test.seeds]
     # Where the other side is compared whole, it has been seen already.
     passes += [
-        Pass(own, test.mixture, seed, sides.get("probe" if _gallery_is_whole(asked, test) else asked.who))
+        Pass(own, test.mixture, seed, compared.get("probe" if _gallery_is_whole(asked, test) else asked.who))
         for test, seed in drawn
     ]
     device = next(net.parameters()).device
@@ -271,7 +271,7 @@ def _gallery_is_whole(asked: occluded.Settings, test: occluded.OccludedTest) -> 
     return asked.who == "probe" or (asked.who == "both" and test.protocol == "severity")
 
 
-def _sides(judge: Judge, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
+def sides(judge: Judge, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
     """The clips of a test set that are a "probe" anywhere, and those in a "gallery".
 
     Raises:
