@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -28,7 +24,6 @@ from opengait_mimic.losses.gather import gather, world_size
 from opengait_mimic.losses.triplets import AT_ONCE, euclidean, hinge
 
 ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
-ROOT = Path(__file__).resolve().parents[1]
 
 
 # ---- Eq. 2, triplet by triplet -----------------------------------------------------------------------------
@@ -500,32 +495,9 @@ def test_visibility_takes_scores_before_any_softmax():
     assert wrong.item() == pytest.approx(50, rel=1e-6)
 
 
-# ---- several processes -------------------------------------------------------------------------------------
+# ---- several processes: see tests/hosts/distributed --------------------------------------------------------
 
 
 def test_one_process_gathers_its_own_tensor():
     x = torch.rand(3, 2, requires_grad=True)
     assert gather(x) is x and world_size() == 1
-
-
-@pytest.mark.parametrize("processes", [2, 3])
-def test_several_processes_have_the_loss_and_the_gradient_of_one(processes, tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1, 2, 3, 4, 4])  # every share has identities of the others
-    clips, teacher = torch.randn(2, 12, 6, generator=generator, dtype=torch.float64)
-    weight = torch.randn(6, 6, generator=generator, dtype=torch.float64)
-    torch.save((clips, teacher, labels, weight), tmp_path / "batch.pt")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    script = str(ROOT / "tests" / "gather_process.py")
-    command = [sys.executable, script, str(processes), str(tmp_path)]
-    subprocess.run(command, env=environment, check=True, timeout=120)
-
-    weight.requires_grad_()
-    expected = mickd(clips @ weight.T, teacher, labels)
-    expected.backward()
-    tolerance = {"atol": 1e-10, "rtol": 1e-10}
-    for rank in range(processes):
-        loss, gradient, order = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
-        torch.testing.assert_close(loss, expected.detach(), **tolerance)
-        torch.testing.assert_close(gradient, weight.grad, **tolerance)
-        assert order.tolist() == [i for first in range(processes) for i in range(first, 12, processes)]
