@@ -59,10 +59,11 @@ def loss_and_gradient(entry: dict, tasks: tuple[str, ...], whole: Batch) -> dict
     from modeling.loss_aggregator import LossAggregator
     from utils import get_ddp_module
 
-    linear = nn.Linear(5, CHANNELS * PARTS, bias=False, dtype=whole.inputs.dtype)
+    wide = torch.float32 if whole.inputs.dtype == torch.bfloat16 else whole.inputs.dtype
+    linear = nn.Linear(5, CHANNELS * PARTS, bias=False, dtype=wide)
     linear.weight.data.copy_(whole.weight)
     network, mine = get_ddp_module(linear), own_share()
-    embeddings = network(whole.inputs[mine]).unflatten(1, (CHANNELS, PARTS))
+    embeddings = network(whole.inputs[mine].to(wide)).to(whole.inputs.dtype).unflatten(1, (CHANNELS, PARTS))
     labels = whole.labels[mine]
     features = {
         "MiCKDLoss": {"mimic": embeddings, "labels": labels, "teacher": whole.teacher[mine]},
