@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 
+from opengait_mimic.losses import triplets
 from opengait_mimic.losses.functional import (
     ANCHORS,
     PAIRS,
@@ -441,6 +442,17 @@ def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, feat
         assert slope.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("anchors", ANCHORS)
+@pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
+def test_on_a_device_which_is_not_waited_for_it_is_the_same(monkeypatch, pairs, anchors):
+    mimic, teacher, labels = random_batch(11, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
+    options = (labels, 0.5, pairs, anchors)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, *options)
+    monkeypatch.setattr(triplets, "_compact", triplets._all_columns)
+    for ours, theirs in zip(with_gradients(mickd_with_counts, mimic, teacher, *options), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
 def test_the_hinge_keeps_its_precision_over_many_triplets():
     generator = torch.Generator().manual_seed(0)
     distances = torch.rand(128, 256, generator=generator)
@@ -484,6 +496,33 @@ def test_visibility_by_hand():
     assert loss.item() == pytest.approx(expected_entropy.item() + 10 * 0.025, rel=1e-6)
     weighted = visibility(logits, amount, kind, true_amount, weight=2.0)[0]
     assert weighted.item() == pytest.approx(expected_entropy.item() + 2 * 0.025, rel=1e-6)
+
+
+def test_visibility_with_one_task_is_that_tasks_term():
+    logits, kind, amount, true = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4), torch.rand(4)
+    both, entropy, squared = visibility(logits, amount, kind, true, weight=3.0)
+    assert both.item() == pytest.approx(entropy.item() + 3 * squared.item())
+    assert visibility(logits, None, kind, true)[1:] == (entropy, None)
+    assert visibility(logits, None, kind, true)[0].item() == entropy.item()
+    alone, none, term = visibility(None, amount, kind, true, weight=3.0)
+    assert none is None and term == squared and alone.item() == pytest.approx(3 * squared.item())
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"logits": torch.zeros(4)}, r"logits \[n, k\] and kind \[n\], got \[4\] and \[4\]"),
+        ({"logits": torch.zeros(3, 2)}, r"got \[3, 2\] and \[4\]"),
+        ({"logits": None, "kind": torch.zeros(4, 1)}, r"got None and \[4, 1\]"),
+        ({"amount": torch.zeros(4, 1)}, r"kind \[n\], got \[4, 1\], \[4\] and \[4\]"),
+        ({"true_amount": torch.zeros(3)}, r"got \[4\], \[3\] and \[4\]"),
+    ],
+)
+def test_visibility_refuses_shapes_that_do_not_fit(change, found):
+    fitting = {"logits": torch.zeros(4, 2), "amount": torch.zeros(4), "kind": torch.zeros(4, dtype=torch.long),
+               "true_amount": torch.zeros(4)}  # fmt: skip
+    with pytest.raises(ValueError, match=found):
+        visibility(**{**fitting, **change})
 
 
 def test_visibility_takes_scores_before_any_softmax():

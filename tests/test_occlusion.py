@@ -680,8 +680,9 @@ def test_without_a_seed_the_transform_draws_from_the_process_and_anew_each_time(
 def test_a_moving_kind_says_once_that_it_takes_frames_as_consecutive(name):
     clip = random_sils((4, 32, 22), np.float32)
     transform = Occlusion([name])
-    with pytest.warns(UserWarning, match="frames as consecutive"):
+    with pytest.warns(UserWarning, match="frames as consecutive") as caught:
         transform(clip)
+    assert caught[0].filename == __file__, "the line that called it"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         transform(clip)
