@@ -18,6 +18,7 @@ from torch.optim import lr_scheduler
 
 from opengait_mimic.errors import ConfigError, nearest, one_line, shown
 
+BLOCKS, SIZE = 1000, 10**7  # the most of a network's blocks in a row, and of anything else that it counts
 CLOSE = 0.85  # how much a key must look like a known one to be a slip for it
 
 
@@ -155,6 +156,23 @@ def look_over(settings: dict, rules: dict[str, Rule | None], where: str, closed:
                 raise ConfigError(f"{where}: unknown key {shown(key)}; {hint}")
         elif rule is not None and not rule.holds(value):
             raise ConfigError(f"{where}: {key}: {shown(value)} is not {rule.expected}{_written_so(value, rule)}")
+
+
+def check_sizes(model_cfg: object, where: str) -> None:
+    """Check that no number in a network's description is beyond what any network has.
+
+    Raises:
+        ConfigError: a number of blocks above 1000, or another whole number above ten million.
+    """
+    items = model_cfg.items() if isinstance(model_cfg, dict) else enumerate(model_cfg)
+    for key, value in items:
+        inner = where if isinstance(key, int) else f"{where}: {key}"
+        if isinstance(value, (dict, list)):
+            check_sizes(value, inner)
+        elif isinstance(value, int):
+            most = BLOCKS if inner.endswith((": layers", ": blocks")) else SIZE
+            if value > most:
+                raise ConfigError(f"{inner}: {shown(value)} is more than any network has; at most {most}")
 
 
 def _is_slip(key: str, rules: dict) -> bool:

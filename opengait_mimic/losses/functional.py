@@ -169,7 +169,8 @@ def visibility(
         entropy = F.cross_entropy(_wide(logits), kind)
         loss = loss + entropy
     if amount is not None:
-        squared = F.mse_loss(_wide(amount), _wide(true_amount))
+        amount = _wide(amount)
+        squared = F.mse_loss(amount, true_amount.to(amount.dtype))
         loss = loss + weight * squared
     return loss, entropy, squared
 

@@ -1,4 +1,8 @@
-"""OpenGait losses: what a YAML's `loss_cfg` names. Needs an active host."""
+"""OpenGait losses: what a YAML's `loss_cfg` names. Needs an active host.
+
+Each is a loss of the global batch: of all processes' clips. As the host's own do, it returns its value times the
+number of processes, because DDP takes the mean of their gradients; what it logs is the value itself.
+"""
 
 from __future__ import annotations
 
@@ -87,9 +91,10 @@ class L2KDLoss(BaseLoss):
 
     def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor):
         """mimic, teacher: [n, c, p]; the labels are not used. Returns (loss, info)."""
-        loss = functional.l2_distillation(mimic.flatten(1), teacher.detach().flatten(1), self.normalize)
+        mimic, teacher = gather(mimic.flatten(1)), gather(teacher.detach().flatten(1))
+        loss = functional.l2_distillation(mimic, teacher, self.normalize)
         self.info.update({"loss": loss.detach().clone()})
-        return loss, self.info
+        return loss * world_size(), self.info
 
 
 class VisibilityLoss(BaseLoss):
@@ -106,6 +111,8 @@ class VisibilityLoss(BaseLoss):
 
     def forward(self, kind, true_amount, logits=None, amount=None):
         """logits: [n, k]; amount, true_amount: [n]; kind: [n]. Returns (loss, info)."""
+        kind, true_amount = gather(kind), gather(true_amount)
+        logits, amount = (x if x is None else gather(x) for x in (logits, amount))
         loss, entropy, squared = functional.visibility(logits, amount, kind, true_amount, self.amount_weight)
         self.info.update({"loss": loss.detach().clone()})
         if logits is not None:
@@ -113,4 +120,4 @@ class VisibilityLoss(BaseLoss):
             self.info.update({"cross_entropy": entropy.detach(), "accuracy": accuracy})
         if amount is not None:
             self.info.update({"squared_error": squared.detach()})
-        return loss, self.info
+        return loss * world_size(), self.info
