@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from opengait_mimic.check import check_data
 from opengait_mimic.checkpoints import checkpoint_path
@@ -193,7 +194,7 @@ def run(
     total, started, spent = sum(stage.weight for stage in waiting), time.monotonic(), 0.0
     threads = max(1, (os.cpu_count() or 1) // (jobs * processes))
     # A server that has imported everything forks each stage, instead of importing it all again.
-    context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
     if hasattr(os, "fork"):
         context.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.hosts.launch",
                                         "torch.utils.tensorboard", "torch._dynamo"])  # fmt: skip

@@ -67,8 +67,8 @@ def occlude_clip(
     count = len(sils)
     if target.suffix.lower() == ".gif":
         pages = [_page(sils, names, [(seed, painted, frame) for seed, painted in draws]) for frame in range(count)]
-        still = {"save_all": True, "append_images": pages[1:], "duration": max(20, round(1000 / fps)), "loop": 0}
-        pages[0].save(target, **still)
+        pause = max(20, round(1000 / fps))
+        pages[0].save(target, save_all=True, append_images=pages[1:], duration=pause, loop=0)
     else:
         chosen = np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int).tolist()
         _page(sils, names, [(seed, painted, frame) for seed, painted in draws for frame in chosen]).save(target)
@@ -117,7 +117,7 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
     from matplotlib.figure import Figure
 
     shown = np.linspace(0, len(sils) - 1, min(frames, len(sils))).round().astype(int)
-    rows = [("whole", None)]
+    rows: list[tuple[str, dict | None]] = [("whole", None)]
     rows += [(kind.replace("_", " "), {"kind": kind}) for kind in KINDS]
     rows += [(f"{kind}, refitted", {"kind": kind, "refit": True}) for kind in ("top", "bottom", "left", "right")]
     figure = Figure(figsize=(1.0 * len(shown) + 1.6, 1.0 * len(rows)), dpi=110, facecolor="white")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -175,7 +176,7 @@ def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | Non
         repeats: one per seed of the test. reference: the teacher on whole clips, None where it is not there.
     """
     first = repeats[0].recognition
-    entry = {
+    entry: dict[str, Any] = {
         "name": test.name,
         "protocol": test.protocol,
         "kinds": test.kinds,

@@ -59,7 +59,7 @@ def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> No
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     if probes:
         with whole(arrays) as stream:
-            np.savez_compressed(stream, **probes)
+            np.savez_compressed(stream, **probes)  # type: ignore[arg-type]
     write_text(path, text)
 
 

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from opengait_mimic.config import backbone_spec, read_yaml, section, text, ven_settings, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError, nearest
@@ -134,7 +135,7 @@ def from_json(content: object, where: str | Path) -> Description:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{where}: not a network description of this version")
     fields = {key: value for key, value in content.items() if key != "format"}
-    types = {
+    types: dict[str, Any] = {
         "model": str, "backbone": dict, "dataset_name": str, "ven": (dict, type(None)), "kinds": list, "metric": str,
         "height": int, "cutting": (int, type(None)), "divisor": (int, float), "frames_limit": (int, type(None)),
     }  # fmt: skip

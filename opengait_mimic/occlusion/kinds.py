@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Kind(ABC):
 
 def _range(name: str, value: object, limit: float) -> Range:
     """`value` as a (low, high) pair within 0…limit; a single number stands for both."""
-    pair = [value, value] if isinstance(value, (int, float)) else value
+    pair: Any = [value, value] if isinstance(value, (int, float)) else value
     ok = (
         isinstance(pair, (list, tuple))
         and len(pair) == 2
