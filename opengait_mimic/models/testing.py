@@ -12,9 +12,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from evaluation import evaluator
-from tqdm import tqdm
 
-from opengait_mimic import hosts
+from opengait_mimic import console, hosts
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import backbone_title, lifted, method_name, training_seed, ven_name
 from opengait_mimic.errors import ConfigError, nearest
@@ -76,9 +75,7 @@ def look(net, passes: list[Pass], clip_bytes: int = 1) -> Iterator[Seen | None]:
 def _look(net, passes: list[Pass]) -> Iterator[Seen | None]:
     labels = net.test_loader.dataset.label_set
     names, kept = [], [defaultdict(list) for _ in passes]
-    with tqdm(
-        total=len(net.test_loader.dataset), desc="test", unit="seq", disable=None if rank() == 0 else True
-    ) as bar:
+    with console.bar(len(net.test_loader.dataset), "test", "seq", first=rank() == 0) as bar:
         for inputs in net.test_loader:
             whole = net.whole(inputs)
             names += zip((labels[i] for i in whole.labs.tolist()), whole.typs, whole.vies, strict=True)
