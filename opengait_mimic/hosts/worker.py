@@ -22,7 +22,6 @@ from opengait_mimic import console
 from opengait_mimic.check import defaults, merge
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import read_yaml, training_seed
-from opengait_mimic.console import Voice
 from opengait_mimic.errors import plain
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
@@ -57,7 +56,7 @@ class Run:
     device: str | None = None
     log_to_file: bool = False
     resume: bool | None = None
-    voice: Voice = Voice()
+    voice: console.Voice = console.Voice()
 
 
 def intended(run: Run, cfgs: dict) -> dict:
@@ -69,6 +68,8 @@ def intended(run: Run, cfgs: dict) -> dict:
     cfg = cfgs["trainer_cfg" if run.phase == "train" else "evaluator_cfg"]
     own = () if run.phase == "test" else _to_go_on_from(run, cfgs)
     start = own[0] if own else run.iteration or cfg["restore_hint"]
+    if isinstance(start, int):
+        start = f"its checkpoint of iteration {start}" if start else "no checkpoint of its own"
     name = cfgs["model_cfg"]["model"]
     folder = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, cfg["save_name"], 0).parents[1]
     plan = {
@@ -76,9 +77,7 @@ def intended(run: Run, cfgs: dict) -> dict:
         "model": name,
         "host": str(run.host),
         "device": run.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-        "starts from": f"its checkpoint of iteration {start}"
-        if isinstance(start, int) and start
-        else start or "nothing",
+        "starts from": start,
     }
     return {**plan, **({"iterations": cfg["total_iter"]} if run.phase == "train" else {}), "writes to": str(folder)}
 
@@ -119,6 +118,7 @@ def run_main(run: Run) -> None:
         read_safely(silhouettes=cfgs["model_cfg"]["model"] not in OTHER_INPUTS)
     rehearse_run(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
     told: dict = {}
+    first = rank() == 0  # asked for while there is a group; the host may end it
     iteration = _dress(run, cfgs, told)
     _speak(run.voice)
     if run.host != EMBEDDED:
@@ -133,9 +133,9 @@ def run_main(run: Run) -> None:
         sys.argv += ["--iter", str(iteration)]
     if run.log_to_file:
         sys.argv.append("--log_to_file")
-    with contextlib.redirect_stdout(sys.stderr if run.voice != Voice() else sys.stdout):
+    with contextlib.redirect_stdout(sys.stderr if run.voice != console.Voice() else sys.stdout):
         runpy.run_path(main, run_name="__main__")
-    if rank() == 0 and run.voice != Voice():
+    if first and run.voice != console.Voice():
         _conclude(run, cfgs, told)
     if dist.is_initialized():
         dist.destroy_process_group()
@@ -149,7 +149,7 @@ def _tell_of_thread(failure) -> None:
         threading.__excepthook__(failure)
 
 
-def _speak(how: Voice) -> None:
+def _speak(how: console.Voice) -> None:
     """Let this process and the host's messages and bars follow the voice that was asked for."""
     import utils
     from modeling import base_model

@@ -13,6 +13,7 @@ from opengait_mimic.config import training_seed
 from opengait_mimic.errors import CheckpointError, RunFailed
 from opengait_mimic.evaluation.results import fingerprint
 from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.panels import Speed
 from opengait_mimic.resuming import (
     STEP,
     Beside,
@@ -45,6 +46,7 @@ class Resumable:
 
     def __init__(self, cfgs: dict, training: bool):
         self.losses_seen: dict = {}
+        self.speed = Speed()
         super().__init__(cfgs, training)
         if training:
             self.loss_aggregator.register_forward_hook(self._see_losses)
@@ -65,10 +67,24 @@ class Resumable:
         if self.training:
             draw_from(training_seed(self.cfgs), STEP, self.batches, rank())
             self.batches += 1
+            self.speed.take(len(inputs[1]))
         return super().inputs_pretreament(inputs)
+
+    @property
+    def logs_now(self) -> bool:
+        """Whether the host logs this step of a training."""
+        return (self.iteration + 1) % self.engine_cfg["log_iter"] == 0
+
+    def train(self, mode: bool = True):
+        """The module's; a test on the way does not count as time of the training."""
+        self.speed = Speed()
+        return super().train(mode)
 
     def _see_losses(self, aggregator, inputs, outputs) -> None:
         self.losses_seen = outputs[1]
+        if self.logs_now:
+            outputs[1].update(self.speed.scalars("throughput"))
+            self.speed.restart()
 
     def train_step(self, loss_sum):
         """The host's step of the optimizer.
