@@ -21,7 +21,7 @@ from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
 
 PAIRS_SHOWN = 8
-CELL, MARGIN = 64, 96  # pixels
+CELL, MARGIN = 80, 100  # pixels
 
 
 class Panels:
@@ -61,7 +61,7 @@ def pairs(holistic: torch.Tensor, occluded: torch.Tensor, seqL: torch.Tensor | N
     Args:
         holistic, occluded: [n, s, h, w], or [1, sum of s, h, w] with seqL [1, n]; with channels [n, s, c, h, w].
     Returns:
-        [at most PAIRS_SHOWN, 1, 2 h + 1, w] floats 0–1, a grey line between the two.
+        [at most PAIRS_SHOWN, 1, 2 h + 3, w + 2] floats 0–1, a grey line between and around the two.
     """
     lengths = clip_lengths(holistic, seqL)
     frames = [(0 if seqL is not None else i, length // 2) for i, length in enumerate(lengths[:PAIRS_SHOWN])]
@@ -73,7 +73,7 @@ def pairs(holistic: torch.Tensor, occluded: torch.Tensor, seqL: torch.Tensor | N
         for sils in (holistic, occluded)
     ]
     line = torch.full_like(shown[0][:, :1], 0.5)
-    return torch.cat((shown[0], line, shown[1]), dim=1)[:, None]
+    return torch.nn.functional.pad(torch.cat((shown[0], line, shown[1]), dim=1), (1, 1, 1, 1), value=0.5)[:, None]
 
 
 def _distances(features: dict, loss_cfg: dict) -> dict[str, float]:
@@ -136,11 +136,11 @@ def confusion_picture(counts: np.ndarray, kinds: list[str]) -> Image.Image:
     size = MARGIN + CELL * len(kinds)
     picture = Image.new("RGB", (size, size), "white")
     draw = ImageDraw.Draw(picture)
-    draw.text((4, 4), "true below,\npredicted right", fill="black")
+    draw.text((4, 4), "rows: true\ncolumns: predicted", fill="black")
     for i, name in enumerate(kinds):
         start = MARGIN + i * CELL
         draw.text((MARGIN - 4, start + CELL // 2), name, fill="black", anchor="rm")
-        draw.text((start + CELL // 2, MARGIN - 4 - 12 * (i % 2)), name, fill="black", anchor="ms")
+        draw.text((start + CELL // 2, MARGIN - 6), name, fill="black", anchor="ms")
         for j, count in enumerate(counts[i]):
             share = count / max(1, counts[i].sum())
             left = MARGIN + j * CELL
