@@ -560,8 +560,8 @@ def doctor(host, data, partition):
         raise click.UsageError("--partition belongs to a data set: give --data too")
     checks = examine(host, data, partition)
     failed = any(check.level == "fail" for check in checks)
-    told = [check for check in checks if check.level != "ok" or not console.voice().quiet]
-    console.outcome("\n".join(lines(told)), {"ok": not failed, "checks": [check._asdict() for check in checks]})
+    content = {"ok": not failed, "checks": [check._asdict() for check in checks]}
+    console.outcome("\n".join(lines(checks, console.voice().quiet)), content)
     if failed:
         sys.exit(1)
 

@@ -66,11 +66,13 @@ def examine(host: str | None = None, data: Path | None = None, partition: Path |
     return checks + (list(_data(data, partition)) if data is not None else [])
 
 
-def lines(checks: list[Check]) -> list[str]:
-    """The checks for reading, and what they come to."""
-    width = max((len(check.topic) for check in checks), default=0)
+def lines(checks: list[Check], quiet: bool = False) -> list[str]:
+    """The checks for reading, and what they come to; when `quiet`, without those that are ok."""
+    width = max(len(check.topic) for check in checks)
     told = []
     for level, topic, found, advice in checks:
+        if quiet and level == OK:
+            continue
         told.append(f"{click.style(f'{level:4}', fg=COLOURS[level])}  {topic:{width}}  {found}")
         told += [f"{'':6}{'':{width}}  -> {advice}"] if advice else []
     counts = [f"{sum(check.level == level for check in checks)} {level}" for level in (OK, WARN, FAIL)]
@@ -147,7 +149,7 @@ def _devices() -> Iterator[Check]:
                             "install a PyTorch build for this GPU, or use --device cpu")  # fmt: skip
     elif torch.version.cuda:
         yield Check(WARN, "GPU", "PyTorch is built for CUDA and finds no device",
-                    "look at nvidia-smi: the driver is missing or too old; until then everything runs on the CPU")  # fmt: skip
+                    "look at nvidia-smi: the driver is missing or too old")  # fmt: skip
     else:
         yield Check(OK, "GPU", "none; everything runs on the CPU")
     shared = Path("/dev/shm")
@@ -207,19 +209,19 @@ def _added(host: Path) -> Check:
     """Whether our files are in a checkout: `install` and the patch add the same ones."""
     files = added_files()
     there = [path for path in files if (host / path).is_file()]
-    same = [path for path in there if (host / path).read_bytes() == files[path].encode()]
-    count = f"{len(same)} of {len(files)} files"
     if not there:
         return Check(OK, "our files", "not added to the checkout; opengait-mimic train --host runs without them",
                      "for OpenGait's own main program: opengait-mimic install CHECKOUT, or the patch")  # fmt: skip
-    if MODULE not in there:
-        return Check(WARN, "our files", f"{count} are there, but not {MODULE}, which registers the models",
-                     "opengait-mimic install CHECKOUT")  # fmt: skip
-    if len(same) == len(files):
-        return Check(OK, "our files", f"added to the checkout (by install or the patch): all {len(files)}")
-    what = f"{len(there) - len(same)} of other content" if len(same) < len(there) else "the others are missing"
-    return Check(WARN, "our files", f"{count} are there as this version has them, {what}",
-                 "remove what is old, then opengait-mimic install CHECKOUT")  # fmt: skip
+    missing = [path for path in files if path not in there]
+    changed = [path for path in there if (host / path).read_bytes() != files[path].encode()]
+    told = f"{len(there)} of {len(files)} are in the checkout (by install or the patch)"
+    told += f", {len(changed)} of them changed" if changed else ""
+    if MODULE in (*missing, *changed):
+        return Check(WARN, "our files", f"{told}; {MODULE}, which registers our models, is not as it should be",
+                     "opengait-mimic uninstall CHECKOUT, then install CHECKOUT")  # fmt: skip
+    if missing:
+        return Check(WARN, "our files", told, "where you want the others: opengait-mimic install CHECKOUT")
+    return Check(OK, "our files", told)
 
 
 def third_party(host: Path) -> dict[str, str]:
@@ -316,7 +318,8 @@ def _imports(host: Path, found: dict) -> Iterator[Check]:
         yield Check(FAIL, "imports", f"{name} is installed, but fails: {reason}",
                     f"pip install --upgrade {PACKAGES.get(name, name)}, or another version of it")  # fmt: skip
     if found["operators"]:
-        yield Check(WARN, "torchvision", f"{metadata.version('torchvision')} is not built for torch {torch.__version__}",
+        told = f"{metadata.version('torchvision')} is not built for torch {torch.__version__}"
+        yield Check(WARN, "torchvision", told,
                     "on a CPU opengait-mimic works around it; OpenGait's own main program does not: install the "
                     "torchvision of this torch's release")  # fmt: skip
     failing = missing or found["failing"]
@@ -434,7 +437,7 @@ def _partition(root: Path, partition: Path, subjects: set[str]) -> Iterator[Chec
         yield Check(OK, "protocol", f"evaluated as {protocol.dataset_name}")
     except DataError:
         yield Check(WARN, "protocol", "its types are none of a known data set's",
-                    "name them: gallery and probe in evaluator_cfg, or tables --gallery TYPES --probe TYPES")  # fmt: skip
+                    "name them: gallery and probe in evaluator_cfg, or tables --gallery … --probe …")  # fmt: skip
 
 
 if __name__ == "__main__":
