@@ -37,7 +37,7 @@ def tree(folder: Path, types: list[str], views=("00",), probes=()) -> tuple[Path
 def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "_work", doubles.work)
     said: list[str] = []
-    table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append)
+    table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append).table
     for method in METHODS:
         assert re.search(rf"\| {re.escape(method)} +\| \d+\.\d \((\d\.\d\d|-)\)", table)
     assert "HP, the teacher on whole clips: Rank-1 " in table
@@ -51,7 +51,7 @@ def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "occlusions.png").stat().st_size > 10_000
     assert (tmp_path / "out" / "results.md").read_text() == table + "\n"
     said.clear()
-    assert demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append) == table
+    assert demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append).table == table
     assert said[1:] == ["12 of 12 stages were done before"]
 
 
@@ -73,7 +73,7 @@ def test_a_data_set_of_ones_own_in_fact(short, tmp_path, monkeypatch, dataset, t
     monkeypatch.setattr(demo, "RUNS", [("teacher", "standard"), ("baseline1", "standard")])
     root, partition = tree(tmp_path, types, views, probes)
     monkeypatch.chdir(tmp_path)
-    table = demo.run_demo(Path("out"), root, partition, seed=0, say=print)
+    table = demo.run_demo(Path("out"), root, partition, seed=0, say=print).table
     assert re.search(r"\| Baseline-1 +\| \d+\.\d \((\d\.\d\d|-)\)", table)
     (path,) = (tmp_path / "out").rglob("results/*.json")
     result = read_result(path)
