@@ -145,16 +145,16 @@ def train(data, name, model_cfg, losses, log_iter=2, phase="train", **trainer):
     return run(copy.deepcopy(cfgs), training=phase == "train")
 
 
+def weights(name):
+    path = f"output/GREW/MimicGait/{name}/checkpoints/{name}-00004.pt"
+    return torch.load(path, weights_only=True)["model"]
+
+
 class TestTraining:
     def test_of_a_mimic_shows_pairs_distances_and_tests_and_changes_nothing(self, data, trained):
         train(data, "watched", MIMIC, MICKD, log_iter=2, with_test=True)
         train(data, "alone", MIMIC, MICKD, log_iter=100)
-        one, other = (
-            torch.load(trained / f"output/GREW/MimicGait/{name}/checkpoints/{name}-00004.pt", weights_only=True)[
-                "model"
-            ]
-            for name in ("watched", "alone")
-        )
+        one, other = map(weights, ("watched", "alone"))
         assert all(torch.equal(one[key], other[key]) for key in one)
         found = events(trained / "output/GREW/MimicGait/watched/summary")
         tags = set(found.Tags()["scalars"])

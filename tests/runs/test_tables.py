@@ -221,9 +221,9 @@ class TestCommand:
     """Through `reproduce`, which the command calls with its options."""
 
     def reproduce(self, out, said=None, **options):
-        defaults = {"out": out, "data": None, "partition": None, "gallery": None, "probe": None, "backbones": ("GaitBase",),
-                    "numbers": (1, 2, 3, 4), "scale": None, "seeds": 1, "jobs": 2, "nproc": 1, "device": "cpu",
-                    "host": "embedded", "resume": True}  # fmt: skip
+        defaults = {"out": out, "data": None, "partition": None, "gallery": None, "probe": None,
+                    "backbones": ("GaitBase",), "numbers": (1, 2, 3, 4), "scale": None, "seeds": 1, "jobs": 2,
+                    "nproc": 1, "device": "cpu", "host": "embedded", "resume": True}  # fmt: skip
         return reproduce.reproduce((said if said is not None else []).append, **{**defaults, **options})
 
     def test_every_row_of_the_papers_tables_is_in_the_report(self, pretended, tmp_path):
