@@ -73,6 +73,7 @@ def run_demo(
         tables.make_walkers(known, seed)
     jobs = min(MOST_JOBS, os.cpu_count() or 1)
     planned = tables.plan(out, known, ["GaitBase"], RUNS, seed, "demo")
+    anew = resume is False or not any(stage.is_done() for stage in planned)
     results = tables.run(planned, EMBEDDED, "cpu", 1, jobs, say, resume)
     rows = [method_row(found) for found in map(read_result, results) if found["kind"] == "recognition"]
     table = markdown_table(rows)
@@ -87,10 +88,8 @@ def run_demo(
     last = list(trainings.values())[-1]
     commands = _next(out / last.outcome.relative_to(last.folder).parents[1], out / "walkers" if data is None else data)
     people = "150 generated walkers, tested on 100 others" if data is None else f"{known.identities} people of {data}"
-    about = (
-        f"Trained on {people}, on the CPU, with PyTorch {content['versions']['torch']}, seed {seed}. "
-        f"The last command took {content['seconds'] / 60:.1f} minutes."
-    )
+    about = f"Trained on {people}, on the CPU, with PyTorch {content['versions']['torch']}, seed {seed}"
+    about += f", in {content['seconds'] / 60:.1f} minutes." if anew else "."
     write_text(out / PAGE, first_page(trained, rows, results, clip, about, commands))
     return Outcome(table, content, commands)
 

@@ -50,7 +50,7 @@ figure { margin: 0; }
 figcaption { margin-top: .5rem; max-width: 48rem; }
 summary { cursor: pointer; margin-bottom: .6rem; }
 pre { background: var(--band); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
-  overflow-x: auto; font-size: .875rem; }
+  white-space: pre-wrap; overflow-wrap: anywhere; font-size: .875rem; }
 """
 EXPLAINED = (
     "OP is the accuracy on occluded clips, HP the teacher's on whole clips by the same protocol, and relative "
