@@ -37,7 +37,6 @@ def register() -> None:
     from opengait_mimic.losses.host import L2KDLoss, MiCKDLoss, VisibilityLoss
     from opengait_mimic.models import MimicGait, OcclusionAware, VisibilityEstimation
     from opengait_mimic.models.evaluators import evaluate_recognition, evaluate_visibility
-    from opengait_mimic.models.resumable import Resumable
     from opengait_mimic.occlusion import Occlusion
 
     for registry, things in (
@@ -49,8 +48,7 @@ def register() -> None:
         for thing in things:
             _add(registry, thing)
     _mend_switchable_no_grad(models)
-    for saving in (BaseModel, Resumable):
-        _describe_checkpoints(saving)
+    _describe_checkpoints(BaseModel)
 
 
 def _mend_switchable_no_grad(models: ModuleType) -> None:
