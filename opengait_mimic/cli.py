@@ -576,7 +576,7 @@ def completion(shell):
     eval "$(opengait-mimic completion zsh)"                      in ~/.zshrc, after compinit
     opengait-mimic completion fish > ~/.config/fish/completions/opengait-mimic.fish
     """
-    script = console.completion_script(shell, commands, "opengait-mimic")
+    script = console.completion_script(shell, commands)
     console.outcome(script, {"shell": shell, "script": script})
 
 
@@ -606,7 +606,7 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(signal.SIGALRM, _interrupt)
         sys.unraisablehook = _once_more
     try:
-        commands.main(arguments, standalone_mode=False)
+        commands.main(arguments, prog_name=console.PROGRAM, standalone_mode=False)
     except MimicError as error:
         _fail(str(error), 2)
     except RunFailed as error:

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 from tqdm import tqdm
 
+PROGRAM = "opengait-mimic"
 # What a command's exit status says. `opengait-mimic --help` shows this list.
 EXIT_STATUS = {
     0: "done",
@@ -139,13 +141,7 @@ class Commands(click.Group):
 dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 
 
-def completion_script(shell: str, group: click.Group, program: str) -> str:
-    """What a shell reads to complete a program's commands, options and files.
-
-    Args:
-        shell: bash, zsh or fish.
-    """
-    from click.shell_completion import get_completion_class
-
-    variable = f"_{program.replace('-', '_')}_COMPLETE".upper()
-    return get_completion_class(shell)(group, {}, program, variable).source()
+def completion_script(shell: str, group: click.Group) -> str:
+    """What a shell (bash, zsh or fish) reads to complete the program's commands, options and files."""
+    variable = f"_{PROGRAM.replace('-', '_')}_COMPLETE".upper()
+    return get_completion_class(shell)(group, {}, PROGRAM, variable).source()
