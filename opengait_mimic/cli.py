@@ -601,7 +601,6 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that spin long while they wait make a busy machine ten times slower; libgomp reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "30000")
     signal.signal(signal.SIGTERM, _interrupt)
-    console.speak(console.Voice())
     if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, _interrupt)
         sys.unraisablehook = _once_more

@@ -129,6 +129,10 @@ class Commands(click.Group):
         super().__init__(*arguments, **options)
         self.params += _voice_options()
 
+    def make_context(self, *arguments, **options) -> click.Context:
+        speak(Voice())  # each call anew, in a process that makes several
+        return super().make_context(*arguments, **options)
+
     def add_command(self, command: click.Command, name: str | None = None) -> None:
         command.params += _voice_options()
         super().add_command(command, name)
