@@ -45,13 +45,15 @@ _types = click.option("--type", "types", multiple=True, metavar="TYPE",
 def embed(data, checkpoint, config, device, out, types, limit):
     """Embed every sequence of DATA: a data set in OpenGait's layout, a folder of .pkl files, or one such file.
 
+    Interrupted, the same command goes on.
+
     \b
     opengait-mimic embed --checkpoint output/GREW/MimicGait/mimic GREW-pkl -o embeddings.npz
     opengait-mimic embed --checkpoint mimic.pt --config mimic.yaml GREW-pkl --type 01 -o embeddings.npz
     """
     from opengait_mimic.inference.gallery import write_gallery
 
-    found = _embedded(_model(checkpoint, config, device), [data], types)
+    found = _embedded(_model(checkpoint, config, device), [data], types, _part(out))
     write_gallery(out, found)
     _warn(found, limit)
     console.conclude(f"Embedded {_counted(found)} into {out}.", _about(found, out, len(found)))
@@ -85,7 +87,7 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
     before = read_gallery(gallery) if gallery.exists() else None
     if before is not None:
         refuse_another_model(model.fingerprint, before, gallery)
-    added = _embedded(model, [data], types)
+    added = _embedded(model, [data], types, _part(gallery))
     if subject is not None:
         added = replace(added, subjects=np.full(len(added), subject))
     elif not all(added.subjects):
@@ -206,12 +208,17 @@ def _model(checkpoint: Path, config: Path | None, device: str | None):
     return load(checkpoint, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _embedded(model, paths, types):
+def _part(out: Path) -> Path:
+    """Where an interrupted command keeps what it has done."""
+    return out.with_name(f"{out.name}.part")
+
+
+def _embedded(model, paths, types, part: Path | None = None):
     from opengait_mimic.inference.gallery import embed_clips, find_clips
 
     clips = [clip for path in paths for clip in find_clips(path, types)]
     with console.bar(len(clips), "embed", "clip") as bar:
-        return embed_clips(model, clips, bar.update)
+        return embed_clips(model, clips, bar.update, part)
 
 
 def _compared(gallery: Path, probes, checkpoint, config, device, types):
