@@ -146,12 +146,12 @@ def check_command(cfgs, phase, nproc, iteration, host):
 
             plainly(rehearse_run)(merged, host, phase == "train", path)
             found[str(path)] = None
-            console.remark(f"{path}: fine")
         except MimicError as error:
             found[str(path)] = str(error).removeprefix(f"{path}: ")
             click.echo(f"{path}: {found[str(path)]}", err=True)
-    if console.voice().as_json:
-        console.outcome("", found)
+    fine = [f"{path}: fine" for path, mistake in found.items() if mistake is None]
+    if fine or console.voice().as_json:
+        console.conclude("\n".join(fine), found)
     if any(found.values()):
         sys.exit(2)
 

@@ -29,7 +29,7 @@ class Voice:
     """How a command speaks.
 
     Attributes:
-        quiet: the outcome, warnings and errors only. as_json: the outcome as JSON, alone on standard output.
+        quiet: the outcome, warnings and errors only. as_json: the outcome as JSON.
     """
 
     quiet: bool = False
@@ -51,9 +51,9 @@ def speak(how: Voice) -> None:
 
 
 def remark(text: str) -> None:
-    """Say how it goes: nothing that a script waits for."""
+    """Say how it goes, on standard error: nothing that a script waits for."""
     if not _voice.quiet:
-        tqdm.write(text, file=sys.stderr if _voice.as_json else sys.stdout)
+        tqdm.write(text, file=sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -118,7 +118,7 @@ def _voice_options() -> list[click.Option]:
         click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, is_eager=True, callback=_hear(quiet=True),
                      help="Print the outcome, warnings and errors only."),
         click.Option(["--json", "as_json"], is_flag=True, expose_value=False, is_eager=True,
-                     callback=_hear(as_json=True), help="Print the outcome as JSON, and all else on standard error."),
+                     callback=_hear(as_json=True), help="Print the outcome as JSON, alone on standard output."),
     ]  # fmt: skip
 
 

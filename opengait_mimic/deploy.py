@@ -172,14 +172,13 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, limit
     _warn(found, limit)
     clips = [{"name": str(found.names[i]), **_seen(found, i, limit)} for i in range(2)]
     of = f", FAR {told['far']:.3g} on {told['impostor_pairs']} impostor pairs of {gallery}" if told else ""
-    console.outcome(
-        f"{'same' if same else 'different'}: distance {apart:.4f}, threshold {value:.4f}{of}",
-        {"same": same, "distance": apart, "threshold": value, "metric": found.metric, **told, "clips": clips},
-    )
-    if not console.voice().as_json:
+    answer = f"{'same' if same else 'different'}: distance {apart:.4f}, threshold {value:.4f}{of}"
+    if not console.voice().quiet:
         rows = [["clip", "visible", "occlusion"]]
         rows += [[str(found.names[i]), _share(found, i), str(found.kind[i]) or "-"] for i in range(2)]
-        console.remark(_aligned(rows))
+        answer += f"\n{_aligned(rows)}"
+    content = {"same": same, "distance": apart, "threshold": value, "metric": found.metric, **told, "clips": clips}
+    console.outcome(answer, content)
 
 
 @click.command()

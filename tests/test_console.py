@@ -148,10 +148,9 @@ class TestVoice:
             console.warn("look")
             console.outcome("3 files", {"files": 3})
             heard[how] = capsys.readouterr()
-        assert heard[Voice()].out == "going on\n3 files\n"
-        assert heard[Voice(quiet=True)].out == "3 files\n"
+        assert [heard[how].out for how in (Voice(), Voice(quiet=True))] == ["3 files\n"] * 2
         assert json.loads(heard[Voice(as_json=True)].out) == {"files": 3}
-        assert heard[Voice(as_json=True)].err == "going on\nwarning: look\n"
+        assert [heard[how].err for how in (Voice(), Voice(as_json=True))] == ["going on\nwarning: look\n"] * 2
         assert heard[Voice(quiet=True)].err == "warning: look\n"
 
     def test_dry_runs_of_what_is_added_to_a_checkout_write_nothing(self, tmp_path, capsys):

@@ -214,7 +214,7 @@ def _dress(run: Run, cfgs: dict, told: dict) -> int:
             told["result"] = result_path(getattr(net, "module", net))
         return told["scores"]
 
-    if test is not BaseModel.run_test:  # OpenGait's trainings call the base class's on the way
+    if issubclass(model, OccludedModel):  # OpenGait's trainings call the base class's on the way
         BaseModel.run_test = staticmethod(run_test)
     if run.host != EMBEDDED and device().type == "cuda":
         added.append(OnOwnDevice)
