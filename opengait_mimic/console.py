@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -79,7 +80,8 @@ def bar(total: int | None, title: str, unit: str, first: bool = True, **options)
         total: None where it is not known. first: whether this is the process of a run that speaks.
     """
     hidden = True if _voice.quiet or not first else None
-    return tqdm(total=total, desc=title, unit=unit, disable=hidden, dynamic_ncols=True, **options)
+    columns, rows = shutil.get_terminal_size()  # where a terminal tells no size, tqdm would show nothing
+    return tqdm(total=total, desc=title, unit=unit, disable=hidden, ncols=columns - 1, nrows=rows, **options)
 
 
 def colours() -> bool | None:
