@@ -213,11 +213,13 @@ def _part(out: Path) -> Path:
 
 
 def _embedded(model, paths, types, part: Path | None = None):
-    from opengait_mimic.inference.gallery import embed_clips, find_clips
+    from opengait_mimic.inference.gallery import embed_and_keep, embed_clips, find_clips
 
     clips = [clip for path in paths for clip in find_clips(path, types)]
     with console.bar(len(clips), "embed", "clip") as bar:
-        return embed_clips(model, clips, bar.update, part)
+        if part is not None:
+            return embed_and_keep(model, clips, part, bar.update)
+        return embed_clips(model, clips, bar.update)
 
 
 def _compared(gallery: Path, probes, checkpoint, config, device, types):

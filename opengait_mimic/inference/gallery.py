@@ -18,7 +18,7 @@ from opengait_mimic.evaluation.ranking import distance_blocks
 from opengait_mimic.inference.model import Model
 
 FORMAT = 1
-SAVED_EVERY = 60.0  # seconds
+AT_ONCE, SAVED_EVERY = 256, 60.0  # clips, seconds: what an interruption loses at most, more or less
 PAIRED = 5000  # clips of a gallery that are compared with each other for a threshold
 
 
@@ -98,66 +98,70 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
     return clips
 
 
-def embed_clips(
-    model: Model, clips: Sequence[Clip], progress: Callable[[], object] = lambda: None, part: Path | None = None
-) -> Gallery:
+def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], object] = lambda: None) -> Gallery:
     """Read and embed sequences, one at a time.
 
     Args:
         progress: called after each.
-        part: a file that keeps what is done, written every minute and when it is interrupted; the next call with it
-            goes on from there, and removes it at its end.
     Raises:
         DataError: a file that cannot be read or embedded.
     """
-    kept = {} if part is None else _kept(part, model.fingerprint, clips)
-    found, saved = dict(kept), time.monotonic()
+    found = []
+    for clip in clips:
+        sils = read_array(clip.path)
+        if sils.ndim != 3:
+            raise DataError(f"{clip.path}: expected silhouettes [s, h, w], found {list(sils.shape)}")
+        found.append(model.embed(sils, [str(clip.path)]))
+        progress()
+    return Gallery(
+        model.fingerprint,
+        model.metric,
+        np.concatenate([one.embeddings for one in found]),
+        np.array([clip.subject for clip in clips], dtype=str),
+        np.array([clip.name for clip in clips], dtype=str),
+        np.array([one.kind[0] if one.kind else "" for one in found], dtype=str),
+        np.array([np.nan if one.amount is None else one.amount[0] for one in found], np.float32),
+    )
+
+
+def embed_and_keep(
+    model: Model, clips: Sequence[Clip], part: Path, progress: Callable[[], object] = lambda: None
+) -> Gallery:
+    """As `embed_clips`, in pieces: interrupted, the next call goes on from what is kept.
+
+    Args:
+        clips: with names that differ. part: the file that keeps what is done, removed at the end.
+    """
+    done, saved = _kept(part, model.fingerprint, clips), time.monotonic()
+    known = set() if done is None else set(done.names.tolist())
+    left = [clip for clip in clips if clip.name not in known]
+    for _ in known:
+        progress()
     try:
-        for clip in clips:
-            if clip.name not in kept:
-                found[clip.name] = _embedded(model, clip)
-            if part is not None and time.monotonic() - saved > SAVED_EVERY:
-                write_gallery(part, _stacked(model, clips, found))
+        for first in range(0, len(left), AT_ONCE):
+            piece = embed_clips(model, left[first : first + AT_ONCE], progress)
+            done = piece if done is None else joined(done, piece)
+            if time.monotonic() - saved > SAVED_EVERY:
+                write_gallery(part, done)
                 saved = time.monotonic()
-            progress()
     except KeyboardInterrupt:
-        if part is not None and found:
-            write_gallery(part, _stacked(model, clips, found))
+        if done is not None:
+            write_gallery(part, done)
         raise
-    whole = _stacked(model, clips, found)
-    if part is not None:
-        part.unlink(missing_ok=True)
-    return whole
+    part.unlink(missing_ok=True)
+    places = {name: place for place, name in enumerate(done.names.tolist())}
+    return done[[places[clip.name] for clip in clips]]
 
 
-def _embedded(model: Model, clip: Clip) -> tuple[np.ndarray, str, float]:
-    """A clip's embedding [c, p], the kind of its occlusion and the hidden fraction."""
-    sils = read_array(clip.path)
-    if sils.ndim != 3:
-        raise DataError(f"{clip.path}: expected silhouettes [s, h, w], found {list(sils.shape)}")
-    seen = model.embed(sils, [str(clip.path)])
-    return seen.embeddings[0], seen.kind[0] if seen.kind else "", np.nan if seen.amount is None else seen.amount[0]
-
-
-def _kept(part: Path, fingerprint: str, clips: Sequence[Clip]) -> dict[str, tuple]:
-    """What an interrupted call has embedded by this model, as far as the files were not changed since."""
+def _kept(part: Path, fingerprint: str, clips: Sequence[Clip]) -> Gallery | None:
+    """What an interrupted call has embedded by this model of these clips, as far as they were not changed since."""
     if not part.is_file():
-        return {}
+        return None
     done, when = read_gallery(part), part.stat().st_mtime
     if done.fingerprint != fingerprint:
-        return {}
-    unchanged = {clip.name for clip in clips if clip.path.stat().st_mtime <= when}
-    columns = zip(done.names.tolist(), done.embeddings, done.kind.tolist(), done.amount.tolist(), strict=True)
-    return {name: (embedding, kind, amount) for name, embedding, kind, amount in columns if name in unchanged}
-
-
-def _stacked(model: Model, clips: Sequence[Clip], found: dict[str, tuple]) -> Gallery:
-    """The clips that were embedded, in their order."""
-    done = [clip for clip in clips if clip.name in found]
-    embeddings, kinds, amounts = zip(*(found[clip.name] for clip in done), strict=True)
-    subjects, names = [clip.subject for clip in done], [clip.name for clip in done]
-    texts = (np.array(column, dtype=str) for column in (subjects, names, kinds))
-    return Gallery(model.fingerprint, model.metric, np.stack(embeddings), *texts, np.array(amounts, np.float32))
+        return None
+    unchanged = [clip.name for clip in clips if clip.path.stat().st_mtime <= when]
+    return done[np.isin(done.names, unchanged)]
 
 
 def joined(gallery: Gallery, added: Gallery) -> Gallery:

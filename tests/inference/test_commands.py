@@ -148,7 +148,7 @@ def test_help_does_not_wait_for_torch():
 
 class TestInterrupted:
     def stop_after(self, monkeypatch, clips: int) -> None:
-        """Ctrl-C while the next clip is read."""
+        """Ctrl-C while the next clip is read; each is kept at once."""
         read, allowed = gallery.read_array, iter(range(clips))
 
         def reading(path):
@@ -157,6 +157,7 @@ class TestInterrupted:
             return read(path)
 
         monkeypatch.setattr(gallery, "read_array", reading)
+        monkeypatch.setattr(gallery, "AT_ONCE", 1)
 
     def test_embedding_goes_on_where_it_was_left_and_ends_the_same(self, command, monkeypatch):
         asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q")
