@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import torch
 import yaml
 from torch.nn.parallel import DistributedDataParallel
 
-from opengait_mimic import __version__
+from opengait_mimic import __version__, console
 from opengait_mimic.check import defaults, merge
 from opengait_mimic.config import MODELS
 from opengait_mimic.data import generate_walkers
@@ -451,13 +451,9 @@ def table(rows: list[Row]) -> str:
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def report_backbones(
-    models: tuple[str, ...], host: str | None, markdown_file: Path | None, say: Callable[..., None]
-) -> None:
+def report_backbones(models: tuple[str, ...], host: str | None, markdown_file: Path | None) -> None:
     """Try models of a host, say the table and write it; the arguments are the command's.
 
-    Args:
-        say: prints a line; with err=True where progress goes.
     Raises:
         RunFailed: a model that should work does not.
     """
@@ -466,8 +462,8 @@ def report_backbones(
     with quiet_host():
         for row in try_backbones(host, models):
             rows.append(row)
-            say(" ".join(part for part in (row.model, row.given, row.step) if part), err=True)
-    say(table(rows))
+            console.remark(" ".join(part for part in (row.model, row.given, row.step) if part))
+    console.outcome(table(rows), [asdict(row) for row in rows])
     if markdown_file is not None:
         update_section(markdown_file, markdown(version_of(host), rows))
     failed = [row for row in rows if row.step == FAILED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +18,7 @@ from opengait_mimic.evaluation.ranking import distance_blocks
 from opengait_mimic.inference.model import Model
 
 FORMAT = 1
+AT_ONCE, SAVED_EVERY = 256, 60.0  # clips, seconds: what an interruption loses at most, more or less
 PAIRED = 5000  # clips of a gallery that are compared with each other for a threshold
 
 
@@ -120,6 +122,46 @@ def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], obje
         np.array([one.kind[0] if one.kind else "" for one in found], dtype=str),
         np.array([np.nan if one.amount is None else one.amount[0] for one in found], np.float32),
     )
+
+
+def embed_and_keep(
+    model: Model, clips: Sequence[Clip], part: Path, progress: Callable[[], object] = lambda: None
+) -> Gallery:
+    """As `embed_clips`, in pieces: interrupted, the next call goes on from what is kept.
+
+    Args:
+        clips: with names that differ. part: the file that keeps what is done, removed at the end.
+    """
+    done, saved = _kept(part, model.fingerprint, clips), time.monotonic()
+    known = set() if done is None else set(done.names.tolist())
+    left = [clip for clip in clips if clip.name not in known]
+    for _ in known:
+        progress()
+    try:
+        for first in range(0, len(left), AT_ONCE):
+            piece = embed_clips(model, left[first : first + AT_ONCE], progress)
+            done = piece if done is None else joined(done, piece)
+            if time.monotonic() - saved > SAVED_EVERY:
+                write_gallery(part, done)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        if done is not None:
+            write_gallery(part, done)
+        raise
+    part.unlink(missing_ok=True)
+    places = {name: place for place, name in enumerate(done.names.tolist())}
+    return done[[places[clip.name] for clip in clips]]
+
+
+def _kept(part: Path, fingerprint: str, clips: Sequence[Clip]) -> Gallery | None:
+    """What an interrupted call has embedded by this model of these clips, as far as they were not changed since."""
+    if not part.is_file():
+        return None
+    done, when = read_gallery(part), part.stat().st_mtime
+    if done.fingerprint != fingerprint:
+        return None
+    unchanged = [clip.name for clip in clips if clip.path.stat().st_mtime <= when]
+    return done[np.isin(done.names, unchanged)]
 
 
 def joined(gallery: Gallery, added: Gallery) -> Gallery:

@@ -16,6 +16,7 @@ from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts.safe import read_safely
 from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.models.bytewise import BytewiseInputs
+from opengait_mimic.models.panels import Panels, conclude_test
 from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
@@ -112,6 +113,8 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
             raise ConfigError("trainer_cfg: transform: no Occlusion at the end; this model learns from occluded clips")
         cfgs["evaluator_cfg"]["sampler"]["batch_size"] = world_size()
         super().__init__(cfgs, training)
+        if training:
+            self.register_forward_hook(Panels())
 
     def asked_cfgs(self) -> dict:
         return self.asked
@@ -166,6 +169,10 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
             for name, sils in (("holistic", clips.holistic), ("occluded", clips.occluded))
         }
 
+    def loss_entry(self, prefix: str) -> dict:
+        """The entry of `loss_cfg` with this log_prefix."""
+        return next(entry for entry in loss_entries(self.cfgs["loss_cfg"]) if entry["log_prefix"] == prefix)
+
     def keep_apart(self, name: str, network: nn.Module | None) -> None:
         """Hold a network without making it a part of this one: no optimizer, DDP, SyncBN or checkpoint sees it."""
         self.__dict__[name] = network
@@ -181,7 +188,8 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
         Returns:
             Scalars for TensorBoard on the first process, None on the others.
         """
-        return recognition_test(getattr(model, "module", model))
+        net = getattr(model, "module", model)
+        return conclude_test(net, recognition_test(net))
 
 
 def loss_entries(loss_cfg: dict | list) -> list[dict]:

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from evaluation import evaluator
-from tqdm import tqdm
 
-from opengait_mimic import hosts
+from opengait_mimic import console, hosts
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import backbone_title, lifted, method_name, training_seed, ven_name
 from opengait_mimic.errors import ConfigError, nearest
@@ -26,6 +25,7 @@ from opengait_mimic.evaluation.relative import relative_scalars, relative_table
 from opengait_mimic.evaluation.results import fingerprint, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
 from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.panels import Speed
 from opengait_mimic.occlusion import Mixture
 
 KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more passes than fit share several loads of the test set
@@ -88,10 +88,9 @@ def look(net, passes: list[Pass], clip_bytes: int = 1) -> Iterator[Seen | None]:
 @torch.no_grad()
 def _look(net, passes: list[Pass]) -> Iterator[Seen | None]:
     labels = net.test_loader.dataset.label_set
-    names, kept = [[] for _ in passes], [defaultdict(list) for _ in passes]
-    with tqdm(
-        total=len(net.test_loader.dataset), desc="test", unit="seq", disable=None if rank() == 0 else True
-    ) as bar:
+    names, kept, speed = [[] for _ in passes], [defaultdict(list) for _ in passes], Speed()
+    speed.restart()
+    with console.bar(len(net.test_loader.dataset), "test", "seq", first=rank() == 0) as bar:
         for inputs in net.test_loader:
             whole = net.whole(inputs)
             here = list(zip((labels[i] for i in whole.labs.tolist()), whole.typs, whole.vies, strict=True))
@@ -104,7 +103,11 @@ def _look(net, passes: list[Pass]) -> Iterator[Seen | None]:
                     found = one.network(seen)
                 for name, value in {**found, "drawn_kind": seen[0].kind, "drawn_amount": seen[0].amount}.items():
                     features[name].append((value.float() if value.is_floating_point() else value).cpu().numpy())
+                speed.take(len(here))
             bar.update(min(world_size(), bar.total - bar.n))
+    net.test_speed = speed.scalars("test_throughput")
+    told = ", ".join(f"{name.rpartition('/')[2]} {value:.1f}" for name, value in net.test_speed.items())
+    net.msg_mgr.log_info(f"embedded {bar.total} clips, up to {len(passes)} times each: {told}")
     for its_names, features in zip(names, kept, strict=True):
         yield _gathered(its_names, {name: np.concatenate(values) for name, values in features.items()})
 

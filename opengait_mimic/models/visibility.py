@@ -7,6 +7,7 @@ from dataclasses import replace
 from opengait_mimic.config import ven_settings
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_losses
+from opengait_mimic.models.panels import conclude_test
 from opengait_mimic.models.testing import visibility_test
 from opengait_mimic.networks import VisibilityNetwork
 
@@ -52,4 +53,5 @@ class VisibilityEstimation(OccludedModel):
     @staticmethod
     def run_test(model):
         """Test on the evaluator's occlusions, and write a result file."""
-        return visibility_test(getattr(model, "module", model))
+        net = getattr(model, "module", model)
+        return conclude_test(net, visibility_test(net))
