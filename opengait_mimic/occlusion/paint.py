@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from opengait_mimic.occlusion.masks import paint_masks
 from opengait_mimic.occlusion.plan import Plan
 
 
@@ -40,6 +41,8 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
             seen = seen.repeat_interleave(channels[0], dim=0)
         refitted = stretch(painted[chosen].reshape(-1, height, width), seen, classes)
         painted[chosen] = refitted.reshape(-1, *channels, height, width)
+    if len(plan.masked):
+        paint_masks(painted, plan, classes)
     return painted.reshape(sils.shape)
 
 
