@@ -43,7 +43,7 @@ def test_a_ven_is_asked_about_a_frame_and_its_neighbours_in_the_same_track(study
     torch.manual_seed(0)
     network = study.VisibilityNetwork(3, (2, 2, 2), 4).eval()
     frames, tracks = np.random.default_rng(0).random((5, 64, 64)).astype(np.float32), np.array([0, 0, 0, 1, 1])
-    found = study.judged(network, study.features(network, frames), tracks, around=1)
+    found = study.judged(network, network.frames(torch.from_numpy(frames)[:, None]).detach(), tracks, around=1)
     clip = torch.from_numpy(frames)
     for number, near in enumerate(([0, 1], [0, 1, 2], [1, 2], [3, 4], [3, 4])):
         expected = network(clip[near][None])
@@ -57,14 +57,26 @@ def test_the_study_writes_tables_figures_and_pictures(study, tmp_path, monkeypat
     for name, small in {"DRAWS": 3, "FRAMES": 32, "BLOCK": 16, "BATCH": 4}.items():
         monkeypatch.setattr(study, name, small)
     monkeypatch.setattr(study, "bodies", lambda data, seed: study.generated(np.random.default_rng(seed), 4))
-    options = ["--out", tmp_path, "--seeds", "2", "--iterations", "2", "--only", "closer to life, street look"]
+    networks = tmp_path / "networks"
+    options = [
+        "--out",
+        tmp_path,
+        "--keep",
+        networks,
+        "--seeds",
+        "2",
+        "--iterations",
+        "2",
+        "--only",
+        "closer to life, street look, amount by body",
+    ]
     done = CliRunner().invoke(study.main, [str(DATA), *map(str, options)], catch_exceptions=False)
-    assert done.exit_code == 0
+    assert done.exit_code == 0 and len(list(networks.iterdir())) == 2
     results = json.loads((tmp_path / "real-occlusion.json").read_text())
     assert results["frames"] == [2740, 265, 112]
     rows = {(row["name"], row["input"]): row for row in results["rows"]}
     # The areas of the plain measures on this data, found with another program.
     assert rows["large area", "sil"]["areas"][0] == pytest.approx({"partly hidden": 0.360, "merged": 0.786}, abs=1e-3)
-    assert len(rows["VEN, closer to life, street look; amount, 1 frames", "sil_box"]["areas"]) == 2
+    assert len(rows["VEN, closer to life, street look, amount by body; amount, 1 frames", "sil_box"]["areas"]) == 2
     assert "± " in (tmp_path / "real-occlusion-tables.md").read_text()
-    assert Image.open(tmp_path / "real-occlusion.png").width > 1000
+    assert Image.open(tmp_path / "real-occlusion-sil.png").width > 1000
