@@ -35,7 +35,7 @@ MARKED = {HIDDEN: "partly hidden", MERGED: "merged"}
 INPUTS = {"sil": "cropped to what is visible", "sil_box": "in the box of the whole body"}
 SIZE, BATCH, RATE = 64, 64, 4e-3
 CHANNELS, FEATURE = (8, 16, 32), 64
-FRAMES, BLOCK = 8192, 256  # occluded frames that a VEN learns from, and how many are made at a time
+FRAMES, BLOCK = 5120, 256  # occluded frames that a VEN learns from, and how many are made at a time
 BODY = Noise(edge=0.3, holes=0.2, crop=0.5)
 DRAWS = 300  # of the bootstrap
 AROUND = 2  # frames before and after, for the rows that look at several
@@ -72,7 +72,7 @@ def bodies(data: Path, seed: int) -> np.ndarray:
     Every body is seen by a camera of its own, which looks down by 0 to 35 degrees.
     """
     rng = np.random.default_rng(seed)
-    return np.concatenate([generated(rng, 500), recorded(rng, data / "cmu-walk")])
+    return np.concatenate([generated(rng, 300), recorded(rng, data / "cmu-walk")])
 
 
 def generated(rng: np.random.Generator, people: int) -> np.ndarray:
@@ -350,7 +350,7 @@ def picture(frames: np.ndarray, state: np.ndarray, amount: np.ndarray, target: P
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/results"), show_default=True
 )
 @click.option("--seeds", default=3, show_default=True)
-@click.option("--iterations", default=800, show_default=True)
+@click.option("--iterations", default=400, show_default=True)
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep networks here, and do not train them again."
 )
