@@ -412,6 +412,8 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
 @click.option("--kinds", multiple=True, metavar="KIND...", help="Kinds of occlusion, one column each. Default: all.")
 @click.option("--amount", default=None, metavar="SHARE|LOW,HIGH", help="Hidden share. Default: the paper's, 0.4,0.6.")
 @click.option("--refit", is_flag=True, help="Crop to what stays visible, as a person detector would.")
+@click.option("--merged", is_flag=True, help="Take a crossing person and an outline for a part of the body.")
+@click.option("--outlines", metavar="FOLDER", help="Masks for the kind outline: pictures, white where they hide.")
 @click.option(
     "--seeds",
     type=click.IntRange(1, 20),
@@ -430,7 +432,7 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     metavar="GIF|PNG",
     help="What to draw: an animation or a still picture.",
 )
-def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
+def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out):  # fmt: skip
     """Draw a CLIP of yours under occlusions (the paper's Figure 1). A CLIP is a .pkl or a folder of masks.
 
     \b
@@ -451,6 +453,11 @@ def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
     if out.suffix.lower() not in (".gif", ".png"):
         raise click.UsageError(f"-o {out}: ends neither in .gif nor in .png")
     entries = [{"kind": kind, "refit": refit} for kind in named or KINDS]
+    for entry in entries:
+        if merged and entry["kind"] in ("crossing_person", "outline"):
+            entry["merged"] = True
+        if outlines and entry["kind"] == "outline":
+            entry["folder"] = outlines
     if amount is not None:
         entries = [{**entry, "amount": _amount(amount)} for entry in entries]
     for entry in entries:

@@ -33,11 +33,13 @@ def plan_one(kinds, frames=8, height=64, width=64, seed=0, times=None):
     return mixture(kinds).plan([rng(seed)], [times], height, width)
 
 
-def hidden(boxes, height, width) -> np.ndarray:
-    """[f, h, w] which pixels are in the boxes, one by one."""
-    mask = np.zeros((len(boxes), height, width), dtype=bool)
-    for frame, (top, bottom, left, right) in enumerate(boxes):
+def hidden(plan, height, width) -> np.ndarray:
+    """[f, h, w] which pixels are in the plan's boxes and outlines, one by one."""
+    mask = np.zeros((len(plan.boxes), height, width), dtype=bool)
+    for frame, (top, bottom, left, right) in enumerate(plan.boxes):
         mask[frame, top:bottom, left:right] = True
+    for frame, outline in zip(plan.masked, plan.masks, strict=True):
+        mask[frame] = outline
     return mask
 
 
@@ -129,7 +131,7 @@ def test_a_patch_occurs_at_every_height():
 )
 def test_every_planned_clip_is_hit_in_at_least_one_sampled_frame(name, times, width, seed):
     plan = plan_one([{"kind": name, "prob": 1, "velocity": [0.5, 9.0]}], 0, 64, width, seed, times)
-    assert hidden(plan.boxes, 64, width).any()
+    assert hidden(plan, 64, width).any()
     assert plan.amount[0] > 0
     unclipped = KINDS[name](velocity=(0.5, 9.0)).boxes(rng(seed), np.array(times), 64, width)
     centres = unclipped[:, 2:].mean(1)
@@ -205,7 +207,7 @@ def test_the_amount_is_the_mean_hidden_share_of_the_area(names, lengths, size, r
     assert plan.boxes.shape == (sum(lengths), 4) and plan.refit.shape == (sum(lengths),)
     assert (plan.boxes >= 0).all()
     assert (plan.boxes[:, :2] <= size[0]).all() and (plan.boxes[:, 2:] <= size[1]).all()
-    mask = hidden(plan.boxes, *size)
+    mask = hidden(plan, *size)
     for clip, last in enumerate(np.cumsum(lengths)):
         frames = slice(last - lengths[clip], last)
         assert plan.amount[clip] == pytest.approx(mask[frames].mean(), abs=1e-6)
@@ -321,10 +323,12 @@ def test_each_clip_needs_a_generator():
 
 
 def painted_slowly(sils: np.ndarray, plan) -> np.ndarray:
-    """Twin of `paint` without refit: one frame and one box at a time."""
+    """Twin of `paint` without refit: one frame and one box or outline at a time."""
     frames = sils.reshape(-1, *sils.shape[-2:]).copy()
     for frame, (top, bottom, left, right) in zip(frames, plan.boxes, strict=True):
         frame[top:bottom, left:right] = 0
+    for frame, outline, merged in zip(plan.masked, plan.masks, plan.merged, strict=True):
+        frames[frame][outline] = frames[frame].max() if merged else 0
     return frames.reshape(sils.shape)
 
 
@@ -391,7 +395,7 @@ def refitted_slowly(sils: np.ndarray, plan) -> np.ndarray:
     """Twin of `paint` with refit in float64: bound what stays visible, crop, resize, frame by frame."""
     height, width = sils.shape[-2:]
     frames = painted_slowly(sils, plan).reshape(-1, height, width).astype(np.float64)
-    for i, covered in enumerate(hidden(plan.boxes, height, width)):
+    for i, covered in enumerate(hidden(plan, height, width)):
         if not plan.refit[i] or covered.all():
             continue
         rows, columns = np.flatnonzero(~covered.all(1)), np.flatnonzero(~covered.all(0))

@@ -1,4 +1,4 @@
-"""`python -m build` gives a wheel and an sdist that have everything, and the wheel installs into a clean environment."""
+"""`python -m build` gives a wheel and an sdist with everything, and the wheel installs into a clean environment."""
 
 from __future__ import annotations
 

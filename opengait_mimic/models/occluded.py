@@ -42,7 +42,7 @@ class Whole(NamedTuple):
 
     Attributes:
         sils: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1; with channels [n, s, c, h, w].
-        frames: per clip, its frames as they were stored; empty in training.
+        frames: per clip, its frames as they were stored; in training only where people cross, else empty.
         numbers: per clip, each frame's number in its recording.
         classes: the values are classes of pixels (parsing maps).
         labs, typs, vies, seqL: as the host hands them to a model.
@@ -57,17 +57,19 @@ class Whole(NamedTuple):
     vies: list[str]
     seqL: torch.Tensor | None
 
-    def occluded(self, mixture: Mixture | None, rngs: list[np.random.Generator]) -> tuple:
+    def occluded(self, mixture: Mixture | None, rngs: list[np.random.Generator], among: bool = False) -> tuple:
         """The inputs of one of our models' forward: `Clips`, labels, types, views and seqL.
 
         Args:
             mixture: None leaves the clips whole. rngs: one per clip.
+            among: the people of the batch cross each other's clips; otherwise generated walkers do.
         """
         if mixture is None:
             kind = torch.zeros(len(self.numbers), dtype=torch.long, device=self.sils.device)
             clips = Clips(self.sils, self.sils, kind, kind.float())
         else:
-            plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:])
+            people = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
+            plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:], *people)
             kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (plan.kind, plan.amount))
             clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount)
         return clips, self.labs, self.typs, self.vies, self.seqL
@@ -150,7 +152,8 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
         sils = ipts[0].detach()
         ends = np.cumsum(clip_lengths(sils, seqL))[:-1]
         numbers = np.split(np.concatenate(numbers), ends)
-        frames = [] if self.training else np.split(np.concatenate(seqs[0]), ends)
+        crossed = self.training and self.kinds is not None and self.kinds.crossed
+        frames = np.split(np.concatenate(seqs[0]), ends) if crossed or not self.training else []
         classes = prepared_by(self.engine_cfg["transform"]).startswith("BaseParsing")
         return Whole(sils, frames, numbers, classes, labs, typs, vies, seqL)
 
@@ -160,7 +163,7 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
         occlusion = self.occlusion["trainer_cfg" if self.training else "evaluator_cfg"]
         if occlusion is None or not self.training:
             return whole.occluded_by_content(occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)
-        return whole.occluded(occlusion.mixture, [occlusion.rng] * len(whole.numbers))
+        return whole.occluded(occlusion.mixture, [occlusion.rng] * len(whole.numbers), among=True)
 
     def summary(self, clips: Clips, most: int = 16) -> dict:
         """Pictures for TensorBoard: the first frames of the batch, whole and occluded."""

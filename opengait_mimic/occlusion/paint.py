@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from opengait_mimic.occlusion.masks import around, paint_masks
 from opengait_mimic.occlusion.plan import Plan
 
 AT_ONCE = 240  # frames that are stretched at a time on a CPU: what its cache holds
@@ -35,6 +36,9 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
     if len(frames) != len(plan.boxes):
         raise ValueError(f"the plan has {len(plan.boxes)} frames, the silhouettes have {len(frames)}")
     seen = visible(torch.from_numpy(plan.boxes), height, width)
+    if len(plan.masked):
+        frames = paint_masks(frames, plan, classes)
+        seen[plan.masked] = torch.from_numpy(around(~plan.masks))
     cropped = plan.refit & (seen != torch.tensor([0, height, 0, width])).any(1).numpy()
     painted = torch.empty(frames.shape, dtype=frames.dtype, device=frames.device)
     for part in _parts(~cropped, sils.device):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from opengait_mimic.recipes.facts import ADAM, BACKBONES, DATASETS, Teacher
-from opengait_mimic.recipes.methods import KINDS, METHODS, NEW_KINDS, SOFTMAX, TRIPLET, VENS, needs
+from opengait_mimic.recipes.methods import ADDED_KINDS, KINDS, METHODS, NEW_KINDS, SOFTMAX, TRIPLET, VENS, needs
 
 AMOUNT = [0.4, 0.6]
 
@@ -101,7 +101,7 @@ def save_name(dataset: str, backbone: str, method: str, kinds: str = "standard")
 def _particulars(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
     """What tells a method's runs on a data set apart; a VEN is the same for all backbones of one width."""
     cut = ["cut"] if DATASETS[dataset].teachers[backbone].cut else []
-    return [*(cut if METHODS[method].tasks else [backbone]), *([kinds] if kinds in NEW_KINDS else [])]
+    return [*(cut if METHODS[method].tasks else [backbone]), *([kinds] if kinds in ADDED_KINDS else [])]
 
 
 def as_in_paper(dataset: str, backbone: str) -> bool:
@@ -161,8 +161,8 @@ def _occluded(dataset: str, backbone: str, method: str, kinds: str, zero_shot: b
         return {}
     zero_shot = as_in_paper(dataset, backbone) if zero_shot is None else zero_shot
     settings = {"who": "both", "repeats": 1}
-    if kinds in NEW_KINDS:
-        settings["adaptability"] = {kinds: list(NEW_KINDS[kinds])}
+    if kinds in ADDED_KINDS:
+        settings["adaptability"] = {kinds: list(ADDED_KINDS[kinds])}
     elif zero_shot and 2 in how.tables:
         settings["generalizability"] = {name: list(new) for name, new in NEW_KINDS.items()}
     return {"occluded": settings}
