@@ -268,6 +268,8 @@ def demo(out, data, partition, seed, resume):
 )
 @click.option("--resume/--no-resume", default=True, show_default=True,
               help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
+@click.option("--beyond", is_flag=True,
+              help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only list the stages and which of them are done.")
 def tables(**options):
     """Run every stage that the paper's tables take, and report them.
@@ -278,6 +280,7 @@ def tables(**options):
     opengait-mimic tables --seeds 3                        Tables 1-4 on generated walkers, with spread
     opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
     opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
+    opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
     """
     from opengait_mimic.reproduce import reproduce
 

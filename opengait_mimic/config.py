@@ -217,12 +217,16 @@ def backbone_title(model_cfg: dict) -> str:
 def ven_name(ven: dict | None) -> str:
     """What the paper calls an auxiliary network of these tasks: "VEN", or "Occlusion Aware" for classification alone.
 
+    One with parts, which is ours, is a "VEN+".
+
     Args:
         ven: its model_cfg, None where there is none ("").
     """
     if ven is None:
         return ""
-    tasks = tuple(sorted(task for task in ven.get("tasks", ("classification", "regression")) if task != "parts"))
+    tasks = tuple(sorted(ven.get("tasks", ("classification", "regression"))))
+    if "parts" in tasks:
+        return "VEN+"
     return {("classification",): "Occlusion Aware", ("regression",): "VEN (regression)"}.get(tasks, "VEN")
 
 
@@ -236,12 +240,12 @@ def method_name(cfgs: dict, ven: dict | None) -> str:
 
 
 def _extras(cfgs: dict) -> str:
-    """What of ours comes on top of the paper's method: ", registered", ", with clean clips"."""
+    """What of ours comes on top of the paper's method: ", registered", ", clean clips"."""
     found = ", registered" if cfgs["model_cfg"].get("register") else ""
     entry = lifted(cfgs["trainer_cfg"].get("transform"), "trainer_cfg")[1]
     mimics = cfgs["model_cfg"]["model"] == "MimicGait"
     if mimics and entry is not None and sum(mixture(entry.get("kinds")).probs) < 1 - CLEAN_SHARE:
-        found += ", with clean clips"
+        found += ", clean clips"
     return found
 
 

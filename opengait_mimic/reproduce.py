@@ -11,9 +11,11 @@ import torch
 
 from opengait_mimic import tables
 from opengait_mimic.errors import ConfigError
+from opengait_mimic.evaluation.results import weighted_result
 from opengait_mimic.hosts import choose
 from opengait_mimic.hosts.launch import check_device
 from opengait_mimic.recipes import stages
+from opengait_mimic.recipes.methods import BEYOND
 
 MOST_JOBS = 4
 SEVERITY = (0.2, 0.4, 0.6, 0.8)
@@ -37,6 +39,7 @@ def reproduce(
     dry_run: bool,
     say: Callable[[str], None],
     resume: bool = True,
+    beyond: bool = False,
 ) -> None:
     """Run the stages of the paper's tables and write their report; the arguments are the command's options.
 
@@ -54,7 +57,7 @@ def reproduce(
     check_device(device, nproc)
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     jobs = jobs or (max(1, min(MOST_JOBS, (os.cpu_count() or 1) // nproc)) if on_cpu else 1)
-    runs = stages(sorted(set(numbers)))
+    runs = stages([BEYOND] if beyond else sorted(set(numbers)))
     if scale == "demo":
         runs = [run for run in runs if run[0] not in NOT_IN_DEMO]
     planned = []
@@ -64,7 +67,7 @@ def reproduce(
             known = tables.walkers(folder, seed, tables.progress_bar(f"walkers, seed {seed}"))
         else:
             known = tables.own_data(data, partition, gallery, probe)
-        one_seed = tables.plan(folder, known, backbones, runs, seed, scale, SEVERITY)
+        one_seed = tables.plan(folder, known, backbones, runs, seed, scale, () if beyond else SEVERITY)
         planned += [replace(stage, title=f"seed {seed}, {stage.title}") for stage in one_seed]
     if dry_run:
         for number, stage in enumerate(planned, 1):
@@ -75,5 +78,6 @@ def reproduce(
     from opengait_mimic.report.collect import collect
     from opengait_mimic.report.write import write_report
 
+    results += [path for path in map(weighted_result, results) if path.is_file()]
     written = write_report(collect(results), out / "report", next(known.root.glob("*/*/*/*.pkl")))
     say(f"{written.summary} Open {out / 'report' / 'report.html'}")

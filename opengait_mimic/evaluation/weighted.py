@@ -2,7 +2,8 @@
 
 D(x, y) = Σ_p w_p d_p / Σ_p w_p with w_p = u_p v_p + ε, where u_p and v_p are the visibilities of part p in the two
 clips and d_p is the distance of that part, Euclidean or 1 - cosine: the host's distance is the case of equal weights.
-ε keeps D near the plain mean over parts where hardly any part is visible on both sides, and makes it that where none is.
+ε keeps D near the plain mean over parts where hardly any part is visible on both sides, and makes it that where none
+is.
 """
 
 from __future__ import annotations

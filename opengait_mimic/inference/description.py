@@ -35,7 +35,8 @@ class Description:
     """A network, and how silhouettes are prepared for it.
 
     Attributes:
-        model: MimicGait, OcclusionAware, ResidualGait, or the backbone's own model class, for a network trained by itself.
+        model: MimicGait, OcclusionAware, ResidualGait, or the backbone's own model class, for a network trained by
+            itself.
         backbone: the backbone's OpenGait model_cfg. dataset_name: what that is for; GaitGL's depth depends on it.
         ven: the VEN's settings (channels, feature, tasks), None without a VEN.
         kinds: what the VEN tells apart, "clean" first; empty without a VEN.

@@ -47,8 +47,8 @@ def write_export(model: Model, path: str | Path, width: int = 64) -> str:
     """Write a model as ONNX (.onnx) or as a program for torch.export.load (.pt2).
 
     Its input `sils` is [n, s, h, w] float32 0–1, h the model's height and w `width`, with n and s free; its outputs
-    are `embeddings` [n, c, p], and where the model has them `kind_logits` [n, k], `amount` [n] and `visibility` [n, p]. An ONNX file says
-    in its metadata, under "opengait_mimic" as JSON, what `metadata` gives.
+    are `embeddings` [n, c, p], and where the model has them `kind_logits` [n, k], `amount` [n] and `visibility`
+    [n, p]. An ONNX file says in its metadata, under "opengait_mimic" as JSON, what `metadata` gives.
 
     Args:
         width: columns of the clips as they are stored.

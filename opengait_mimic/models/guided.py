@@ -7,9 +7,9 @@ import torch
 from opengait_mimic.checkpoints import load_weights, read_weights
 from opengait_mimic.config import NetworkSpec, backbone_spec, check_uses_of_ven, distils, ven_settings, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.models.backbone import Backbone, Probe, probe
 from opengait_mimic.models.occluded import OccludedModel, loss_entries, wanted_losses
-from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork
 from opengait_mimic.networks.registration import register
 from opengait_mimic.networks.strips import part_bins, parts_visibility, strips_to_parts

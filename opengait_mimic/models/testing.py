@@ -23,7 +23,7 @@ from opengait_mimic.evaluation.occluded import Holistic, Repeat
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import at_ranks, recognise, scores
 from opengait_mimic.evaluation.relative import relative_scalars, relative_table
-from opengait_mimic.evaluation.results import fingerprint, versions, write_result
+from opengait_mimic.evaluation.results import fingerprint, versions, weighted_result, write_result
 from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
 from opengait_mimic.evaluation.weighted import Weighting, Weights, weighting
 from opengait_mimic.losses.gather import rank, world_size
@@ -265,7 +265,7 @@ def recognition_test(net) -> dict[str, float] | None:
             },
             "tests": summaries,
         }  # fmt: skip
-        path = result_path(net, title)
+        path = weighted_result(result_path(net)) if title else result_path(net)
         write_result(path, content, _probes(own_whole.names, holistic, reference, repeats))
         log(f"Results are in {path}")
         if not tests:
@@ -353,7 +353,7 @@ def tested_checkpoint(net) -> Path | None:
     return checkpoint_path(cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], name, hint) if hint else None
 
 
-def result_path(net, title: str = "") -> Path:
-    """Where a test's result file goes; `title` tells several of one test apart."""
-    name = "-".join([net.engine_cfg["save_name"], *([title] if title else [])])
+def result_path(net) -> Path:
+    """Where a test's result file goes."""
+    name = net.engine_cfg["save_name"]
     return Path(net.save_path, "results", f"{name}-{net.iteration:0>5}.json")

@@ -7,7 +7,8 @@ from copy import deepcopy
 from opengait_mimic.recipes.facts import BACKBONES
 
 RATE = 2.0e-3
-ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150}
+ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150,
+              "ResidualGait": 150}  # fmt: skip
 
 
 def small(cfgs: dict) -> dict:
