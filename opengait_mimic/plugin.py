@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
-from opengait_mimic.errors import ConfigError, HostError
-from opengait_mimic.inference.description import describe, write_description
+from opengait_mimic.errors import HostError
+from opengait_mimic.inference.description import describe_beside
 from opengait_mimic.losses.gather import rank
 
 
@@ -69,7 +68,10 @@ def _add(registry: ModuleType, thing: type) -> None:
 
 
 def _describe_checkpoints(base_model: type) -> None:
-    """Let every checkpoint of the host be followed by a description of its network, for `inference`."""
+    """Let every checkpoint of the host be followed by a description of its network, for `inference`.
+
+    What our own launcher trains describes its checkpoints itself (`Resumable`).
+    """
     save = base_model.save_ckpt
     if getattr(save, "describes", False):
         return
@@ -78,9 +80,8 @@ def _describe_checkpoints(base_model: type) -> None:
     def save_ckpt(self, iteration: int) -> None:
         save(self, iteration)
         if rank() == 0:
-            path = Path(self.save_path, "checkpoints", f"{self.engine_cfg['save_name']}-{iteration:0>5}.pt")
-            with suppress(ConfigError):  # a network that embeds no silhouettes has none
-                write_description(path, describe(self.cfgs))
+            name = f"{self.engine_cfg['save_name']}-{iteration:0>5}.pt"
+            describe_beside(Path(self.save_path, "checkpoints", name), self.cfgs)
 
     save_ckpt.describes = True
     base_model.save_ckpt = save_ckpt

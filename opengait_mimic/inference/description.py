@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from opengait_mimic.config import (
 from opengait_mimic.errors import CheckpointError, ConfigError, nearest
 from opengait_mimic.evaluation.ranking import METRICS
 from opengait_mimic.evaluation.weighted import weighting
+from opengait_mimic.files import write_text
 from opengait_mimic.hosts import EMBEDDED
 from opengait_mimic.networks.gait import NETWORKS
 
@@ -192,13 +193,14 @@ def beside(checkpoint: str | Path) -> Path:
 def write_description(checkpoint: str | Path, description: Description) -> Path:
     """Write a description beside a checkpoint; the file appears whole or not at all. Returns its path."""
     path = beside(checkpoint)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(json.dumps(to_json(description), indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(path, json.dumps(to_json(description), indent=1) + "\n")
     return path
+
+
+def describe_beside(checkpoint: str | Path, cfgs: dict) -> None:
+    """Write the description of a run's network beside its checkpoint; a network that embeds no silhouettes has none."""
+    with suppress(ConfigError):
+        write_description(checkpoint, describe(cfgs))
 
 
 def _preparation(transforms: object) -> dict:

@@ -12,6 +12,7 @@ from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
 from opengait_mimic.config import training_seed
 from opengait_mimic.errors import CheckpointError, RunFailed
 from opengait_mimic.evaluation.results import fingerprint
+from opengait_mimic.inference.description import describe_beside
 from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.resuming import (
     STEP,
@@ -127,6 +128,7 @@ class Resumable:
         config = deciding_config(self.asked_cfgs())
         path = self._own_path(iteration)
         # The checkpoint comes last: with it, all that belongs to it is there.
+        describe_beside(path, self.cfgs)
         write_checkpoint(
             content,
             path,

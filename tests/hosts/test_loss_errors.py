@@ -59,7 +59,7 @@ print(json.dumps(told))
 """
 
 EXPECTED = {
-    "MiCKDLoss: labels": ("ValueError", "expected features [n, d] and labels [n], got [4, 6] and [3]"),
+    "MiCKDLoss: labels": ("ValueError", "expected features [n, d] or [n, c, p] and labels [n], got [4, 6] and [3]"),
     "MiCKDLoss: clips": ("ValueError", "mimic [4, 6] and teacher [3, 6] differ in shape"),
     "MiCKDLoss: channels": ("ValueError", "mimic [4, 6] and teacher [4, 8] differ in shape"),
     "MiCKDLoss: teacher": ("ValueError", "need the teacher's features; there are none"),

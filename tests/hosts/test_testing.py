@@ -257,7 +257,7 @@ class TestHolisticPerformance:
         torch.save(state, path)
         with pytest.raises(DataError, match="the network has diverged"):
             outcome(asked(data))
-        assert not list(Path("output").rglob("*.json"))
+        assert not list(Path("output").rglob("results/*.json"))
 
 
 class TestResultFile:
@@ -452,7 +452,7 @@ class TestTasks:
         torch.save(state, path)
         with pytest.raises(DataError, match="the network has diverged"):
             outcome(read_yaml("ven.yaml"))
-        assert not list(Path("output").rglob("*.json"))
+        assert not list(Path("output").rglob("results/*.json"))
 
 
 class TestSeeds:
