@@ -62,7 +62,7 @@ class Dataset:
         that, the schedule shrinks with it, the milestones at the same fractions.
         """
         longest = 300_000
-        scaled = round(self.teachers[backbone].iterations * 5 / 3, -4)
+        scaled = round(self.teachers[backbone].iterations * 5 / 3 / 10_000) * 10_000
         total = longest if self.in_paper else min(longest, scaled)
         return total, [round(total * part // longest, -3) for part in (80_000, 120_000, 150_000)]
 
