@@ -129,7 +129,9 @@ def test_parts_take_the_mean_of_the_rows_they_share_with_strips():
 
 
 def test_the_amount_of_bins_is_their_mean_and_parts_are_a_head():
-    ven = VisibilityNetwork(3, (4, 4, 8), 6, ("classification", "regression", "parts"), strips=8, bands=4, amount_bins=5)
+    ven = VisibilityNetwork(
+        3, (4, 4, 8), 6, ("classification", "regression", "parts"), strips=8, bands=4, amount_bins=5
+    )
     seen = ven(torch.rand(2, 3, 64, 44))
     assert seen.logits.shape == (2, 3) and seen.part_logits.shape == (2, 8) and seen.amount_logits.shape == (2, 5)
     torch.testing.assert_close(seen.amount, seen.amount_logits.softmax(1) @ torch.tensor([0, 0.25, 0.5, 0.75, 1]))

@@ -219,7 +219,7 @@ def beyond_table(groups: list[Group]) -> Table:
         f"is the network's Rank-1 on whole clips relative to HP. {READING}"
     )
     table = Table("beyond", "Beyond the paper", caption, [*columns, Column("n")])
-    standard = [g for g in groups if g.test.protocol == "standard"]
+    standard = sorted((g for g in groups if g.test.protocol == "standard"), key=lambda g: g.runs[0].refitted)
     for (dataset, backbone, _), mine in _by(standard, lambda g: (g.dataset, g.backbone, g.test.kinds)):
         ours = [g for g in mine if is_ours(g.method)]
         if not ours:

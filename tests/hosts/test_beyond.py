@@ -151,7 +151,10 @@ def test_a_mimic_trains_and_tests_on_registered_clips(data, stage):
     cfgs = asked(data, model_cfg=model_cfg)
     run(copy.deepcopy(cfgs), training=True)
     run(copy.deepcopy(cfgs), training=False)
-    assert set(results("mimic")) == {"Mimic + VEN+, registered, clean clips", "Mimic + VEN+, registered, clean clips, weighted"}
+    assert set(results("mimic")) == {
+        "Mimic + VEN+, registered, clean clips",
+        "Mimic + VEN+, registered, clean clips, weighted",
+    }
     net = MimicGait(copy.deepcopy(cfgs), True)
     inputs = net.inputs_pretreament(next(iter(net.train_loader)))
     clips, seqL = inputs[0], inputs[4]
@@ -195,7 +198,9 @@ def test_a_trained_residual_and_a_registered_mimic_work_without_a_host(data, sta
         model = load(next(Path("output").rglob(f"{name}-00003.pt")))
         assert model.weighted == 0.05
         clip = (torch.rand(1, 7, 64, 44, generator=torch.Generator().manual_seed(1)) > 0.5).float()
-        clip = paint(clip, net.occlusion["trainer_cfg"].mixture.plan([np.random.default_rng(0)], [np.arange(7)], 64, 44))
+        clip = paint(
+            clip, net.occlusion["trainer_cfg"].mixture.plan([np.random.default_rng(0)], [np.arange(7)], 64, 44)
+        )
         with torch.no_grad():
             expected = net.eval().compared(*net.recognise(clip))
         found = model.embed(clip.numpy())
