@@ -98,7 +98,8 @@ def result(method, seed, rank1, own, refit):
 def test_the_table_puts_ours_under_the_papers_painted_and_refitted_apart_with_retention():
     runs = [result(method, seed, rank1 + seed, own, refit)
             for refit in (False, True) for seed in (0, 1)
-            for method, rank1, own in (("Mimic + VEN, registered", 40, 78), ("Mimic + VEN", 30, 60), ("L2 KD", 20, 70))]  # fmt: skip
+            for method, rank1, own in (("Mimic + VEN, registered", 40, 78), ("Mimic + VEN", 30, 60),
+                                       ("L2 KD", 20, 70))]  # fmt: skip
     table = beyond_table(groups(runs))
     assert [c.name for c in table.columns] == ["Occlusion", "Method", "Rank-1", "Rank-5", "Rank-1", "Retention", "n"]
     assert [row[:2] for row in table.rows] == [
