@@ -42,7 +42,7 @@ def register(
     if seqL is not None:
         lengths = seqL[0].to(sils.device).long()
         clip_index = torch.repeat_interleave(torch.arange(len(lengths), device=sils.device), lengths)
-    lines = [_fullness(sils, axis, clip_index, len(probabilities)) for axis in (0, 1)]
+    lines = [_fullness(sils, axis, clip_index, seqL) for axis in (0, 1)]
     stays = 1 - probabilities[:, [index for index, _, _ in known]].sum(1)
     maps = [stays[:, None, None] * torch.eye(height, device=sils.device), None]  # for rows, for columns
     for index, axis, last in known:
@@ -78,7 +78,7 @@ def shrunk(amounts: torch.Tensor, size: int) -> torch.Tensor:
     Returns:
         [..., size, size], new lines × old lines; the identity for a = 0.
     """
-    start = amounts.clamp(0, 1 - 1 / size)[..., None, None]
+    start = amounts.clamp(0.0, 1 - 1 / size)[..., None, None]
     edges = torch.arange(size + 1, device=amounts.device) / size
     places = (edges[:, None] - start) / (1 - start) * size  # where each new line's edges were among the old lines
     low, high = places[..., :-1, :], places[..., 1:, :]
@@ -96,7 +96,7 @@ def _expected(amounts: torch.Tensor, weights: torch.Tensor, fullness: torch.Tens
     fullness = fullness.flip(1) if last else fullness
     full = fullness > EMPTY * fullness.amax(1, keepdim=True)
     margin = (full.cumsum(1) == 0).sum(1, keepdim=True) / size
-    amounts = torch.where(margin >= amounts / 2, 0, amounts)
+    amounts = amounts.masked_fill(margin >= amounts / 2, 0.0)
     if weights.shape[1] == 1:
         maps = shrunk(amounts[:, 0], size)
     else:
@@ -108,12 +108,12 @@ def _expected(amounts: torch.Tensor, weights: torch.Tensor, fullness: torch.Tens
     return maps.flip(1, 2) if last else maps
 
 
-def _fullness(sils: torch.Tensor, axis: int, clip_index: torch.Tensor | None, clips: int) -> torch.Tensor:
+def _fullness(sils: torch.Tensor, axis: int, clip_index: torch.Tensor | None, seqL) -> torch.Tensor:
     """[n, size] silhouette in each row (axis 0) or column (1), summed over a clip's frames."""
     lines = silhouettes(sils).float().sum(3 - axis)  # [n, s, size], or [1, sum of s, size]
     if clip_index is None:
         return lines.sum(1)
-    return lines.new_zeros(clips, lines.shape[2]).index_add_(0, clip_index, lines[0])
+    return lines.new_zeros(seqL.shape[1], lines.shape[2]).index_add_(0, clip_index, lines[0])
 
 
 def _per_frame(maps: torch.Tensor, clip_index: torch.Tensor | None, sils: torch.Tensor) -> torch.Tensor:

@@ -38,8 +38,8 @@ def one_pair(x, y, u, v, metric, epsilon):
 
 
 def slow(probe, gallery, weights, metric):
-    return np.array([[one_pair(x, y, u, v, metric, weights.epsilon) for y, v in zip(gallery, weights.gallery, strict=True)]
-                     for x, u in zip(probe, weights.probe, strict=True)])  # fmt: skip
+    sides = [list(zip(*side, strict=True)) for side in ((probe, weights.probe), (gallery, weights.gallery))]
+    return np.array([[one_pair(x, y, u, v, metric, weights.epsilon) for y, v in sides[1]] for x, u in sides[0]])
 
 
 @METRICS
