@@ -260,11 +260,10 @@ def recognition_test(net) -> dict[str, float] | None:
             **about,
             "method": f"{method}, {title}" if title else method,
             "protocol": {**about["protocol"], **({"epsilon": one.weighted.epsilon} if title else {})},
-            "holistic": {
-                "own": holistic.scores, "teacher": reference and reference.scores, "retention": kept,
-            },
+            "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
+            "retention": kept,
             "tests": summaries,
-        }  # fmt: skip
+        }
         path = weighted_result(result_path(net)) if title else result_path(net)
         write_result(path, content, _probes(own_whole.names, holistic, reference, repeats))
         log(f"Results are in {path}")

@@ -139,7 +139,7 @@ class Group:
 
     def retention(self, metric: str) -> Spread | None:
         """The network's own metric on whole clips relative to its teacher's, over seeds; None where no run has it."""
-        kept = [run.content["holistic"].get("retention") or {} for run in self.runs]
+        kept = [run.content.get("retention") or {} for run in self.runs]
         return spread(k[metric] for k in kept if metric in k)
 
     def holistic(self, metric: str) -> Score | None:
@@ -369,7 +369,8 @@ _FORMATS = {
         "backbone": str,
         "protocol": {"metric": str, "who": str, "gallery_by": str, "repeats": int},
         "trained_kinds": [str],
-        "holistic": {"own": _SCORES, "teacher": _Maybe(_SCORES), "retention": _Maybe(_SCORES)},
+        "holistic": {"own": _SCORES, "teacher": _Maybe(_SCORES)},
+        "retention": _Maybe(_SCORES),
         "tests": [_TEST],
         "probes": _Maybe(str),
     },

@@ -130,8 +130,8 @@ def test_a_weighted_test_gives_both_results_and_they_are_those_of_the_embeddings
     assert found["Baseline-1"]["protocol"].get("epsilon") is None
     assert found["Baseline-1, weighted"]["protocol"]["epsilon"] == 0.05
     assert {"scalar/test_accuracy/Rank-1", "scalar/weighted_test_accuracy/Rank-1"} <= set(scalars)
-    kept = found["Baseline-1"]["holistic"]
-    assert kept["retention"]["Rank-1"] == pytest.approx(1) == kept["own"]["Rank-1"] / kept["teacher"]["Rank-1"]
+    kept, holistic = found["Baseline-1"]["retention"], found["Baseline-1"]["holistic"]
+    assert kept["Rank-1"] == pytest.approx(1) == holistic["own"]["Rank-1"] / holistic["teacher"]["Rank-1"]
 
 
 def test_the_hosts_own_evaluation_takes_the_visibilities_too(data, stage):
