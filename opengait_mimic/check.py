@@ -11,9 +11,11 @@ import numpy as np
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import (
     MODELS,
+    RECOGNITION,
     NetworkSpec,
     backbone_spec,
     check_model_keys,
+    check_uses_of_ven,
     distils,
     lifted,
     occlusion_settings,
@@ -127,8 +129,9 @@ def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
         check_losses(cfgs["loss_cfg"])
         if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
             check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
-    if model not in ("MimicGait", "OcclusionAware") and cfgs["evaluator_cfg"].get("occluded"):
-        raise ConfigError(f"evaluator_cfg: occluded: {model} does not read it; MimicGait and OcclusionAware do")
+    for key in ("occluded", "weighted"):
+        if model not in RECOGNITION and cfgs["evaluator_cfg"].get(key):
+            raise ConfigError(f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do")
 
 
 def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
@@ -162,6 +165,7 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     for spec, what in ((teacher, "backbone"), (ven, "ven")):
         if spec is not None:
             check_sizes(spec.model_cfg, f"model_cfg: {what}")
+    check_uses_of_ven(cfgs, ven)
     untrained = not training and cfgs["evaluator_cfg"].get("restore_hint", 0) == 0 and iteration == 0
     _check_occluded(cfgs, occlusions, untrained, teacher, training)
     if untrained:
@@ -176,7 +180,8 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     if training:
         if ven is not None:
             _exists(ven, "VEN", "model_cfg: ven")
-        if model_cfg.get("init_from_teacher") or (model == "MimicGait" and any(map(distils, losses))):
+        looks = model == "ResidualGait" or (model == "MimicGait" and any(map(distils, losses)))
+        if model_cfg.get("init_from_teacher") or looks:
             _exists(teacher, "teacher", "model_cfg: teacher")
         own = prepared_by(cfgs["trainer_cfg"].get("transform"))
         for spec, what in ((teacher, "teacher"), (ven, "VEN")):

@@ -295,6 +295,8 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
 )
 @click.option("--resume/--no-resume", default=True, show_default=True,
               help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
+@click.option("--beyond", is_flag=True,
+              help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md).")  # fmt: skip
 @console.dry_run
 def tables(dry_run, **options):
     """Run every stage that the paper's tables take, and report them.
@@ -306,6 +308,7 @@ def tables(dry_run, **options):
     opengait-mimic tables --table 3 --dry-run              which stages that takes, and which of them are done
     opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
     opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
+    opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
     """
     from opengait_mimic.report.write import tables_text
     from opengait_mimic.reproduce import plan_all, reproduce

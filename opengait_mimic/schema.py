@@ -99,7 +99,7 @@ TRAINER = {
 EVALUATOR = {
     **_ENGINE, "eval_func": NAME, "metric": one_of("euc", "cos"), "cross_view_gallery": FLAG, "rerank": FLAG,
     # Looked at where they are read.
-    "occluded": None, "gallery": None, "probe": None, "cross_view": None, "partition": None,
+    "occluded": None, "gallery": None, "probe": None, "cross_view": None, "partition": None, "weighted": None,
 }  # fmt: skip
 SAMPLER = {
     "type": NAME, "batch_shuffle": FLAG, "frames_num_fixed": whole(1, 10**5), "frames_num_min": whole(1, 10**5),
@@ -123,18 +123,20 @@ HOST_LOSSES = {
 OWN_LOSSES = {
     "MiCKDLoss": dict.fromkeys(("margin", "pairs", "anchors", "reduction")) | {"normalize": FLAG, "partwise": FLAG},
     "L2KDLoss": {"normalize": FLAG},
-    "VisibilityLoss": {"amount_weight": number(0)},
+    "VisibilityLoss": {"amount_weight": number(0), "parts_weight": number(0)},
 }
 _NETWORK = {
     "model": NAME, "backbone": either(MAPPING, TEXT), "teacher": either(MAPPING, NOTHING), "init_from_teacher": FLAG,
-    "ven": either(MAPPING, TEXT, NOTHING), "class_num": either(whole(1, 10**7), NOTHING),
+    "ven": either(MAPPING, TEXT, NOTHING), "class_num": either(whole(1, 10**7), NOTHING), "register": FLAG,
 }  # fmt: skip
 MODEL = {
     "VisibilityEstimation": {
         "model": NAME, "channels": listed(whole(1, 4096), 3, 3), "feature": whole(1, 4096), "tasks": None,
+        "strips": whole(1, 1024), "bands": whole(1, 16), "amount_bins": either(whole(2, 1024), NOTHING),
     },
-    "OcclusionAware": _NETWORK,
-    "MimicGait": _NETWORK,
+    "OcclusionAware": {**_NETWORK, "fuse": FLAG},
+    "MimicGait": {**_NETWORK, "fuse": FLAG},
+    "ResidualGait": _NETWORK,
 }  # fmt: skip
 TEACHER = {"checkpoint": either(TEXT, NOTHING), "iteration": either(whole(1), NOTHING)}
 VEN = {"config": TEXT, **TEACHER}

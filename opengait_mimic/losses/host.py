@@ -100,20 +100,37 @@ class L2KDLoss(BaseLoss):
 class VisibilityLoss(BaseLoss):
     """The VEN's loss: cross entropy over kinds + λ · L2 on the amount (section 3.1).
 
+    A VEN that has them also learns the amount's distribution and the visibility of parts, by cross entropies.
+
     Args:
         loss_term_weight: factor in the sum of losses.
         amount_weight: λ.
+        parts_weight: factor of the parts' term.
     """
 
-    def __init__(self, loss_term_weight: float = 1.0, amount_weight: float = 10.0):
+    def __init__(self, loss_term_weight: float = 1.0, amount_weight: float = 10.0, parts_weight: float = 1.0):
         super().__init__(loss_term_weight)
         self.amount_weight = amount_weight
+        self.parts_weight = parts_weight
 
-    def forward(self, kind, true_amount, logits=None, amount=None):
-        """logits: [n, k]; amount, true_amount: [n]; kind: [n]. Returns (loss, info)."""
+    def forward(
+        self, kind, true_amount, logits=None, amount=None, amount_logits=None, part_logits=None, true_parts=None
+    ):
+        """logits: [n, k]; amount, true_amount: [n]; kind: [n]; amount_logits: [n, b]; part_logits, true_parts: [n, t].
+
+        Returns (loss, info).
+        """
         kind, true_amount = gather(kind), gather(true_amount)
-        logits, amount = (x if x is None else gather(x) for x in (logits, amount))
-        loss, entropy, squared = functional.visibility(logits, amount, kind, true_amount, self.amount_weight)
+        logits, amount, amount_logits, part_logits, true_parts = (
+            x if x is None else gather(x) for x in (logits, amount, amount_logits, part_logits, true_parts)
+        )
+        loss, entropy, squared = functional.visibility(
+            logits, amount, kind, true_amount, self.amount_weight, amount_logits
+        )
+        if part_logits is not None:
+            parts = functional.part_visibility(part_logits, true_parts)
+            loss = loss + self.parts_weight * parts
+            self.info.update({"parts": parts.detach()})
         self.info.update({"loss": loss.detach().clone()})
         if logits is not None:
             accuracy = (logits.argmax(1) == kind).float().mean()

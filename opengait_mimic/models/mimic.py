@@ -16,6 +16,8 @@ class MimicGait(GuidedModel):
         teacher: {checkpoint: …} or {iteration: …}; by default what the backbone's YAML leads to.
         init_from_teacher: start the mimic from the teacher's weights (default false).
         ven: the VEN's YAML, or {config, checkpoint, iteration}; null is the Vanilla Mimic.
+        register: put clips back on their rows by the VEN before the backbone sees them (default false).
+        fuse: join the VEN's feature by T, Eq. 1 (default true).
         class_num: identities, where CrossEntropyLoss is among the losses.
     loss_cfg: MiCKDLoss or L2KDLoss; TripletLoss and CrossEntropyLoss may stand beside. Without a loss that
         looks at the teacher (MiCKDLoss with the pairs [mimic_mimic] alone) there is none.
@@ -35,7 +37,7 @@ class MimicGait(GuidedModel):
 
     def forward(self, inputs):
         clips, labs, _, _, seqL = inputs
-        mimic = self.embed(clips.occluded, seqL, labs if self.training else None)  # γ_m
+        mimic, seen = self.recognise(clips.occluded, seqL, labs if self.training else None)  # γ_m
         features = {}
         if self.training:
             distilled = {"mimic": mimic, "labels": labs}
@@ -46,5 +48,5 @@ class MimicGait(GuidedModel):
         return {
             "training_feat": features,
             "visual_summary": self.summary(clips),
-            "inference_feat": {"embeddings": mimic},
+            "inference_feat": self.compared(mimic, seen),
         }

@@ -20,7 +20,7 @@ from opengait_mimic.models.panels import Panels, conclude_test
 from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
-from opengait_mimic.occlusion import Mixture, Occlusion, content_rng, paint
+from opengait_mimic.occlusion import Mixture, Occlusion, Plan, content_rng, paint
 
 
 class Clips(NamedTuple):
@@ -29,12 +29,14 @@ class Clips(NamedTuple):
     Attributes:
         occluded, holistic: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1 of the same frames.
         kind: [n] int64 class of the occlusion, 0 is clean. amount: [n] float32 occluded fraction.
+        plan: what hid what; None where all clips are whole.
     """
 
     occluded: torch.Tensor
     holistic: torch.Tensor
     kind: torch.Tensor
     amount: torch.Tensor
+    plan: Plan | None = None
 
 
 class Whole(NamedTuple):
@@ -71,7 +73,7 @@ class Whole(NamedTuple):
             people = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
             plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:], *people)
             kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (plan.kind, plan.amount))
-            clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount)
+            clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount, plan)
         return clips, self.labs, self.typs, self.vies, self.seqL
 
     def occluded_by_content(self, mixture: Mixture | None, seed: int) -> tuple:
