@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from opengait_mimic import __version__, deploy
+from opengait_mimic import __version__, console, deploy
 from opengait_mimic.errors import MimicError, RunFailed, plain
 from opengait_mimic.report.command import report
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(cls=console.Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="opengait-mimic")
 def commands():
     """MimicGait around the gait recognition backbone you already have.
@@ -33,10 +33,10 @@ def commands():
     opengait-mimic occlude clip.pkl -o grid.gif       a clip of yours under every occlusion
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
+    opengait-mimic bench                              what the fast parts gain on this machine
     opengait-mimic embed, enroll, identify, verify    use a trained model, without OpenGait
     opengait-mimic export --checkpoint RUN -o m.onnx  a trained model as a file for ONNX Runtime
-
-    Exit status: 0 done, 1 the run failed, 2 a mistake in the configuration, data or command, 130 interrupted.
+    opengait-mimic doctor --host ../OpenGait          what is missing here, and what to do about it
     """
 
 
@@ -60,16 +60,19 @@ def _run_options(command):
 
 @commands.command()
 @_run_options
+@console.dry_run
 @click.option("--resume/--no-resume", default=None,
               help="Go on from the training's own last good checkpoint, or start anew. Default: go on, unless --iter "
                    "or the YAML's restore_hint says where to start.")  # fmt: skip
 def train(resume, **options):
     """Train what a YAML describes: a teacher, a VEN, a mimic.
 
-    After an interruption, the same command goes on.
+    After an interruption, the same command goes on. With --quiet the last checkpoint's path is all that is printed,
+    with --json what was trained and where it is.
 
     \b
     opengait-mimic train --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --host ../OpenGait --nproc 2
+    opengait-mimic train --cfgs mimic.yaml --dry-run
     """
     if resume and options["iteration"]:
         raise click.UsageError("--iter says where to start, --resume to find it; give one of them")
@@ -78,28 +81,37 @@ def train(resume, **options):
 
 @commands.command()
 @_run_options
+@console.dry_run
 def test(**options):
     """Test a trained model; where the YAML occludes, on whole clips too, with RP.
 
+    With --quiet the result file's path is all that is printed, with --json its content.
+
     \b
     opengait-mimic test --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --iter 300000
+    opengait-mimic test --cfgs mimic.yaml --json > mimic.json
     """
     _run("test", **options)
 
 
-def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, resume=None):
+def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, dry_run, resume=None):
     from opengait_mimic.check import check
     from opengait_mimic.hosts import choose
     from opengait_mimic.hosts.launch import check_device, launch
-    from opengait_mimic.hosts.worker import Run
+    from opengait_mimic.hosts.worker import Run, intended
 
     host, here = choose(host), nproc
     if "RANK" in os.environ:  # torchrun has started the processes already, on one machine or several
         nproc = int(os.environ["WORLD_SIZE"])
         here = int(os.environ.get("LOCAL_WORLD_SIZE", nproc))
     check_device(device, here)
-    check(cfgs, host, phase, nproc, iteration or 0)
-    launch(Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume), nproc)
+    merged = check(cfgs, host, phase, nproc, iteration or 0)
+    run = Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume, console.voice())
+    if dry_run:
+        plan = {**intended(run, merged), "processes": nproc}
+        console.outcome("\n".join(f"{name}: {value}" for name, value in plan.items()), plan)
+        return
+    launch(run, nproc)
 
 
 @commands.command("check")
@@ -120,24 +132,28 @@ def check_command(cfgs, phase, nproc, iteration, host):
     \b
     opengait-mimic check --cfgs mimic.yaml
     opengait-mimic check --cfgs mimic.yaml --phase test --host ../OpenGait
+    opengait-mimic check --cfgs teacher.yaml --cfgs mimic.yaml --json
     """
     from opengait_mimic.check import check
     from opengait_mimic.hosts import activate, choose
     from opengait_mimic.hosts.plainly import plainly
 
-    host, mistakes = choose(host), 0
+    host, found = choose(host), {}
     for path in cfgs:
         try:
-            found = check(path, host, phase, nproc, iteration or 0)
+            merged = check(path, host, phase, nproc, iteration or 0)
             activate(host)
             from opengait_mimic.models.rehearsal import rehearse_run
 
-            plainly(rehearse_run)(found, host, phase == "train", path)
-            click.echo(f"{path}: fine")
+            plainly(rehearse_run)(merged, host, phase == "train", path)
+            found[str(path)] = None
         except MimicError as error:
-            mistakes += 1
-            click.echo(f"{error}" if str(error).startswith(str(path)) else f"{path}: {error}", err=True)
-    if mistakes:
+            found[str(path)] = str(error).removeprefix(f"{path}: ")
+            click.echo(f"{path}: {found[str(path)]}", err=True)
+    fine = [f"{path}: fine" for path, mistake in found.items() if mistake is None]
+    if fine or console.voice().as_json:
+        console.conclude("\n".join(fine), found)
+    if any(found.values()):
         sys.exit(2)
 
 
@@ -147,8 +163,7 @@ def check_command(cfgs, phase, nproc, iteration, host):
               help="Its partition JSON, to compare with the folders.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=None, metavar="N",
               help="Processes. Default: the CPU's cores.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def check_data_command(root, partition, jobs, as_json):
+def check_data_command(root, partition, jobs):
     """Read every silhouette file under ROOT (<subject>/<type>/<view>/*.pkl) and list those with something wrong.
 
     Errors are what a training refuses; warnings are what it takes as it is. Exit status: 0 nothing found, 1 something.
@@ -157,10 +172,10 @@ def check_data_command(root, partition, jobs, as_json):
     opengait-mimic check-data GREW-pkl --partition GREW.json
     opengait-mimic check-data mine --json > mine.json
     """
-    from opengait_mimic.data.check import check_data, report_json, report_text
+    from opengait_mimic.data.check import check_data, report_content, report_text
 
     found = check_data(root, partition, jobs)
-    click.echo(report_json(found) if as_json else report_text(found))
+    console.outcome(report_text(found), report_content(found))
     if found.findings:
         sys.exit(1)
 
@@ -183,21 +198,33 @@ def check_data_command(root, partition, jobs, as_json):
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
 @click.option("--resume/--no-resume", default=True, show_default=True,
               help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
-def demo(out, data, partition, seed, resume):
-    """Run the whole method on the embedded host: teacher, VEN, baselines, mimics, and the table.
+@console.dry_run
+@click.option("--open/--no-open", "open_page", default=None,
+              help="Show the page in the browser. Default: on a desktop's terminal.")  # fmt: skip
+def demo(out, data, partition, seed, resume, dry_run, open_page):
+    """Run the whole method on the embedded host: teacher, VEN, baselines, mimics; then a page with all of it.
+
+    Interrupted, the same command goes on.
 
     \b
     opengait-mimic demo
+    opengait-mimic demo --dry-run
     opengait-mimic demo --data CASIA-B-pkl --partition CASIA-B.json --out trial
     """
-    from opengait_mimic.demo import run_demo
+    from opengait_mimic.demo import PAGE, plan_demo, run_demo
 
     if (data is None) != (partition is None):
         raise click.UsageError("--data and --partition go together")
-    table = run_demo(out, data, partition, seed, click.echo, resume)
-    click.echo(f"\n{table}\n")
-    click.echo(f"Pictures, results, configurations and checkpoints are in {out}. Next:")
-    click.echo(f"  cd {out} && opengait-mimic test --cfgs mimic_gaitbase.yaml")
+    if dry_run:
+        _say_stages(plan_demo(out, data, partition, seed))
+        return
+    found = run_demo(out, data, partition, seed, console.remark, resume)
+    console.remark("")
+    console.outcome(found.table, found.content)
+    console.remark(f"\nWhat was trained, the table and the pictures: {out / PAGE}\nNext:")
+    for why, line in found.commands:
+        console.remark(f"  # {why}\n  {line}")
+    console.show(out / PAGE, open_page)
 
 
 @commands.command()
@@ -268,20 +295,41 @@ def demo(out, data, partition, seed, resume):
 )
 @click.option("--resume/--no-resume", default=True, show_default=True,
               help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only list the stages and which of them are done.")
-def tables(**options):
+@click.option("--beyond", is_flag=True,
+              help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md).")  # fmt: skip
+@console.dry_run
+def tables(dry_run, **options):
     """Run every stage that the paper's tables take, and report them.
 
     Stages that are done are not done again: after an interruption, the same command goes on.
 
     \b
     opengait-mimic tables --seeds 3                        Tables 1-4 on generated walkers, with spread
+    opengait-mimic tables --table 3 --dry-run              which stages that takes, and which of them are done
     opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
     opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
+    opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
     """
-    from opengait_mimic.reproduce import reproduce
+    from opengait_mimic.report.write import tables_text
+    from opengait_mimic.reproduce import plan_all, reproduce
 
-    reproduce(**options, say=click.echo)
+    if dry_run:
+        _say_stages(plan_all(**options).stages)
+        return
+    written = reproduce(**options, say=console.remark)
+    page = options["out"] / "report" / "report.html"
+    console.outcome(f"{tables_text(written.tables)}\n{written.summary} Open {page}",
+                    {"report": str(page), "tables": [table.content() for table in written.tables]})  # fmt: skip
+
+
+def _say_stages(planned) -> None:
+    """Say what would be run, and what of it is done."""
+    done = [stage.is_done() for stage in planned]
+    lines = [f"[{number}/{len(planned)}] {stage.title}{', done' if ready else ''}"
+             for number, (stage, ready) in enumerate(zip(planned, done, strict=True), 1)]  # fmt: skip
+    content = [{"title": stage.title, "phase": stage.phase, "configuration": str(stage.folder / stage.name),
+                "done": ready} for stage, ready in zip(planned, done, strict=True)]  # fmt: skip
+    console.outcome("\n".join(lines), content)
 
 
 @commands.command()
@@ -359,8 +407,7 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     from opengait_mimic.data.watch import bar
 
     summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)
-    for line in report_lines(summary, out):
-        click.echo(line)
+    console.outcome("\n".join(report_lines(summary, out)), summary)
 
 
 @commands.command()
@@ -368,6 +415,8 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
 @click.option("--kinds", multiple=True, metavar="KIND...", help="Kinds of occlusion, one column each. Default: all.")
 @click.option("--amount", default=None, metavar="SHARE|LOW,HIGH", help="Hidden share. Default: the paper's, 0.4,0.6.")
 @click.option("--refit", is_flag=True, help="Crop to what stays visible, as a person detector would.")
+@click.option("--merged", is_flag=True, help="Take a crossing person and an outline for a part of the body.")
+@click.option("--outlines", metavar="FOLDER", help="Masks for the kind outline: pictures, white where they hide.")
 @click.option(
     "--seeds",
     type=click.IntRange(1, 20),
@@ -386,7 +435,7 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     metavar="GIF|PNG",
     help="What to draw: an animation or a still picture.",
 )
-def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
+def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out):  # fmt: skip
     """Draw a CLIP of yours under occlusions (the paper's Figure 1). A CLIP is a .pkl or a folder of masks.
 
     \b
@@ -407,12 +456,18 @@ def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
     if out.suffix.lower() not in (".gif", ".png"):
         raise click.UsageError(f"-o {out}: ends neither in .gif nor in .png")
     entries = [{"kind": kind, "refit": refit} for kind in named or KINDS]
+    for entry in entries:
+        if merged and entry["kind"] in ("crossing_person", "outline"):
+            entry["merged"] = True
+        if outlines and entry["kind"] == "outline":
+            entry["folder"] = outlines
     if amount is not None:
         entries = [{**entry, "amount": _amount(amount)} for entry in entries]
     for entry in entries:
         mixture([entry])
     occlude_clip(read_clip(Path(paths[0])), entries, out, range(seed, seed + seeds), fps)
-    click.echo(f"{out}: {len(entries)} kinds, {seeds} draws")
+    console.conclude(f"{out}: {len(entries)} kinds, {seeds} draws",
+                    {"file": str(out), "kinds": [entry["kind"] for entry in entries], "draws": seeds})  # fmt: skip
 
 
 def _amount(text: str) -> float | list[float]:
@@ -448,12 +503,38 @@ def backbones(**options):
     """
     from opengait_mimic.backbones import report_backbones
 
-    report_backbones(**options, say=click.echo)
+    report_backbones(**options)
+
+
+@commands.command()
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Also write the numbers, with the machine, to this file.")  # fmt: skip
+@click.option("--host", default=None, metavar="PATH|embedded",
+              help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.")  # fmt: skip
+def bench(json_file, host):
+    """Measure on this machine what the fast parts gain: loss, occlusion, inputs, step and repeated tests.
+
+    It takes less than two minutes; each benchmark in full is a module: python -m opengait_mimic.benchmarks.loss,
+    painting, inputs, step, evaluation.
+
+    \b
+    opengait-mimic bench
+    opengait-mimic bench --json bench.json
+    """
+    from opengait_mimic.benchmarks.headlines import measure
+    from opengait_mimic.hosts import activate
+
+    activate(host)
+    report = measure(lambda line: click.echo(line, err=True))
+    click.echo(report.table())
+    if json_file is not None:
+        report.write(json_file)
 
 
 @commands.command()
 @click.argument("checkout", type=click.Path(file_okay=False))
-def install(checkout):
+@console.dry_run
+def install(checkout, dry_run):
     """Add our files to an OpenGait CHECKOUT, so that its own main program runs our YAML.
 
     \b
@@ -463,20 +544,76 @@ def install(checkout):
     """
     from opengait_mimic.hosts.install import install
 
-    written = install(checkout)
-    click.echo(f"Added {len(written)} files to {checkout}; nothing else was changed.")
+    written = install(checkout, dry_run)
+    content = {"checkout": str(checkout), "added": written}
+    if dry_run:
+        console.outcome("\n".join([*written, f"{len(written)} files would be added to {checkout}."]), content)
+    else:
+        console.conclude(f"Added {len(written)} files to {checkout}; nothing else was changed.", content)
 
 
 @commands.command()
 @click.argument("checkout", type=click.Path(file_okay=False))
-def uninstall(checkout):
-    """Take our files away from an OpenGait CHECKOUT again."""
+@console.dry_run
+def uninstall(checkout, dry_run):
+    """Take our files away from an OpenGait CHECKOUT again.
+
+    \b
+    opengait-mimic uninstall ../OpenGait
+    """
     from opengait_mimic.hosts.install import uninstall
 
-    removed, kept = uninstall(checkout)
-    click.echo(f"Removed {len(removed)} files from {checkout}.")
+    removed, kept = uninstall(checkout, dry_run)
+    content = {"checkout": str(checkout), "removed": removed, "kept": kept}
+    if dry_run:
+        console.outcome("\n".join([*removed, f"{len(removed)} files would be removed from {checkout}."]), content)
+    else:
+        console.conclude(f"Removed {len(removed)} files from {checkout}.", content)
     for path in kept:
-        click.echo(f"Kept {path}: it was changed.")
+        console.warn(f"kept {path}: it was changed")
+
+
+@commands.command()
+@click.option("--host", default=None, metavar="PATH",
+              help="An OpenGait checkout to look at. Default: $OPENGAIT_ROOT, if set.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), default=None, metavar="ROOT",
+              help="A data set whose layout to look at.")  # fmt: skip
+@click.option("--partition", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Its partition JSON.")  # fmt: skip
+def doctor(host, data, partition):
+    """Look this machine over: Python, PyTorch, devices, an OpenGait checkout, a data set's layout.
+
+    Each line begins with ok, warn or fail, and says what to do. Exit status: 0 where nothing fails, else 1.
+
+    \b
+    opengait-mimic doctor
+    opengait-mimic doctor --host ../OpenGait --data GREW-pkl --partition GREW.json
+    opengait-mimic doctor --json
+    """
+    from opengait_mimic.doctor import examine, lines
+
+    if partition is not None and data is None:
+        raise click.UsageError("--partition belongs to a data set: give --data too")
+    checks = examine(host, data, partition)
+    failed = any(check.level == "fail" for check in checks)
+    content = {"ok": not failed, "checks": [check._asdict() for check in checks]}
+    console.outcome("\n".join(lines(checks, console.voice().quiet)), content)
+    if failed:
+        sys.exit(1)
+
+
+@commands.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell):
+    """Print what a SHELL reads to complete commands, options and files.
+
+    \b
+    eval "$(opengait-mimic completion bash)"                     in ~/.bashrc
+    eval "$(opengait-mimic completion zsh)"                      in ~/.zshrc, after compinit
+    opengait-mimic completion fish > ~/.config/fish/completions/opengait-mimic.fish
+    """
+    script = console.completion_script(shell, commands)
+    console.outcome(script, {"shell": shell, "script": script})
 
 
 for command in (report, deploy.embed, deploy.enroll, deploy.identify, deploy.verify, deploy.export):
@@ -499,12 +636,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; mistakes end in one line on standard error, never in a traceback."""
     # Threads that spin long while they wait make a busy machine ten times slower; libgomp reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+    # PyTorch's large tensors on a CPU lie in huge pages: half of the time to make one goes into small pages.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, _interrupt)
         sys.unraisablehook = _once_more
     try:
-        commands.main(arguments, standalone_mode=False)
+        commands.main(arguments, prog_name=console.PROGRAM, standalone_mode=False)
     except MimicError as error:
         _fail(str(error), 2)
     except RunFailed as error:

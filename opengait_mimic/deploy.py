@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from opengait_mimic import console
 
 LOW_VISIBILITY = 0.7
 SHOWN = 3
@@ -29,17 +30,8 @@ def _model_options(required: bool):
     return add
 
 
-def _output_options(command):
-    for option in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar and no closing line."),
-        click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
-        click.option("--visible", "limit", type=click.FloatRange(0, 1), default=LOW_VISIBILITY, show_default=True,
-                     metavar="SHARE", help="Warn of clips of which the VEN sees less than this."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
+_visible = click.option("--visible", "limit", type=click.FloatRange(0, 1), default=LOW_VISIBILITY, show_default=True,
+                        metavar="SHARE", help="Warn of clips of which the VEN sees less than this.")  # fmt: skip
 _types = click.option("--type", "types", multiple=True, metavar="TYPE",
                       help="Sequence type of the data set; may be given several times. Default: all.")  # fmt: skip
 
@@ -49,9 +41,11 @@ _types = click.option("--type", "types", multiple=True, metavar="TYPE",
 @_model_options(required=True)
 @click.option("-o", "--out", required=True, type=FILE, metavar="FILE", help="The .npz to write.")
 @_types
-@_output_options
-def embed(data, checkpoint, config, device, out, types, limit, as_json, quiet):
+@_visible
+def embed(data, checkpoint, config, device, out, types, limit):
     """Embed every sequence of DATA: a data set in OpenGait's layout, a folder of .pkl files, or one such file.
+
+    Interrupted, the same command goes on.
 
     \b
     opengait-mimic embed --checkpoint output/GREW/MimicGait/mimic GREW-pkl -o embeddings.npz
@@ -59,13 +53,10 @@ def embed(data, checkpoint, config, device, out, types, limit, as_json, quiet):
     """
     from opengait_mimic.inference.gallery import write_gallery
 
-    found = _embedded(_model(checkpoint, config, device), [data], types, quiet)
+    found = _embedded(_model(checkpoint, config, device), [data], types, _part(out))
     write_gallery(out, found)
     _warn(found, limit)
-    if as_json:
-        _print_json(_about(found, out, len(found)))
-    elif not quiet:
-        click.echo(f"Embedded {_counted(found)} into {out}.")
+    console.conclude(f"Embedded {_counted(found)} into {out}.", _about(found, out, len(found)))
 
 
 @click.command()
@@ -74,8 +65,8 @@ def embed(data, checkpoint, config, device, out, types, limit, as_json, quiet):
 @click.option("--gallery", required=True, type=FILE, metavar="FILE", help="The gallery file to make or to extend.")
 @click.option("--subject", default=None, help="Who is in DATA, where that is not a data set's folder.")
 @_types
-@_output_options
-def enroll(data, checkpoint, config, device, gallery, subject, types, limit, as_json, quiet):
+@_visible
+def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
     """Add the people in DATA to a gallery file. A sequence of the same name is replaced.
 
     DATA is a data set in OpenGait's layout, whose folders name the subjects, or clips of one SUBJECT: a folder of
@@ -96,7 +87,7 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit, as_
     before = read_gallery(gallery) if gallery.exists() else None
     if before is not None:
         refuse_another_model(model.fingerprint, before, gallery)
-    added = _embedded(model, [data], types, quiet)
+    added = _embedded(model, [data], types, _part(gallery))
     if subject is not None:
         added = replace(added, subjects=np.full(len(added), subject))
     elif not all(added.subjects):
@@ -104,10 +95,8 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit, as_
     whole = added if before is None else joined(before, added)
     write_gallery(gallery, whole)
     _warn(added, limit)
-    if as_json:
-        _print_json(_about(whole, gallery, len(added)))
-    elif not quiet:
-        click.echo(f"Enrolled {_counted(added)}; {gallery} holds {_counted(whole)}.")
+    told = f"Enrolled {_counted(added)}; {gallery} holds {_counted(whole)}."
+    console.conclude(told, _about(whole, gallery, len(added)))
 
 
 @click.command()
@@ -116,8 +105,8 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit, as_
 @click.option("--gallery", required=True, type=FILE, metavar="FILE", help="Made by enroll or embed.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Subjects to list.")
 @_types
-@_output_options
-def identify(probes, checkpoint, config, device, gallery, top, types, limit, as_json, quiet):
+@_visible
+def identify(probes, checkpoint, config, device, gallery, top, types, limit):
     """Who of a gallery is in PROBES: the nearest subjects to each, with their distances.
 
     PROBES are what `embed` takes, or an .npz that it wrote (then no checkpoint is needed). A subject's distance is
@@ -129,22 +118,22 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit, as_
     """
     from opengait_mimic.inference.search import Index, nearest_subjects
 
-    enrolled, found = _compared(gallery, probes, checkpoint, config, device, types, quiet)
-    ranked = nearest_subjects(Index(enrolled.embeddings, enrolled.metric), enrolled.subjects, found.embeddings, top)
+    enrolled, found = _compared(gallery, probes, checkpoint, config, device, types)
+    weights = enrolled.weights(found)
+    index = Index(enrolled.embeddings, enrolled.metric, **({} if weights is None else
+                  {"visibility": weights.gallery, "epsilon": weights.epsilon}))  # fmt: skip
+    seen = None if weights is None else weights.probe
+    ranked = nearest_subjects(index, enrolled.subjects, found.embeddings, top, seen)
     _warn(found, limit)
-    if as_json:
-        answers = []
-        for i, row in enumerate(ranked):
-            near = [{"subject": str(enrolled.subjects[place]), "name": str(enrolled.names[place]),
-                     "distance": distance, **_seen(enrolled, place, limit)} for distance, place in row]  # fmt: skip
-            answers.append({"name": str(found.names[i]), **_seen(found, i, limit), "ranks": near})
-        _print_json({"gallery": str(gallery), "metric": enrolled.metric, "probes": answers})
-        return
     rows = [["probe", "visible", "occlusion", *(f"{rank + 1}" for rank in range(max(map(len, ranked))))]]
+    answers = []
     for i, row in enumerate(ranked):
         near = [f"{enrolled.subjects[place]} {distance:.4f}" for distance, place in row]
         rows.append([str(found.names[i]), _share(found, i), str(found.kind[i]) or "-", *near])
-    click.echo(_aligned(rows))
+        near = [{"subject": str(enrolled.subjects[place]), "name": str(enrolled.names[place]),
+                 "distance": distance, **_seen(enrolled, place, limit)} for distance, place in row]  # fmt: skip
+        answers.append({"name": str(found.names[i]), **_seen(found, i, limit), "ranks": near})
+    console.outcome(_aligned(rows), {"gallery": str(gallery), "metric": enrolled.metric, "probes": answers})
 
 
 @click.command()
@@ -157,8 +146,8 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit, as_
               help="The share of impostor pairs that the threshold may accept.")  # fmt: skip
 @click.option("--threshold", "value", type=click.FloatRange(min=0), default=None, metavar="DISTANCE",
               help="A threshold of your own instead.")  # fmt: skip
-@_output_options
-def verify(first, second, checkpoint, config, device, gallery, far, value, limit, as_json, quiet):
+@_visible
+def verify(first, second, checkpoint, config, device, gallery, far, value, limit):
     """Whether FIRST and SECOND, two clips (.pkl), show the same person.
 
     \b
@@ -179,23 +168,22 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, limit
         limits = threshold(enrolled, far)
         value = limits.value
         told = {"far": limits.far, "impostor_pairs": limits.pairs}
-    found = _embedded(model, [first, second], (), True)
+    found = _embedded(model, [first, second], ())
     if len(found) != 2:
         raise DataError(f"verify compares two clips, found {len(found)}")
-    apart = float(distance(found.embeddings[:1], found.embeddings[1:], found.metric)[0, 0])
+    weights = found[1:].weights(found[:1])
+    apart = float(distance(found.embeddings[:1], found.embeddings[1:], found.metric, weights=weights)[0, 0])
     same = apart < value
     _warn(found, limit)
-    if as_json:
-        clips = [{"name": str(found.names[i]), **_seen(found, i, limit)} for i in range(2)]
-        _print_json({"same": same, "distance": apart, "threshold": value, "metric": found.metric, **told,
-                     "clips": clips})  # fmt: skip
-        return
+    clips = [{"name": str(found.names[i]), **_seen(found, i, limit)} for i in range(2)]
     of = f", FAR {told['far']:.3g} on {told['impostor_pairs']} impostor pairs of {gallery}" if told else ""
-    click.echo(f"{'same' if same else 'different'}: distance {apart:.4f}, threshold {value:.4f}{of}")
-    if not quiet:
+    answer = f"{'same' if same else 'different'}: distance {apart:.4f}, threshold {value:.4f}{of}"
+    if not console.voice().quiet:
         rows = [["clip", "visible", "occlusion"]]
         rows += [[str(found.names[i]), _share(found, i), str(found.kind[i]) or "-"] for i in range(2)]
-        click.echo(_aligned(rows))
+        answer += f"\n{_aligned(rows)}"
+    content = {"same": same, "distance": apart, "threshold": value, "metric": found.metric, **told, "clips": clips}
+    console.outcome(answer, content)
 
 
 @click.command()
@@ -204,8 +192,7 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, limit
               help="FILE.onnx for ONNX Runtime, FILE.pt2 for torch.export.load.")  # fmt: skip
 @click.option("--width", type=click.IntRange(min=1), default=64, show_default=True, metavar="COLUMNS",
               help="Of the clips as they are stored.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No closing line.")
-def export(checkpoint, config, device, out, width, quiet):
+def export(checkpoint, config, device, out, width):
     """Write a model as one file that runs without this package: clips of any number and length in, embeddings out.
 
     \b
@@ -214,8 +201,7 @@ def export(checkpoint, config, device, out, width, quiet):
     from opengait_mimic.inference.export import write_export
 
     told = write_export(_model(checkpoint, config, device), out, width)
-    if not quiet:
-        click.echo(f"Wrote {out}: {told}.")
+    console.conclude(f"Wrote {out}: {told}.", {"file": str(out), "signature": told})
 
 
 def _model(checkpoint: Path, config: Path | None, device: str | None):
@@ -226,17 +212,22 @@ def _model(checkpoint: Path, config: Path | None, device: str | None):
     return load(checkpoint, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _embedded(model, paths, types, quiet: bool):
-    from tqdm import tqdm
+def _part(out: Path) -> Path:
+    """Where an interrupted command keeps what it has done."""
+    return out.with_name(f"{out.name}.part")
 
-    from opengait_mimic.inference.gallery import embed_clips, find_clips
+
+def _embedded(model, paths, types, part: Path | None = None):
+    from opengait_mimic.inference.gallery import embed_and_keep, embed_clips, find_clips
 
     clips = [clip for path in paths for clip in find_clips(path, types)]
-    with tqdm(total=len(clips), desc="embed", unit="clip", disable=True if quiet else None) as bar:
+    with console.bar(len(clips), "embed", "clip") as bar:
+        if part is not None:
+            return embed_and_keep(model, clips, part, bar.update)
         return embed_clips(model, clips, bar.update)
 
 
-def _compared(gallery: Path, probes, checkpoint, config, device, types, quiet):
+def _compared(gallery: Path, probes, checkpoint, config, device, types):
     """A gallery and the probes, of one model."""
     from opengait_mimic.errors import DataError
     from opengait_mimic.inference.gallery import read_gallery, refuse_another_model
@@ -252,7 +243,7 @@ def _compared(gallery: Path, probes, checkpoint, config, device, types, quiet):
         raise click.UsageError("--checkpoint embeds the probes; it may be left out only for an .npz made by embed")
     model = _model(checkpoint, config, device)
     refuse_another_model(model.fingerprint, enrolled, gallery)
-    return enrolled, _embedded(model, probes, types, quiet)
+    return enrolled, _embedded(model, probes, types)
 
 
 def _warn(found, limit: float) -> None:
@@ -260,10 +251,9 @@ def _warn(found, limit: float) -> None:
     low = [str(found.names[i]) for i in range(len(found)) if 1 - found.amount[i] < limit]
     if low:
         more = f" and {len(low) - SHOWN} more" if len(low) > SHOWN else ""
-        click.echo(
-            f"warning: low visibility: {len(low)} of {len(found)} clips show less than {100 * limit:.0f} % of the "
-            f"body, do not trust them alone: {', '.join(low[:SHOWN])}{more}",
-            err=True,
+        console.warn(
+            f"low visibility: {len(low)} of {len(found)} clips show less than {100 * limit:.0f} % of the "
+            f"body, do not trust them alone: {', '.join(low[:SHOWN])}{more}"
         )
 
 
@@ -309,7 +299,3 @@ def _aligned(rows: list[list[str]]) -> str:
     rows = [row + [""] * (columns - len(row)) for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(columns)]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _print_json(content: dict) -> None:
-    click.echo(json.dumps(content, indent=1))

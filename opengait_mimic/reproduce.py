@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from opengait_mimic import tables
 from opengait_mimic.errors import ConfigError
+from opengait_mimic.evaluation.results import weighted_result
 from opengait_mimic.hosts import choose
 from opengait_mimic.hosts.launch import check_device
 from opengait_mimic.recipes import stages
+from opengait_mimic.recipes.methods import BEYOND
+
+if TYPE_CHECKING:
+    from opengait_mimic.report.write import Written
 
 MOST_JOBS = 4
 SEVERITY = (0.2, 0.4, 0.6, 0.8)
 NOT_IN_DEMO = ("pair1", "pairs12")  # the loss's own ablation, beside the paper's tables
 
 
-def reproduce(
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run.
+
+    Attributes:
+        stages: in an order in which they can run. data: of each seed. generated: whether it is made first.
+        host: "embedded" or the path of a checkout. jobs: stages at a time.
+    """
+
+    stages: list[tables.Stage]
+    data: list[tables.Data]
+    generated: bool
+    host: str | Path
+    jobs: int
+
+
+def plan_all(
     out: Path,
     data: Path | None,
     partition: Path | None,
@@ -34,15 +56,13 @@ def reproduce(
     nproc: int,
     device: str | None,
     host: str | None,
-    dry_run: bool,
-    say: Callable[[str], None],
     resume: bool = True,
-) -> None:
-    """Run the stages of the paper's tables and write their report; the arguments are the command's options.
+    beyond: bool = False,
+) -> Plan:
+    """The stages of the paper's tables; nothing is written. The arguments are the command's options.
 
     Raises:
         ConfigError, DataError, HostError: what was asked for cannot be run.
-        RunFailed: a stage ended with an error.
     """
     for one, other, names in ((data, partition, "--data and --partition"), (gallery, probe, "--gallery and --probe")):
         if (one is None) != (other is None):
@@ -54,26 +74,36 @@ def reproduce(
     check_device(device, nproc)
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     jobs = jobs or (max(1, min(MOST_JOBS, (os.cpu_count() or 1) // nproc)) if on_cpu else 1)
-    runs = stages(sorted(set(numbers)))
+    runs = stages([BEYOND] if beyond else sorted(set(numbers)))
     if scale == "demo":
         runs = [run for run in runs if run[0] not in NOT_IN_DEMO]
-    planned = []
+    planned, sets = [], []
     for seed in range(seeds):
         folder = out / f"seed{seed}"
-        if data is None:
-            known = tables.walkers(folder, seed, tables.progress_bar(f"walkers, seed {seed}"))
-        else:
-            known = tables.own_data(data, partition, gallery, probe)
-        one_seed = tables.plan(folder, known, backbones, runs, seed, scale, SEVERITY)
+        known = tables.walkers(folder) if data is None else tables.own_data(data, partition, gallery, probe)
+        one_seed = tables.plan(folder, known, backbones, runs, seed, scale, () if beyond else SEVERITY)
         planned += [replace(stage, title=f"seed {seed}, {stage.title}") for stage in one_seed]
-    if dry_run:
-        for number, stage in enumerate(planned, 1):
-            say(f"[{number}/{len(planned)}] {stage.title}{', done' if stage.is_done() else ''}")
-        return
-    results = tables.run(planned, host, device, nproc, jobs, say, resume)
+        sets.append(known)
+    return Plan(planned, sets, data is None, host, jobs)
 
+
+def reproduce(say: Callable[[str], None], **options) -> Written:
+    """Run the stages of the paper's tables and write their report.
+
+    Args:
+        say: prints a line. options: see `plan_all`, which also raises.
+    Raises:
+        RunFailed: a stage ended with an error.
+    """
     from opengait_mimic.report.collect import collect
     from opengait_mimic.report.write import write_report
 
-    written = write_report(collect(results), out / "report", next(known.root.glob("*/*/*/*.pkl")))
-    say(f"{written.summary} Open {out / 'report' / 'report.html'}")
+    plan = plan_all(**options)
+    if plan.generated:
+        for seed, data in enumerate(plan.data):
+            tables.make_walkers(data, seed, f"walkers, seed {seed}")
+    device, nproc = options["device"], options["nproc"]
+    results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, options["resume"])
+    results += [path for path in map(weighted_result, results) if path.is_file()]
+    first = next(plan.data[-1].root.glob("*/*/*/*.pkl"))
+    return write_report(collect(results), options["out"] / "report", first)

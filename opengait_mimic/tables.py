@@ -15,24 +15,30 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from opengait_mimic import console
 from opengait_mimic.check import check_data
 from opengait_mimic.checkpoints import checkpoint_path
+from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.protocols import Protocol, guess_protocol
 from opengait_mimic.errors import ConfigError, RunFailed, nearest
 from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, file_name, needs, recipe, rows, small, yaml_text
+from opengait_mimic.recipes.build import untrained
 from opengait_mimic.recipes.methods import Run
 
 WALKERS = {"train_subjects": 150, "test_subjects": 100, "sequences": 8, "frames": 20, "test_frames": 8, "width": 44}
+BAR = "{percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} left: {desc}"
+TICK = 1.0  # seconds between two looks at the clock
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set in OpenGait's layout: `root`, `partition`, and how it is evaluated."""
+    """A data set in OpenGait's layout: `root`, `partition`, how it is evaluated, and how many it trains on."""
 
     root: Path
     partition: Path
     protocol: Protocol
+    identities: int
 
 
 @dataclass
@@ -42,6 +48,7 @@ class Stage:
     Attributes:
         title: for people. folder: where it runs. cfgs: its configuration. name: its YAML's name.
         phase: "train" or "test". after: stages that must be done before. weight: its share of the time, roughly.
+        method: a key of METHODS.
     """
 
     title: str
@@ -51,6 +58,7 @@ class Stage:
     phase: str
     after: list[Stage] = field(default_factory=list)
     weight: float = 1.0
+    method: str = ""
 
     @property
     def digest(self) -> str:
@@ -124,9 +132,6 @@ def plan(
         ConfigError: the data set has no recipe for a backbone.
     """
     folder, dataset = folder.resolve(), data.protocol.dataset_name
-    sets = json.loads(data.partition.read_text())
-    present = {path.name for path in data.root.iterdir()}
-    identities = sum(str(subject) in present for subject in sets["TRAIN_SET"])
     data_cfg = {"dataset_root": str(data.root), "dataset_partition": str(data.partition), "data_in_use": None}
     adapts = any(kinds != "standard" for _, kinds in runs)  # then Table 2 is asked for, and its zero-shot half too
     planned: dict[Path, Stage] = {}
@@ -136,7 +141,7 @@ def plan(
             raise ConfigError(f"--backbone: no recipe for {backbone} on {dataset}; {nearest(backbone, known)}")
         trainings: dict[Run, Stage] = {}
         for method, kinds in runs:
-            cfgs = recipe(dataset, backbone, method, kinds, folder="", data=data_cfg, identities=identities,
+            cfgs = recipe(dataset, backbone, method, kinds, folder="", data=data_cfg, identities=data.identities,
                           zero_shot=adapts)  # fmt: skip
             if not METHODS[method].tasks:
                 cfgs["evaluator_cfg"].update(data.protocol.evaluator)
@@ -149,13 +154,13 @@ def plan(
             about = f"{backbone}, {METHODS[method].title}{'' if kinds == 'standard' else f' with {kinds}'}"
             name = file_name(dataset, backbone, method, kinds)
             before = [trainings[run] for run in needs(method, kinds)]
-            if method != "baseline1":
+            if not untrained(method):
                 weight = {"teacher": 7.0}.get(method, 1.5 if METHODS[method].tasks else 5.0)
-                training = Stage(f"{about}: train", folder, cfgs, name, "train", before, weight)
+                training = Stage(f"{about}: train", folder, cfgs, name, "train", before, weight, method)
                 trainings[method, kinds] = planned.setdefault(training.mark, training)
                 before = [*before, trainings[method, kinds]]
             if method != "teacher":  # its accuracy is every other test's HP
-                test = Stage(f"{about}: test", folder, cfgs, name, "test", before, 1.0)
+                test = Stage(f"{about}: test", folder, cfgs, name, "test", before, 1.0, method)
                 planned.setdefault(test.mark, test)
     return list(planned.values())
 
@@ -192,6 +197,8 @@ def run(
     if len(waiting) < len(planned):
         say(f"{len(planned) - len(waiting)} of {len(planned)} stages were done before")
     total, started, spent = sum(stage.weight for stage in waiting), time.monotonic(), 0.0
+    # Stages take minutes: the bar's clock goes on meanwhile. Its time left is that of the average pace so far.
+    bar = console.bar(total, "stages", "", smoothing=0, bar_format=BAR)
     threads = max(1, (os.cpu_count() or 1) // (jobs * processes))
     # A server that has imported everything forks each stage, instead of importing it all again.
     context: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
@@ -212,7 +219,8 @@ def run(
                 running[process] = stage
             ended = [process for process in running if process.exitcode is not None]
             if not ended:
-                wait([process.sentinel for process in running])
+                bar.set_description_str(", ".join(stage.title for stage in running.values()))
+                wait([process.sentinel for process in running], timeout=TICK)
                 for process in running:
                     process.join(0)
                 continue
@@ -223,12 +231,14 @@ def run(
                     raise RunFailed(f"{stage.title}: {_last_line(_log(stage))} (all of it: {_log(stage)})")
                 write_text(stage.mark, stage.digest + "\n")
                 spent += stage.weight
+                bar.update(stage.weight)
                 seconds = time.monotonic() - started
                 # Early on, what is still running would make the estimate far too long.
                 rest = seconds / spent * (total - spent)
                 left = f", about {clock(rest)} left" if 0.2 * total < spent < total else ""
                 say(f"[{number}/{len(planned)}] {stage.title} ({clock(seconds)}{left})")
     finally:
+        bar.close()
         end(list(running))
     return [stage.outcome for stage in planned if stage.phase == "test"]
 
@@ -285,13 +295,23 @@ def _end_with(command) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def walkers(folder: Path, seed: int, progress: Callable[[int, int], None] | None = None) -> Data:
-    """Generated walkers for one seed at the scale of a demo; those already there are taken again."""
+def walkers(folder: Path) -> Data:
+    """Where generated walkers at the scale of a demo are, or will be."""
+    root, partition = (folder / name for name in ("walkers", "walkers.json"))
+    return Data(root.resolve(), partition.resolve(), Protocol("GREW"), WALKERS["train_subjects"])
+
+
+def make_walkers(data: Data, seed: int, title: str = "walkers") -> None:
+    """Generate them for one seed; those already there are taken again."""
     from opengait_mimic.data import generate_walkers
 
-    root, partition = (folder / name for name in ("walkers", "walkers.json"))
-    generate_walkers(root, partition, **WALKERS, seed=seed, progress=progress)
-    return Data(root.resolve(), partition.resolve(), Protocol("GREW"))
+    with console.bar(None, title, "seq") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        generate_walkers(data.root, data.partition, **WALKERS, seed=seed, progress=show)
 
 
 def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str | None = None) -> Data:
@@ -306,21 +326,9 @@ def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str
     for part in ("TRAIN_SET", "TEST_SET"):
         check_data({"dataset_root": str(root), "dataset_partition": str(partition)}, part)
     if gallery is None or probe is None:
-        return Data(root.resolve(), partition.resolve(), guess_protocol(root, partition))
-    named = {"gallery": gallery.split(","), "probe": probe.split(",")}
-    return Data(root.resolve(), partition.resolve(), Protocol("GREW", named))
-
-
-def progress_bar(title: str) -> Callable[[int, int], None]:
-    """A callback (done, total) that shows a bar."""
-    from tqdm import tqdm
-
-    bar = tqdm(desc=title, unit="seq", disable=None)
-
-    def show(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return show
+        protocol = guess_protocol(root, partition)
+    else:
+        protocol = Protocol("GREW", {"gallery": gallery.split(","), "probe": probe.split(",")})
+    present = {path.name for path in root.iterdir()}
+    identities = sum(subject in present for subject in read_partition(partition, "TRAIN_SET"))
+    return Data(root.resolve(), partition.resolve(), protocol, identities)

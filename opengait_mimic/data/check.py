@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -14,8 +13,8 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
+from opengait_mimic import console
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import Look, difference, look, read_array, read_frames, size
 from opengait_mimic.errors import DataError
@@ -95,7 +94,11 @@ def check_data(root: str | Path, partition: str | Path | None = None, jobs: int 
         raise DataError(f"{root}: no such folder")
     report = Report(str(root))
     places = list(_places(root, report.findings))
-    sequences = list(tqdm(_inspected(places, jobs), total=len(places), unit="seq", disable=None, leave=False))
+    sequences = []
+    with console.bar(len(places), "check-data", "seq", leave=False) as bar:
+        for sequence in _inspected(places, jobs):
+            sequences.append(sequence)
+            bar.update()
     _judge_together(sequences, report.findings)
     _count(sequences, report)
     if not sequences:
@@ -272,10 +275,9 @@ def _about(partition: Path, problem: str, subjects: list[str], level: str = WARN
     return [Finding(level, str(partition), f"{problem}: {names}")]
 
 
-def report_json(report: Report) -> str:
-    """A report as JSON: its attributes, findings as mappings with level, path and problem."""
-    content = {**asdict(report), "findings": [f._asdict() for f in report.findings]}
-    return json.dumps(content, indent=1, ensure_ascii=False)
+def report_content(report: Report) -> dict:
+    """A report as it goes into JSON: its attributes, findings as mappings with level, path and problem."""
+    return {**asdict(report), "findings": [f._asdict() for f in report.findings]}
 
 
 def report_text(report: Report) -> str:

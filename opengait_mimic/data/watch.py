@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tqdm import tqdm
+from opengait_mimic import console
 
 
 def bar(title: str, frames: Iterator, length: int) -> Iterator:
     """Pass frames on with a bar on a terminal, with the time left where the length is known (not 0)."""
-    return iter(tqdm(frames, desc=title, total=length or None, unit="frame", disable=None))
+    with console.bar(length or None, title, "frame") as shown:
+        for frame in frames:
+            yield frame
+            shown.update()

@@ -207,6 +207,15 @@ def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | Non
     return entry
 
 
+def retention(own: Holistic, reference: Holistic | None) -> dict[str, float]:
+    """Each score's holistic retention: a network on whole clips relative to its teacher (HP), as far as that is known.
+
+    1 means that whole clips are recognised as well as by the teacher.
+    """
+    known = {} if reference is None else reference.scores
+    return {name: value / known[name] for name, value in own.scores.items() if known.get(name, 0) > 0}
+
+
 def _score(name: str, repeats: list[Repeat], reference: Holistic | None) -> dict:
     values = [r.scores[name] for r in repeats]
     mean = float(np.mean(values))

@@ -43,6 +43,12 @@ def _digest(stream) -> hashlib._Hash:
     return digest
 
 
+def weighted_result(path: Path) -> Path:
+    """Where the scores of weighted matching stand, beside the result file of the plain distance."""
+    name, _, iteration = path.stem.rpartition("-")
+    return path.with_name(f"{name}-weighted-{iteration}{path.suffix}")
+
+
 def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> None:
     """Write a result file and, beside it, what each probe scored.
 

@@ -16,17 +16,19 @@ def method_row(result: dict) -> dict:
     return {"method": result["method"], "metrics": metrics}
 
 
+def cells(row: dict) -> list[str]:
+    """A row as it is read: method, occluded accuracies with RP in brackets, its own on whole clips."""
+    read = [row["method"]]
+    for name in SHOWN:
+        m = row["metrics"][name]
+        read.append(f"{m['occluded']:.1f} ({'-' if m['RP'] is None else format(m['RP'], '.2f')})")
+    return [*read, f"{row['metrics'][SHOWN[0]]['own_whole']:.1f}"]
+
+
 def markdown_table(rows: list[dict]) -> str:
     """The rows as a Markdown table: occluded accuracy with RP in brackets, as in the paper's Table 1."""
     header = ["method", *(f"occluded {n} (RP)" for n in SHOWN), f"own whole {SHOWN[0]}"]
-    lines = []
-    for row in rows:
-        cells = [row["method"]]
-        for name in SHOWN:
-            m = row["metrics"][name]
-            cells.append(f"{m['occluded']:.1f} ({'-' if m['RP'] is None else format(m['RP'], '.2f')})")
-        cells.append(f"{row['metrics'][SHOWN[0]]['own_whole']:.1f}")
-        lines.append(cells)
+    lines = [cells(row) for row in rows]
     widths = [max(len(line[i]) for line in [header, *lines]) for i in range(len(header))]
     text = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
             for line in [header, ["-" * w for w in widths], *lines]]  # fmt: skip

@@ -26,9 +26,11 @@ def added_files() -> dict[str, str]:
     return files
 
 
-def install(root: str | Path) -> list[str]:
+def install(root: str | Path, dry_run: bool = False) -> list[str]:
     """Write the files into a checkout; those already there with the same content stay.
 
+    Args:
+        dry_run: only tell.
     Returns:
         The paths written, relative to the checkout.
     Raises:
@@ -45,15 +47,19 @@ def install(root: str | Path) -> list[str]:
         target = root / path
         if target.exists():
             continue
+        written.append(path)
+        if dry_run:
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text.encode())
-        written.append(path)
     return written
 
 
-def uninstall(root: str | Path) -> tuple[list[str], list[str]]:
+def uninstall(root: str | Path, dry_run: bool = False) -> tuple[list[str], list[str]]:
     """Remove our files from a checkout.
 
+    Args:
+        dry_run: only tell.
     Returns:
         The paths removed, and those kept because their content was changed since.
     """
@@ -66,8 +72,10 @@ def uninstall(root: str | Path) -> tuple[list[str], list[str]]:
         if not _holds(target, text):
             kept.append(path)
             continue
-        target.unlink()
         removed.append(path)
+        if dry_run:
+            continue
+        target.unlink()
         for folder in list(target.parents)[: len(Path(path).parents) - 1]:
             if any(folder.iterdir()):
                 break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import multiprocessing
 import os
@@ -11,21 +13,26 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from tqdm import tqdm
 
+from opengait_mimic import console
 from opengait_mimic.check import defaults, merge
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import read_yaml, training_seed
 from opengait_mimic.errors import plain
+from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
 from opengait_mimic.hosts.device import device
 from opengait_mimic.hosts.group import ensure_group
+from opengait_mimic.hosts.memory import limit_memory
 from opengait_mimic.hosts.orphans import children_die_with_this
 from opengait_mimic.hosts.plainly import plainly
 from opengait_mimic.hosts.safe import read_safely
 from opengait_mimic.inputs import OTHER_INPUTS
-from opengait_mimic.losses.gather import world_size
+from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.resuming import own_checkpoints
 
 
@@ -40,6 +47,7 @@ class Run:
         log_to_file: whether the host also logs to a file.
         resume: whether a training goes on from its own last good checkpoint; None: where neither `iteration` nor
             the YAML's restore_hint says where to start.
+        voice: how it speaks.
     """
 
     host: str | Path
@@ -49,6 +57,40 @@ class Run:
     device: str | None = None
     log_to_file: bool = False
     resume: bool | None = None
+    voice: console.Voice = console.Voice()
+
+
+def intended(run: Run, cfgs: dict) -> dict:
+    """What a run would do, by name.
+
+    Args:
+        cfgs: its configuration, merged onto the host's defaults.
+    """
+    cfg = cfgs["trainer_cfg" if run.phase == "train" else "evaluator_cfg"]
+    own = () if run.phase == "test" else _to_go_on_from(run, cfgs)
+    start = own[0] if own else run.iteration or cfg["restore_hint"]
+    if isinstance(start, int):
+        start = f"its checkpoint of iteration {start}" if start else "no checkpoint of its own"
+    name = cfgs["model_cfg"]["model"]
+    folder = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, cfg["save_name"], 0).parents[1]
+    plan = {
+        "phase": run.phase,
+        "model": name,
+        "host": str(run.host),
+        "device": run.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        "starts from": start,
+    }
+    return {**plan, **({"iterations": cfg["total_iter"]} if run.phase == "train" else {}), "writes to": str(folder)}
+
+
+def _to_go_on_from(run: Run, cfgs: dict) -> tuple[int, ...]:
+    """The iterations of the own checkpoints that a training goes on from; none where something else says it."""
+    trainer = cfgs["trainer_cfg"]
+    if not (run.resume or (run.resume is None and not run.iteration and trainer["restore_hint"] == 0)):
+        return ()
+    name = cfgs["model_cfg"]["model"]
+    last = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, trainer["save_name"], 0)
+    return tuple(own_checkpoints(last.parent, trainer["save_name"]))
 
 
 @plainly
@@ -65,6 +107,8 @@ def run_main(run: Run) -> None:
         multiprocessing.set_start_method("fork", force=True)
     if run.device is not None:
         os.environ[DEVICE_VARIABLE] = run.device
+    if device().type == "cpu":
+        limit_memory()
     prepare(run.host)
     ensure_group()
     from opengait_mimic.plugin import register
@@ -76,7 +120,10 @@ def run_main(run: Run) -> None:
     if run.host != EMBEDDED:
         read_safely(silhouettes=cfgs["model_cfg"]["model"] not in OTHER_INPUTS)
     rehearse_run(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
-    iteration = _dress(run, cfgs)
+    told: dict = {}
+    first = rank() == 0  # asked for while there is a group; the host may end it
+    iteration = _dress(run, cfgs, told)
+    _speak(run.voice)
     if run.host != EMBEDDED:
         _read_defaults_from(Path(run.host))
         _free_from_the_machine()
@@ -89,7 +136,10 @@ def run_main(run: Run) -> None:
         sys.argv += ["--iter", str(iteration)]
     if run.log_to_file:
         sys.argv.append("--log_to_file")
-    runpy.run_path(main, run_name="__main__")
+    with contextlib.redirect_stdout(sys.stderr if run.voice != console.Voice() else sys.stdout):
+        runpy.run_path(main, run_name="__main__")
+    if first and run.voice != console.Voice():
+        _conclude(run, cfgs, told)
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -102,29 +152,81 @@ def _tell_of_thread(failure) -> None:
         threading.__excepthook__(failure)
 
 
-def _dress(run: Run, cfgs: dict) -> int:
+def _speak(how: console.Voice) -> None:
+    """Let this process and the host's messages and bars follow the voice that was asked for."""
+    import utils
+    from modeling import base_model
+
+    console.speak(how)
+    if hasattr(base_model, "tqdm"):  # OpenGait's bar shows everywhere
+        base_model.tqdm = functools.partial(tqdm, disable=True if how.quiet else None)
+    if rank() != 0 or not how.quiet:
+        return
+    manager = utils.get_msg_mgr()
+    start = manager.init_logger
+
+    def init_logger(*arguments, **options):
+        start(*arguments, **options)
+        for logger in map(logging.getLogger, ("opengait", "opengait_mimic.embedded")):
+            for handler in logger.handlers:
+                if not isinstance(handler, logging.FileHandler):
+                    handler.setLevel(logging.WARNING)
+
+    manager.init_logger = init_logger
+
+
+def _conclude(run: Run, cfgs: dict, told: dict) -> None:
+    """Print what a run gave: the file with --quiet, all of it with --json."""
+    scores = {k.removeprefix("scalar/"): float(v) for k, v in (told.get("scores") or {}).items() if np.ndim(v) == 0}
+    path = told.get("result")
+    if run.phase == "train":
+        trainer, name = cfgs["trainer_cfg"], cfgs["model_cfg"]["model"]
+        dataset = cfgs["data_cfg"]["dataset_name"]
+        path = checkpoint_path(dataset, name, trainer["save_name"], trainer["total_iter"])
+        content = {"phase": "train", "model": name, "iteration": trainer["total_iter"], "checkpoint": str(path)}
+        content |= {"scores": scores} if scores else {}
+    else:
+        content = {"file": str(path), **read_result(path)} if path else {"phase": "test", "scores": scores}
+    lines = [str(path)] if path else [f"{name}: {value:.2f}" for name, value in scores.items()]
+    console.outcome("\n".join(lines), content)
+
+
+def _dress(run: Run, cfgs: dict, told: dict) -> int:
     """Let the host's main program find the run's model with what this package adds to any model of a host.
 
+    Args:
+        told: filled by each test with its scores and, where there is one, the path of its result file.
     Returns:
         The iteration whose checkpoint the host restores, 0 for none.
     """
     from modeling import models
+    from modeling.base_model import BaseModel
 
     from opengait_mimic.models.backbone import host_model
+    from opengait_mimic.models.occluded import OccludedModel
     from opengait_mimic.models.resumable import Resumable
+    from opengait_mimic.models.testing import result_path
 
     name, iteration, added, own = cfgs["model_cfg"]["model"], run.iteration, [], ()
     model = host_model(name)
+    test = model.run_test
+
+    def run_test(net):
+        told["scores"] = test(net)
+        if issubclass(model, OccludedModel):
+            told["result"] = result_path(getattr(net, "module", net))
+        return told["scores"]
+
+    if issubclass(model, OccludedModel):  # OpenGait's trainings call the base class's on the way
+        BaseModel.run_test = staticmethod(run_test)
     if run.host != EMBEDDED and device().type == "cuda":
         added.append(OnOwnDevice)
     if run.phase == "train" and isinstance(cfgs["data_cfg"], dict):  # several data sets at once have their own loop
         if not issubclass(model, Resumable):
             added.append(Resumable)
-        trainer = cfgs["trainer_cfg"]
-        if run.resume or (run.resume is None and not iteration and trainer["restore_hint"] == 0):
-            last = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, trainer["save_name"], 0)
-            own = _from_first_process(own_checkpoints(last.parent, trainer["save_name"]))
-    setattr(models, name, type(name, (*added, model), {"__module__": model.__module__, "own_checkpoints": tuple(own)}))
+        own = _from_first_process(_to_go_on_from(run, cfgs))
+    content = {"__module__": model.__module__, "own_checkpoints": own, "run_test": staticmethod(run_test)}
+    setattr(models, name, type(name, (*added, model), content))
     return own[0] if own else iteration
 
 

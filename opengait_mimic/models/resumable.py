@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
+from tqdm.contrib.logging import logging_redirect_tqdm
 
+from opengait_mimic import console, hosts
 from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
 from opengait_mimic.config import training_seed
 from opengait_mimic.errors import CheckpointError, RunFailed
 from opengait_mimic.evaluation.results import fingerprint
 from opengait_mimic.inference.description import describe_beside
 from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.panels import Speed
 from opengait_mimic.resuming import (
     STEP,
     Beside,
@@ -43,9 +49,11 @@ class Resumable:
 
     own_checkpoints: tuple[int, ...] = ()
     batches = 0
+    bar = None  # of a training in OpenGait, which shows none itself
 
     def __init__(self, cfgs: dict, training: bool):
         self.losses_seen: dict = {}
+        self.speed = Speed()
         super().__init__(cfgs, training)
         if training:
             self.loss_aggregator.register_forward_hook(self._see_losses)
@@ -66,10 +74,24 @@ class Resumable:
         if self.training:
             draw_from(training_seed(self.cfgs), STEP, self.batches, rank())
             self.batches += 1
+            self.speed.take(len(inputs[1]))
         return super().inputs_pretreament(inputs)
+
+    @property
+    def logs_now(self) -> bool:
+        """Whether the host logs this step of a training."""
+        return (self.iteration + 1) % self.engine_cfg["log_iter"] == 0
+
+    def train(self, mode: bool = True):
+        """The module's; a test on the way does not count as time of the training."""
+        self.speed = Speed()
+        return super().train(mode)
 
     def _see_losses(self, aggregator, inputs, outputs) -> None:
         self.losses_seen = outputs[1]
+        if self.logs_now:
+            outputs[1].update(self.speed.scalars("throughput"))
+            self.speed.restart()
 
     def train_step(self, loss_sum):
         """The host's step of the optimizer.
@@ -86,7 +108,10 @@ class Resumable:
                 f"the loss is {total}{named} at iteration {self.iteration + 1}: the training stops before this step; "
                 f"{self._what_stands()}"
             )
-        return super().train_step(loss_sum)
+        taken = super().train_step(loss_sum)
+        if taken and self.bar is not None:
+            self.bar.update()
+        return taken
 
     def _what_stands(self) -> str:
         saved = [i for i in own_checkpoints(self._folder, self.engine_cfg["save_name"]) if i <= self.iteration]
@@ -245,8 +270,23 @@ class Resumable:
             if not net.own_checkpoints:
                 begin(net._folder, save_name)
         try:
-            return super(Resumable, type(net)).run_train(model)
+            with _shown(net):
+                return super(Resumable, type(net)).run_train(model)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
             raise RunFailed(f"a loader's process is gone: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def _shown(net: Resumable) -> Iterator[None]:
+    """A progress bar for a training in OpenGait, whose log lines do not tear it; the embedded host has its own."""
+    if hosts.active() == hosts.EMBEDDED:
+        yield
+        return
+    loggers = [logging.getLogger("opengait")]
+    with (
+        console.bar(net.engine_cfg["total_iter"], "train", "it", first=rank() == 0, initial=net.iteration) as net.bar,
+        logging_redirect_tqdm(loggers) if not net.bar.disable else nullcontext(),
+    ):
+        yield

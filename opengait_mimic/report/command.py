@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from opengait_mimic import console
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(exists=True, path_type=Path))
@@ -38,6 +40,10 @@ def report(runs, out, clips):
 
     collection = collect(runs)
     for line in collection.skipped:
-        click.echo(line, err=True)
+        console.warn(line)
     written = write_report(collection, out, clips)
-    click.echo(f"{written.summary} {len(written.files)} files are in {out}; open {out / 'report.html'}")
+    page = out / "report.html"
+    console.conclude(
+        f"{written.summary} {len(written.files)} files are in {out}; open {page}",
+        {"report": str(page), "files": written.files, "tables": [table.content() for table in written.tables]},
+    )

@@ -1,9 +1,10 @@
-"""One HTML page with all tables and figures in it: it asks for nothing from elsewhere and runs no script."""
+"""HTML pages with all their tables and figures in them: they ask for nothing from elsewhere and run no script."""
 
 from __future__ import annotations
 
 import base64
 import html
+from typing import NamedTuple
 
 from opengait_mimic import __version__
 from opengait_mimic.report.figures import Drawing
@@ -48,7 +49,21 @@ figure { margin: 0; }
 .card img { display: block; max-width: 100%; min-width: min(34rem, 150vw); height: auto; margin: 0 auto; }
 figcaption { margin-top: .5rem; max-width: 48rem; }
 summary { cursor: pointer; margin-bottom: .6rem; }
+pre { background: var(--band); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; font-size: .875rem; }
 """
+EXPLAINED = (
+    "OP is the accuracy on occluded clips, HP the teacher's on whole clips by the same protocol, and relative "
+    "performance RP = OP / HP. Accuracies are in percent. A dash stands where no result was given."
+)
+
+
+class Section(NamedTuple):
+    """A part of a page: where links lead, its heading, and its HTML."""
+
+    key: str
+    title: str
+    content: str
 
 
 def page(tables: list[Table], drawings: list[Drawing], summary: str, remarks: list[str]) -> str:
@@ -58,47 +73,53 @@ def page(tables: list[Table], drawings: list[Drawing], summary: str, remarks: li
         tables, drawings: in their order; the paper's tables come first, then the figures, then the details.
         summary: a sentence on what was collected. remarks: lines on what is missing or to be known.
     """
-    e = html.escape
     paper = [table for table in tables if table.key in PAPER]
     first = [drawing for drawing in drawings if drawing.key == "figure1"]
     details = [table for table in tables if table.key not in (*PAPER, "runs")]
     others = [drawing for drawing in drawings if drawing.key != "figure1"]
-    links = [(part.key, part.title) for part in (*first, *paper, *others, *details)]
-    links += [("remarks", "Remarks")] if remarks else []
-    links += [(table.key, table.title) for table in tables if table.key == "runs"]
-    sections = {table.key: _table(table) for table in tables}
-    sections |= {drawing.key: _figure(drawing) for drawing in drawings}
+    sections = [*map(figure_section, first), *map(table_section, paper), *map(figure_section, others)]
+    sections += map(table_section, details)
     if remarks:
-        items = "".join(f"<li>{e(line)}</li>\n" for line in remarks)
-        sections["remarks"] = f'<section id="remarks">\n<h2>Remarks</h2>\n<ul>\n{items}</ul>\n</section>\n'
-    menu = "".join(f'<li><a href="#{key}">{e(title)}</a></li>\n' for key, title in links)
+        items = "".join(f"<li>{html.escape(line)}</li>\n" for line in remarks)
+        sections.append(Section("remarks", "Remarks", f"<ul>\n{items}</ul>\n"))
+    sections += [table_section(table) for table in tables if table.key == "runs"]
+    return document("Gait recognition under occlusion", summary, EXPLAINED, sections)
+
+
+def document(title: str, summary: str, opening: str, sections: list[Section]) -> str:
+    """A page of sections, with links to them.
+
+    Args:
+        title, summary, opening: text; a heading, what stands small below it, and a first paragraph.
+    """
+    e = html.escape
+    menu = "".join(f'<li><a href="#{part.key}">{e(part.title)}</a></li>\n' for part in sections)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Gait recognition under occlusion: report</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f'<header>\n<h1 id="top">Gait recognition under occlusion</h1>\n<p class="soft">{e(summary)}</p>\n</header>\n'
-        f'<nav aria-label="Contents">\n<ul>\n{menu}</ul>\n</nav>\n<main>\n'
-        "<p>OP is the accuracy on occluded clips, HP the teacher's on whole clips by the same protocol, and relative "
-        "performance RP = OP / HP. Accuracies are in percent. A dash stands where no result was given.</p>\n"
-        + "".join(sections[key] for key, _ in links)
+        f"<title>{e(title)}: report</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<header>\n<h1 id="top">{e(title)}</h1>\n<p class="soft">{e(summary)}</p>\n</header>\n'
+        f'<nav aria-label="Contents">\n<ul>\n{menu}</ul>\n</nav>\n<main>\n<p>{e(opening)}</p>\n'
+        + "".join(f'<section id="{s.key}">\n<h2>{e(s.title)}</h2>\n{s.content}</section>\n' for s in sections)
         + f'</main>\n<footer class="soft"><p>opengait-mimic {e(__version__)} · <a href="#top">to the top</a></p>'
         "</footer>\n</body>\n</html>\n"
     )
 
 
-def _table(table: Table) -> str:
+def table_section(table: Table) -> Section:
     content = table.html()
     if len(table.rows) > LONG and table.key not in PAPER:
         content = f"<details>\n<summary>{len(table.rows)} rows</summary>\n{content}</details>\n"
-    return f'<section id="{table.key}">\n<h2>{html.escape(table.title)}</h2>\n{content}</section>\n'
+    return Section(table.key, table.title, content)
 
 
-def _figure(drawing: Drawing) -> str:
+def figure_section(drawing: Drawing) -> Section:
     e = html.escape
     kind, content = ("png", drawing.png) if drawing.svg is None else ("svg+xml", drawing.svg)
     source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    return (
-        f'<section id="{drawing.key}">\n<h2>{e(drawing.title)}</h2>\n<figure>\n<div class="card" tabindex="0" '
-        f'role="region" aria-label="{e(drawing.title)}"><img src="{source}" alt="{e(drawing.alt)}"></div>\n'
-        f"<figcaption>{e(drawing.caption)}</figcaption>\n</figure>\n</section>\n"
+    content = (
+        f'<figure>\n<div class="card" tabindex="0" role="region" aria-label="{e(drawing.title)}">'
+        f'<img src="{source}" alt="{e(drawing.alt)}"></div>\n'
+        f"<figcaption>{e(drawing.caption)}</figcaption>\n</figure>\n"
     )
+    return Section(drawing.key, drawing.title, content)

@@ -71,6 +71,12 @@ class Table:
         notes = ["", *(f"- {markdown_text(note)}" for note in self.notes)] if self.notes else []
         return "\n".join([f"**{markdown_text(self.title)}.** {markdown_text(self.caption)}", "", *body, *notes, ""])
 
+    def content(self) -> dict:
+        """For JSON: title, caption, rows with their cells as they are read by column, and notes."""
+        names = [column.full for column in self.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in self._texts()]
+        return {"title": self.title, "caption": self.caption, "rows": rows, "notes": self.notes}
+
     def csv(self) -> str:
         """Unrounded numbers: a score becomes columns for its mean, sd, RP, HP and n. Missing values are empty."""
         scored = [any(isinstance(row[i], Score) for row in self.rows) for i in range(len(self.columns))]

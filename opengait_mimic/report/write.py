@@ -7,8 +7,8 @@ from pathlib import Path
 
 from opengait_mimic.report.collect import Collection, groups
 from opengait_mimic.report.figures import drawings, occlusion_figure
-from opengait_mimic.report.page import page
-from opengait_mimic.report.table import markdown_text
+from opengait_mimic.report.page import PAPER, page
+from opengait_mimic.report.table import Table, markdown_text
 from opengait_mimic.report.tables import main_tests, tables
 
 LIST = ".report-files"  # of what an earlier report wrote, so that none of it stands beside a later one
@@ -16,10 +16,15 @@ LIST = ".report-files"  # of what an earlier report wrote, so that none of it st
 
 @dataclass(frozen=True)
 class Written:
-    """A sentence on what was collected, and the files, relative to the report's folder."""
+    """What a report says, and where.
+
+    Attributes:
+        summary: a sentence on what was collected. files: relative to the report's folder. tables: all of them.
+    """
 
     summary: str
     files: list[str]
+    tables: list[Table]
 
 
 def write_report(collection: Collection, out: Path, clips: Path | None = None) -> Written:
@@ -51,7 +56,12 @@ def write_report(collection: Collection, out: Path, clips: Path | None = None) -
         if drawing.svg is not None:
             files[f"{name}.svg"] = drawing.svg
     _write(out, files)
-    return Written(summary, sorted(files))
+    return Written(summary, sorted(files), made)
+
+
+def tables_text(made: list[Table]) -> str:
+    """The paper's tables as Markdown."""
+    return "\n".join(table.markdown() for table in made if table.key in PAPER)
 
 
 def _write(out: Path, files: dict[str, str | bytes]) -> None:

@@ -69,8 +69,8 @@ def mimic(second_stage, here):
 
 
 def outcome(cfgs) -> tuple[dict, dict, dict]:
-    """Run a test; the scalars it returns, its result file, and the arrays beside."""
-    scalars = run(copy.deepcopy(cfgs), training=False)
+    """Run a test; the scalars it returns (but those of its speed), its result file, and the arrays beside."""
+    scalars = {k: v for k, v in run(copy.deepcopy(cfgs), training=False).items() if "throughput" not in k}
     (path,) = Path("output").rglob(f"results/{cfgs['evaluator_cfg']['save_name']}-*.json")
     arrays = {}
     if path.with_suffix(".npz").is_file():
@@ -103,6 +103,19 @@ class Twin:
 
     def scores(self, probe, gallery) -> dict:
         return scores(recognise(probe, gallery, *zip(*self.names, strict=True), protocol("GREW")).headline)
+
+
+@pytest.mark.parametrize(
+    ("who", "severity", "looks"),
+    # 16 of the 24 clips are probes
+    [("probe", None, 24 + 3 * 16), ("gallery", None, 24 + 3 * 8), ("both", None, 24 + 3 * 24),
+     ("both", [0.2, 0.4], 24 + 3 * 24 + 2 * 3 * 16)],
+)  # fmt: skip
+def test_no_clip_is_embedded_whose_embedding_nothing_is_compared_with(data, mimic, monkeypatch, who, severity, looks):
+    seen, forward = [], MimicGait.forward
+    monkeypatch.setattr(MimicGait, "forward", lambda self, inputs: seen.append(1) or forward(self, inputs))
+    outcome(asked(data, who=who, repeats=3, **({"severity": severity} if severity else {})))
+    assert len(seen) == looks
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from commands import environment
 
 from opengait_mimic.cli import main
 from opengait_mimic.evaluation.ranking import distance
-from opengait_mimic.inference import load
+from opengait_mimic.inference import gallery, load
 from opengait_mimic.inference.gallery import read_gallery, write_gallery
 
 MIMIC = "output/GREW/MimicGait/mimic"
@@ -143,3 +144,43 @@ def test_an_empty_gallery_and_a_missing_checkpoint_are_said(command, enrolled):
 def test_help_does_not_wait_for_torch():
     program = "import sys, opengait_mimic.cli; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], env=environment()).returncode == 0
+
+
+class TestInterrupted:
+    def stop_after(self, monkeypatch, clips: int) -> None:
+        """Ctrl-C while the next clip is read; each is kept at once."""
+        read, allowed = gallery.read_array, iter(range(clips))
+
+        def reading(path):
+            if next(allowed, None) is None:
+                raise KeyboardInterrupt
+            return read(path)
+
+        monkeypatch.setattr(gallery, "read_array", reading)
+        monkeypatch.setattr(gallery, "AT_ONCE", 1)
+
+    def test_embedding_goes_on_where_it_was_left_and_ends_the_same(self, command, monkeypatch):
+        asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q")
+        command(*asked, "-o", "whole.npz")
+        with monkeypatch.context() as patch:
+            self.stop_after(patch, 3)
+            command(*asked, "-o", "e.npz", status=130)
+        assert not Path("e.npz").exists() and len(read_gallery("e.npz.part")) == 3
+        total = len(read_gallery("whole.npz"))
+        with monkeypatch.context() as patch:
+            self.stop_after(patch, total - 3)  # no clip is read again
+            command(*asked, "-o", "e.npz")
+        assert not Path("e.npz.part").exists()
+        whole, again = read_gallery("whole.npz"), read_gallery("e.npz")
+        for column in ("embeddings", "subjects", "names", "kind", "amount"):
+            np.testing.assert_array_equal(getattr(again, column), getattr(whole, column))
+
+    def test_what_another_model_has_embedded_is_embedded_anew(self, command, monkeypatch):
+        asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q", "-o", "e.npz")
+        with monkeypatch.context() as patch:
+            self.stop_after(patch, 3)
+            command(*asked, status=130)
+        part = read_gallery("e.npz.part")
+        write_gallery("e.npz.part", replace(part, fingerprint="another", embeddings=part.embeddings + 1))
+        command(*asked)
+        assert not np.array_equal(read_gallery("e.npz").embeddings[:3], part.embeddings + 1)

@@ -175,7 +175,7 @@ def test_the_command(results, tmp_path):
     )
     assert result.exit_code == 0
     assert result.stdout.startswith("1 result of 1 method, 1 backbone") and str(out / "report.html") in result.stdout
-    assert result.stderr == f"{foreign}: skipped: no result file of opengait-mimic\n"
+    assert result.stderr == f"warning: {foreign}: skipped: no result file of opengait-mimic\n"
     assert (out / "figures" / "figure1.png").exists()
     assert [link for link in Page((out / "report.html").read_text()).links][0] == "#figure1"
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import doubles
 import pytest
 
 from opengait_mimic import demo, tables
+from opengait_mimic.cli import main
 from opengait_mimic.data.tree import walker_sequence as walker
 from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.results import read_result
+from opengait_mimic.inference.gallery import read_gallery
 
 METHODS = ["Baseline-1", "Baseline-2", "Control", "Vanilla Mimic", "Mimic + VEN"]
 
@@ -37,7 +40,7 @@ def tree(folder: Path, types: list[str], views=("00",), probes=()) -> tuple[Path
 def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "_work", doubles.work)
     said: list[str] = []
-    table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append)
+    table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append).table
     for method in METHODS:
         assert re.search(rf"\| {re.escape(method)} +\| \d+\.\d \((\d\.\d\d|-)\)", table)
     assert "HP, the teacher on whole clips: Rank-1 " in table
@@ -50,8 +53,17 @@ def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
             assert values["RP"] is None or values["RP"] == pytest.approx(values["occluded"] / values["HP"])
     assert (tmp_path / "out" / "occlusions.png").stat().st_size > 10_000
     assert (tmp_path / "out" / "results.md").read_text() == table + "\n"
+    page = (tmp_path / "out" / demo.PAGE).read_text()
+    titles = re.findall("<h2>(.*?)</h2>", page)
+    assert titles[:3] == ["What was trained", "The table", "Figure 1"] and titles[-1] == "Next"
+    trained = page.partition('id="trained"')[2].partition("</section>")[0]
+    for name in ("Teacher", "VEN", *METHODS[1:]):
+        assert f">{name}</th>" in trained
+    assert all(f">{name}</th>" in page.partition('id="results"')[2] for name in METHODS)
+    assert len(re.findall("<pre><code>opengait-mimic ", page)) == 3
+    assert "http" not in re.sub(r"http://www.w3.org/[\w/#-]*", "", page) and "<script" not in page
     said.clear()
-    assert demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append) == table
+    assert demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append).table == table
     assert said[1:] == ["12 of 12 stages were done before"]
 
 
@@ -73,11 +85,14 @@ def test_a_data_set_of_ones_own_in_fact(short, tmp_path, monkeypatch, dataset, t
     monkeypatch.setattr(demo, "RUNS", [("teacher", "standard"), ("baseline1", "standard")])
     root, partition = tree(tmp_path, types, views, probes)
     monkeypatch.chdir(tmp_path)
-    table = demo.run_demo(Path("out"), root, partition, seed=0, say=print)
+    table, _, commands = demo.run_demo(Path("out"), root, partition, seed=0, say=print)
     assert re.search(r"\| Baseline-1 +\| \d+\.\d \((\d\.\d\d|-)\)", table)
     (path,) = (tmp_path / "out").rglob("results/*.json")
     result = read_result(path)
     assert result["dataset"] == dataset and list(result["tests"][0]["conditions"]) == conditions
+    if dataset == "GREW":
+        main(shlex.split(commands[0][1])[1:])
+        assert len(read_gallery("embeddings.npz")) == sum(1 for _ in root.glob("*/*/*/*.pkl"))
 
 
 def test_an_empty_folder_is_refused_before_anything_is_written(tmp_path):

@@ -19,10 +19,10 @@ from evaluation import evaluator as evaluators
 from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from modeling import backbones
 from modeling.loss_aggregator import LossAggregator
+from opengait_mimic import console
 from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
 from opengait_mimic.errors import CheckpointError, ConfigError
 
@@ -287,7 +287,7 @@ class BaseModel(nn.Module):
         """Every `inference_feat` of the whole test set, in its order, on every process."""
         size = len(self.test_loader.dataset)
         collected = utils.Odict()
-        with tqdm(total=size, desc="test", unit="seq", disable=None if rank == 0 else True) as bar:
+        with console.bar(size, "test", "seq", first=rank == 0) as bar:
             for inputs in self.test_loader:
                 ipts = self.inputs_pretreament(inputs)
                 with self.autocast():
@@ -314,13 +314,8 @@ class BaseModel(nn.Module):
         if module.iteration >= cfg["total_iter"]:
             module.msg_mgr.log_info(f"nothing to train: {module.iteration} iterations are done")
             return None
-        with tqdm(
-            total=cfg["total_iter"],
-            initial=module.iteration,
-            desc="train",
-            unit="it",
-            disable=None if utils.get_rank() == 0 else True,
-        ) as progress:
+        first = utils.get_rank() == 0
+        with console.bar(cfg["total_iter"], "train", "it", first=first, initial=module.iteration) as progress:
             for inputs in module.train_loader:
                 ipts = module.inputs_pretreament(inputs)
                 with module.autocast():
