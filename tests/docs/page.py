@@ -26,7 +26,7 @@ from forked import CONTEXT
 from opengait_mimic import schema
 from opengait_mimic.check import SECTIONS
 from opengait_mimic.cli import commands
-from opengait_mimic.config import check_model_keys, lifted
+from opengait_mimic.config import lifted
 from opengait_mimic.evaluation.occluded import settings
 from opengait_mimic.occlusion import mixture
 
@@ -227,20 +227,22 @@ def check_data_block(snippet: Snippet) -> None:
         return
     cfgs = yaml.safe_load(snippet.code)
     if isinstance(cfgs, list):
-        cfgs = {"trainer_cfg": {"transform": cfgs}}
+        steps = cfgs if cfgs[0]["type"] == "Compose" else [{"type": "Compose", "trf_cfg": [{"type": "BaseSil"}, *cfgs]}]
+        cfgs = {"trainer_cfg": {"transform": steps}}
     if not set(cfgs) & set(SECTIONS):
         cfgs = {"trainer_cfg": cfgs}
     assert set(cfgs) <= set(SECTIONS), f"unknown sections: {sorted(set(cfgs) - set(SECTIONS))}"
     schema.look_over(cfgs.get("data_cfg", {}), schema.DATA, "data_cfg", closed=True)
     for section, rules in (("trainer_cfg", schema.TRAINER), ("evaluator_cfg", schema.EVALUATOR)):
-        part = cfgs.get(section, {})
+        part = {key: value for key, value in cfgs.get(section, {}).items() if value != "..."}
         schema.look_over(part, rules, section, closed=True)
         schema.check_transforms(part.get("transform"), section)
         entry = lifted(part.get("transform"), section)[1]
         if entry is not None:
-            mixture(entry["kinds"])
+            mixture([{key: value for key, value in kind.items() if key != "folder"} for kind in entry["kinds"]])
         settings(part.get("occluded"))
     if "model_cfg" in cfgs and cfgs["model_cfg"]["model"] in schema.MODEL:
-        check_model_keys(cfgs["model_cfg"])
+        model = cfgs["model_cfg"]["model"]
+        schema.look_over(cfgs["model_cfg"], schema.MODEL[model], f"model_cfg: {model}", closed=True)
     if "loss_cfg" in cfgs:
         schema.check_losses(cfgs["loss_cfg"])
