@@ -85,7 +85,7 @@ def site(tmp_path_factory):
     pytest.importorskip("mkdocs", reason="the site needs the extra docs")
     target = tmp_path_factory.mktemp("site")
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(target)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target)],
         cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, timeout=300,
     )  # fmt: skip
     assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
