@@ -198,7 +198,7 @@ def run(
         say(f"{len(planned) - len(waiting)} of {len(planned)} stages were done before")
     total, started, spent = sum(stage.weight for stage in waiting), time.monotonic(), 0.0
     # Stages take minutes: the bar's clock goes on meanwhile. Its time left is that of the average pace so far.
-    bar = console.bar(total, "stages", "", smoothing=0, bar_format=BAR)
+    bar = console.bar(total, "stages", "", smoothing=0, bar_format=BAR)  # type: ignore[arg-type]
     threads = max(1, (os.cpu_count() or 1) // (jobs * processes))
     # A server that has imported everything forks each stage, instead of importing it all again.
     context: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")

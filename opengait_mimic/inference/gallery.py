@@ -68,7 +68,7 @@ class Gallery:
 
     def __getitem__(self, rows) -> Gallery:
         columns = (getattr(self, name)[rows] for name in _COLUMNS)
-        return Gallery(self.fingerprint, self.metric, *columns, weighted=self.weighted)
+        return Gallery(self.fingerprint, self.metric, *columns, weighted=self.weighted)  # type: ignore[misc]
 
     def weights(self, probe: Gallery) -> Weights | None:
         """How visible the parts of some probes are, and those of this gallery; None where parts are not weighted."""
@@ -189,7 +189,7 @@ def joined(gallery: Gallery, added: Gallery) -> Gallery:
     refuse_another_model(added.fingerprint, gallery, "the gallery")
     old = gallery[~np.isin(gallery.names, added.names)]
     columns = (np.concatenate([getattr(old, name), getattr(added, name)]) for name in _COLUMNS)
-    return Gallery(gallery.fingerprint, gallery.metric, *columns, weighted=gallery.weighted)
+    return Gallery(gallery.fingerprint, gallery.metric, *columns, weighted=gallery.weighted)  # type: ignore[misc, arg-type]
 
 
 def refuse_another_model(fingerprint: str, gallery: Gallery, where: str | Path) -> None:

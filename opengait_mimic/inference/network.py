@@ -78,7 +78,7 @@ class RecognitionNetwork(nn.Module):
             embeddings = self.fusion(embeddings, seen.feature)
         if self.holistic is not None:
             embeddings = seen.amount[:, None, None] * embeddings + self.holistic(clips)
-        visibility = None if self.strips is None else parts_visibility(seen, self.strips)
+        visibility = None if self.strips is None else parts_visibility(seen, self.strips)  # type: ignore[arg-type]
         return Seen(embeddings, seen.logits, seen.amount, visibility)
 
     @torch.no_grad()

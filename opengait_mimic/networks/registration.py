@@ -62,9 +62,9 @@ def amount_distribution(visibility: Visibility) -> tuple[torch.Tensor, torch.Ten
     A VEN without bins has one, its estimate.
     """
     amount = visibility.amount.detach().float()
-    if visibility.amount_logits is None:
+    if visibility.amount_logits is None:  # type: ignore[attr-defined]
         return amount[:, None], torch.ones_like(amount)[:, None]
-    weights = visibility.amount_logits.detach().float().softmax(1)
+    weights = visibility.amount_logits.detach().float().softmax(1)  # type: ignore[attr-defined]
     return amount_values(weights.shape[1], weights).expand_as(weights), weights
 
 

@@ -55,4 +55,4 @@ def parts_visibility(seen: Visibility, strips: torch.Tensor) -> torch.Tensor:
     Args:
         seen: by a VEN with the task "parts". strips: [p, t], of `strips_to_parts`.
     """
-    return (seen.part_logits.float().sigmoid() @ strips.T).clamp(0, 1)
+    return (seen.part_logits.float().sigmoid() @ strips.T).clamp(0, 1)  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ class Visibility(NamedTuple):
     feature: torch.Tensor
     logits: torch.Tensor | None
     amount: torch.Tensor | None
-    amount_logits = part_logits = None  # what the paper's VEN does not have
+    amount_logits = part_logits = None  # type: ignore[misc]  # what the paper's VEN does not have
 
 
 class DetailedVisibility(NamedTuple):

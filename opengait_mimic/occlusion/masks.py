@@ -48,7 +48,7 @@ def around(visible: np.ndarray) -> np.ndarray:
     """
     edges = []
     for line in (visible.any(2), visible.any(1)):
-        edges += [line.argmax(1), line.shape[1] - line[:, ::-1].argmax(1)]
+        edges += [line.argmax(1), line.shape[1] - line[:, ::-1].argmax(1)]  # type: ignore[index]
     return np.stack(edges, axis=1)
 
 
