@@ -15,6 +15,7 @@ class BatchNormOverProcesses(_BatchNorm):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self._check_input_dim(x)
         if not self.training:
             return super().forward(x)
         rows = x.transpose(0, 1).flatten(1)  # [c, n · …]

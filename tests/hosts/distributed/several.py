@@ -50,7 +50,10 @@ class Group:
         return found
 
     def end(self) -> None:
+        for pipe in self.pipes:
+            pipe.send_bytes(pickle.dumps(None))
         for process in self.processes:
+            process.join(10)
             process.kill()
             process.join()
         self.folder.cleanup()
@@ -76,8 +79,8 @@ def _serve(rank: int, count: int, host: str, store: str, pipe) -> None:
         except Exception:
             pipe.send_bytes(pickle.dumps((False, traceback.format_exc())))
             return
-        while True:
-            function, arguments = pickle.loads(pipe.recv_bytes())
+        while (task := pickle.loads(pipe.recv_bytes())) is not None:
+            function, arguments = task
             try:
                 answer = True, function(*arguments)
             except Exception:

@@ -57,3 +57,9 @@ def test_half_precision_stays_and_is_normalised_in_single(pair):
     for rank, found in enumerate(pair(normalised, nn.BatchNorm2d(3), x)):
         assert found["values"].dtype == torch.bfloat16
         torch.testing.assert_close(found["values"].float(), expected[rank::2], atol=0.02, rtol=0.02)
+
+
+def test_what_has_no_channels_is_refused():
+    for layer in (BatchNormOverProcesses(3), BatchNormOverProcesses(3).eval()):
+        with pytest.raises(ValueError, match=r"expected \[n, c\] or \[n, c, …\], got \[3\]"):
+            layer(torch.zeros(3))

@@ -78,7 +78,7 @@ def test_every_other_loss(group, entry, tasks, dtype):
     assert_as_one_process(group, entry, batch(LABELS, 1, dtype), tasks)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), entry=st.one_of(mickd_losses, other_losses), seed=st.integers(0, 10_000))
 def test_any_configuration_and_any_identities(group, data, entry, seed):
     clips = group.count * data.draw(st.integers(1, 4), label="clips of a process")
