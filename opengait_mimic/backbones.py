@@ -1,7 +1,7 @@
-"""`opengait-mimic backbones`: which models of a host can be a backbone, found by training each of them for one step.
+"""`opengait-mimic backbones`: which models of a host can be a backbone, found by training each of them for two steps.
 
-For every model class a narrow network becomes teacher and mimic around one batch of generated walkers: occluded,
-looked at by a VEN, distilled with MiCKD, one step of the optimizer. Then it embeds clips alone and together.
+For every model class a narrow network becomes teacher and mimic around two batches of generated walkers: occluded,
+looked at by a VEN, distilled with MiCKD, two steps of the optimizer in DDP. Then it embeds clips alone and together.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 import yaml
+from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic import __version__, console
 from opengait_mimic.check import defaults, merge
@@ -28,6 +30,7 @@ from opengait_mimic.data import generate_walkers
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import ConfigError, RunFailed
 from opengait_mimic.hosts import EMBEDDED, activate
+from opengait_mimic.hosts.group import ensure_group
 from opengait_mimic.inputs import ONE_CLIP, refuse_other_inputs
 
 PARTS = 11  # classes of a parsing map beside the background
@@ -286,18 +289,20 @@ def _untried(name: str) -> Row:
 
 def _try_case(name: str, case: Case, host: str | Path, start: float) -> Row:
     with tempfile.TemporaryDirectory() as folder:
-        model = one_step(case, host, Path(folder))
+        model = trained_mimic(case, host, Path(folder))
         width = case.look(np.zeros((1, 64, 64), dtype=np.uint8)).shape[-1] - 20 * (case.transform != UNCUT)
         channels, parts = model.fusion.channels, len(model.fusion.weight)
         together = embed_together(model)
     return Row(name, case.given, str(width), f"{channels} × {parts}", "yes", together, time.perf_counter() - start)
 
 
-def one_step(case: Case, host: str | Path, folder: Path):
-    """Distil a teacher of random weights into a mimic for one step of training, in a folder for its files.
+def trained_mimic(case: Case, host: str | Path, folder: Path):
+    """Distil a teacher of random weights into a mimic, in a folder for its files.
+
+    It takes two steps of training in DDP, which notices at the second where a parameter had no gradient in the first.
 
     Returns:
-        The MimicGait, trained by one step.
+        The MimicGait, trained by two steps.
     Raises:
         RuntimeError: a parameter got no gradient, nothing was learned, or teacher or VEN changed.
     """
@@ -318,14 +323,17 @@ def one_step(case: Case, host: str | Path, folder: Path):
     before = {what: copy.deepcopy(network.state_dict()) for what, network in frozen.items()}
     trained = {k: p for k, p in model.named_parameters() if p.requires_grad}
     start = {k: p.detach().clone() for k, p in trained.items()}
-    inputs = model.inputs_pretreament(next(iter(model.train_loader)))
-    loss, _ = model.loss_aggregator(model(inputs)["training_feat"])
-    if not torch.isfinite(loss) or loss <= 0:
-        raise RuntimeError(f"the loss is {loss.item()}")
-    model.train_step(loss)
-    silent = [k for k, p in trained.items() if p.grad is None]
-    if silent:
-        raise RuntimeError(f"no gradient reaches {', '.join(silent[:3])}" + " and others" * (len(silent) > 3))
+    ensure_group()
+    network = DistributedDataParallel(model)
+    for batch in islice(model.train_loader, 2):
+        inputs = model.inputs_pretreament(batch)
+        loss, _ = model.loss_aggregator(network(inputs)["training_feat"])
+        if not torch.isfinite(loss) or loss <= 0:
+            raise RuntimeError(f"the loss is {loss.item()}")
+        model.train_step(loss)
+        silent = [k for k, p in trained.items() if p.grad is None]
+        if silent:
+            raise RuntimeError(f"no gradient reaches {', '.join(silent[:3])}" + " and others" * (len(silent) > 3))
     if all(torch.equal(start[k], p) for k, p in trained.items()):
         raise RuntimeError("the step changed no parameter")
     for what, network in frozen.items():

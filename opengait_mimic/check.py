@@ -6,12 +6,16 @@ import copy
 import os
 from pathlib import Path
 
+import numpy as np
+
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import (
     MODELS,
+    RECOGNITION,
     NetworkSpec,
     backbone_spec,
     check_model_keys,
+    check_uses_of_ven,
     distils,
     lifted,
     occlusion_settings,
@@ -30,6 +34,7 @@ from opengait_mimic.errors import CheckpointError, ConfigError, DataError, neare
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.hosts import EMBEDDED, module_folder
+from opengait_mimic.hosts.memory import refuse_beyond_memory
 from opengait_mimic.inputs import OTHER_INPUTS
 from opengait_mimic.losses.functional import PAIRS, check_mickd_options
 from opengait_mimic.networks.visibility import TASKS, check_tasks
@@ -43,6 +48,7 @@ from opengait_mimic.schema import (
     check_losses,
     check_optimizer,
     check_sampler,
+    check_sizes,
     check_transforms,
     look_over,
 )
@@ -95,6 +101,8 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
             first = check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
             if not cfgs["data_cfg"].get("data_in_use") and cfgs["model_cfg"]["model"] not in OTHER_INPUTS:
                 _check_range(first, cfgs["trainer_cfg" if training else "evaluator_cfg"].get("transform"))
+                if training:
+                    _check_batch(first, cfgs["trainer_cfg"]["sampler"], processes)
     except (ConfigError, CheckpointError, DataError) as error:
         message = one_line(str(error))
         raise type(error)(message if message.startswith(str(path)) else f"{path}: {message}") from None
@@ -121,13 +129,15 @@ def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
         check_losses(cfgs["loss_cfg"])
         if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
             check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
-    if model not in ("MimicGait", "OcclusionAware") and cfgs["evaluator_cfg"].get("occluded"):
-        raise ConfigError(f"evaluator_cfg: occluded: {model} does not read it; MimicGait and OcclusionAware do")
+    for key in ("occluded", "weighted"):
+        if model not in RECOGNITION and cfgs["evaluator_cfg"].get(key):
+            raise ConfigError(f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do")
 
 
 def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     model_cfg = cfgs["model_cfg"]
     model = model_cfg.get("model")
+    check_sizes(model_cfg, "model_cfg")
     occlusions = {}
     for name in ("trainer_cfg", "evaluator_cfg"):
         entry = lifted(cfgs[name].get("transform"), name)[1]
@@ -152,6 +162,10 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
         return
     teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
     ven = ven_spec(model_cfg)
+    for spec, what in ((teacher, "backbone"), (ven, "ven")):
+        if spec is not None:
+            check_sizes(spec.model_cfg, f"model_cfg: {what}")
+    check_uses_of_ven(cfgs, ven)
     untrained = not training and cfgs["evaluator_cfg"].get("restore_hint", 0) == 0 and iteration == 0
     _check_occluded(cfgs, occlusions, untrained, teacher, training)
     if untrained:
@@ -166,7 +180,8 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     if training:
         if ven is not None:
             _exists(ven, "VEN", "model_cfg: ven")
-        if model_cfg.get("init_from_teacher") or (model == "MimicGait" and any(map(distils, losses))):
+        looks = model == "ResidualGait" or (model == "MimicGait" and any(map(distils, losses)))
+        if model_cfg.get("init_from_teacher") or looks:
             _exists(teacher, "teacher", "model_cfg: teacher")
         own = prepared_by(cfgs["trainer_cfg"].get("transform"))
         for spec, what in ((teacher, "teacher"), (ven, "VEN")):
@@ -262,6 +277,17 @@ def _check_range(path: Path, transforms: object) -> None:
         raise DataError(f"{path}: values from 0 to 1, which {step['type']} divides by 255; set its divsor to 1.0")
     if step is not None and white == 255 and divisor == 1:
         raise DataError(f"{path}: values from 0 to 255, which {step['type']} divides by 1; leave its divsor out")
+
+
+def _check_batch(path: Path, sampler: dict, processes: int) -> None:
+    """Check that a process's share of a batch fits into memory, whole and occluded, as float32."""
+    kind = str(sampler.get("sample_type"))
+    frames = sampler.get("frames_num_fixed" if kind.startswith("fixed") else "frames_num_max")
+    size = sampler.get("batch_size")
+    if isinstance(frames, int) and not kind.startswith("all") and isinstance(size, list):
+        clips = size[0] * size[1] // processes
+        pixels = int(np.prod(read_frames(path).shape[1:]))
+        refuse_beyond_memory(2 * 4 * clips * frames * pixels, f"trainer_cfg: sampler: {clips} clips of {frames} frames")
 
 
 def check_data(data_cfg: dict, part: str) -> Path:

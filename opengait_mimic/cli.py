@@ -33,6 +33,7 @@ def commands():
     opengait-mimic occlude clip.pkl -o grid.gif       a clip of yours under every occlusion
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
+    opengait-mimic bench                              what the fast parts gain on this machine
     opengait-mimic embed, enroll, identify, verify    use a trained model, without OpenGait
     opengait-mimic export --checkpoint RUN -o m.onnx  a trained model as a file for ONNX Runtime
     opengait-mimic doctor --host ../OpenGait          what is missing here, and what to do about it
@@ -294,6 +295,8 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
 )
 @click.option("--resume/--no-resume", default=True, show_default=True,
               help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
+@click.option("--beyond", is_flag=True,
+              help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md).")  # fmt: skip
 @console.dry_run
 def tables(dry_run, **options):
     """Run every stage that the paper's tables take, and report them.
@@ -305,6 +308,7 @@ def tables(dry_run, **options):
     opengait-mimic tables --table 3 --dry-run              which stages that takes, and which of them are done
     opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
     opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
+    opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
     """
     from opengait_mimic.report.write import tables_text
     from opengait_mimic.reproduce import plan_all, reproduce
@@ -411,6 +415,8 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
 @click.option("--kinds", multiple=True, metavar="KIND...", help="Kinds of occlusion, one column each. Default: all.")
 @click.option("--amount", default=None, metavar="SHARE|LOW,HIGH", help="Hidden share. Default: the paper's, 0.4,0.6.")
 @click.option("--refit", is_flag=True, help="Crop to what stays visible, as a person detector would.")
+@click.option("--merged", is_flag=True, help="Take a crossing person and an outline for a part of the body.")
+@click.option("--outlines", metavar="FOLDER", help="Masks for the kind outline: pictures, white where they hide.")
 @click.option(
     "--seeds",
     type=click.IntRange(1, 20),
@@ -429,7 +435,7 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     metavar="GIF|PNG",
     help="What to draw: an animation or a still picture.",
 )
-def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
+def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out):  # fmt: skip
     """Draw a CLIP of yours under occlusions (the paper's Figure 1). A CLIP is a .pkl or a folder of masks.
 
     \b
@@ -450,6 +456,11 @@ def occlude(clip, kinds, amount, refit, seeds, seed, fps, out):  # fmt: skip
     if out.suffix.lower() not in (".gif", ".png"):
         raise click.UsageError(f"-o {out}: ends neither in .gif nor in .png")
     entries = [{"kind": kind, "refit": refit} for kind in named or KINDS]
+    for entry in entries:
+        if merged and entry["kind"] in ("crossing_person", "outline"):
+            entry["merged"] = True
+        if outlines and entry["kind"] == "outline":
+            entry["folder"] = outlines
     if amount is not None:
         entries = [{**entry, "amount": _amount(amount)} for entry in entries]
     for entry in entries:
@@ -493,6 +504,31 @@ def backbones(**options):
     from opengait_mimic.backbones import report_backbones
 
     report_backbones(**options)
+
+
+@commands.command()
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Also write the numbers, with the machine, to this file.")  # fmt: skip
+@click.option("--host", default=None, metavar="PATH|embedded",
+              help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.")  # fmt: skip
+def bench(json_file, host):
+    """Measure on this machine what the fast parts gain: loss, occlusion, inputs, step and repeated tests.
+
+    It takes less than two minutes; each benchmark in full is a module: python -m opengait_mimic.benchmarks.loss,
+    painting, inputs, step, evaluation.
+
+    \b
+    opengait-mimic bench
+    opengait-mimic bench --json bench.json
+    """
+    from opengait_mimic.benchmarks.headlines import measure
+    from opengait_mimic.hosts import activate
+
+    activate(host)
+    report = measure(lambda line: click.echo(line, err=True))
+    click.echo(report.table())
+    if json_file is not None:
+        report.write(json_file)
 
 
 @commands.command()
@@ -600,6 +636,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; mistakes end in one line on standard error, never in a traceback."""
     # Threads that spin long while they wait make a busy machine ten times slower; libgomp reads this when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+    # PyTorch's large tensors on a CPU lie in huge pages: half of the time to make one goes into small pages.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, _interrupt)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest, shown
+from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS
 from opengait_mimic.occlusion import Mixture, mixture
@@ -18,7 +19,9 @@ from opengait_mimic.opening import is_file
 from opengait_mimic.schema import MODEL, TEACHER, VEN, Rule, look_over
 from opengait_mimic.yamls import read_yaml
 
-MODELS = ("VisibilityEstimation", "OcclusionAware", "MimicGait")
+RECOGNITION = ("OcclusionAware", "MimicGait", "ResidualGait")
+MODELS = ("VisibilityEstimation", *RECOGNITION)
+CLEAN_SHARE = 0.15  # of training clips left clean, from which on a method is called after it
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,33 @@ def ven_spec(model_cfg: dict) -> NetworkSpec | None:
     return replace(spec, checkpoint=checkpoint)
 
 
+def check_uses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> None:
+    """Refuse what needs a VEN, or one with more tasks than it has.
+
+    Args:
+        cfgs: of one of our recognition models. ven: its VEN.
+    Raises:
+        ConfigError: what is missing.
+    """
+    model_cfg, evaluator = cfgs["model_cfg"], cfgs["evaluator_cfg"]
+    needs = {
+        "model_cfg: register": ("classification", "regression") if model_cfg.get("register") else (),
+        "evaluator_cfg: weighted": ("parts",) if weighting(evaluator.get("weighted")) else (),
+        "model_cfg: model: ResidualGait": ("regression",) if model_cfg["model"] == "ResidualGait" else (),
+    }
+    for key, tasks in needs.items():
+        has = () if ven is None else ven.model_cfg.get("tasks", ("classification", "regression"))
+        missing = [task for task in tasks if task not in has]
+        if missing:
+            found = "there is no ven" if ven is None else f"its tasks are {', '.join(has)}"
+            raise ConfigError(f"{key}: needs a ven with the tasks {', '.join(tasks)}; {found}")
+    if evaluator.get("weighted") and evaluator.get("eval_func") != "evaluate_recognition":
+        raise ConfigError("evaluator_cfg: weighted: needs eval_func evaluate_recognition")
+    prepared = prepared_by(evaluator.get("transform"))
+    if model_cfg.get("register") and prepared.startswith("BaseParsing"):
+        raise ConfigError(f"model_cfg: register: takes silhouettes, {prepared} makes parsing maps")
+
+
 def distils(loss_cfg: dict) -> bool:
     """Whether a loss looks at the teacher: L2KDLoss, or MiCKDLoss with a pair that involves it.
 
@@ -163,7 +193,8 @@ def distils(loss_cfg: dict) -> bool:
 
 def ven_settings(model_cfg: dict) -> dict:
     """The arguments of `VisibilityNetwork` in a VEN's model_cfg."""
-    return {key: model_cfg[key] for key in ("channels", "feature", "tasks") if key in model_cfg}
+    keys = ("channels", "feature", "tasks", "strips", "bands", "amount_bins")
+    return {key: model_cfg[key] for key in keys if key in model_cfg}
 
 
 def training_seed(cfgs: dict) -> int:
@@ -186,12 +217,16 @@ def backbone_title(model_cfg: dict) -> str:
 def ven_name(ven: dict | None) -> str:
     """What the paper calls an auxiliary network of these tasks: "VEN", or "Occlusion Aware" for classification alone.
 
+    One with parts, which is ours, is a "VEN+".
+
     Args:
         ven: its model_cfg, None where there is none ("").
     """
     if ven is None:
         return ""
     tasks = tuple(sorted(ven.get("tasks", ("classification", "regression"))))
+    if "parts" in tasks:
+        return "VEN+"
     return {("classification",): "Occlusion Aware", ("regression",): "VEN (regression)"}.get(tasks, "VEN")
 
 
@@ -201,8 +236,24 @@ def method_name(cfgs: dict, ven: dict | None) -> str:
     Args:
         cfgs: of one of our recognition models. ven: its VEN's model_cfg, None where it has none.
     """
+    return _paper_name(cfgs, ven if cfgs["model_cfg"].get("fuse", True) else None) + _extras(cfgs)
+
+
+def _extras(cfgs: dict) -> str:
+    """What of ours comes on top of the paper's method: ", registered", ", clean clips"."""
+    found = ", registered" if cfgs["model_cfg"].get("register") else ""
+    entry = lifted(cfgs["trainer_cfg"].get("transform"), "trainer_cfg")[1]
+    mimics = cfgs["model_cfg"]["model"] == "MimicGait"
+    if mimics and entry is not None and sum(mixture(entry.get("kinds")).probs) < 1 - CLEAN_SHARE:
+        found += ", clean clips"
+    return found
+
+
+def _paper_name(cfgs: dict, ven: dict | None) -> str:
     losses = [cfgs["loss_cfg"]] if isinstance(cfgs["loss_cfg"], dict) else cfgs["loss_cfg"]
     guide = ven_name(ven)
+    if cfgs["model_cfg"]["model"] == "ResidualGait":
+        return "Residual"
     if cfgs["model_cfg"]["model"] == "OcclusionAware":
         untrained = cfgs["evaluator_cfg"].get("restore_hint", 0) == 0
         return guide or ("Baseline-1" if untrained else "Baseline-2")

@@ -119,7 +119,11 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit):
     from opengait_mimic.inference.search import Index, nearest_subjects
 
     enrolled, found = _compared(gallery, probes, checkpoint, config, device, types)
-    ranked = nearest_subjects(Index(enrolled.embeddings, enrolled.metric), enrolled.subjects, found.embeddings, top)
+    weights = enrolled.weights(found)
+    index = Index(enrolled.embeddings, enrolled.metric, **({} if weights is None else
+                  {"visibility": weights.gallery, "epsilon": weights.epsilon}))  # fmt: skip
+    seen = None if weights is None else weights.probe
+    ranked = nearest_subjects(index, enrolled.subjects, found.embeddings, top, seen)
     _warn(found, limit)
     rows = [["probe", "visible", "occlusion", *(f"{rank + 1}" for rank in range(max(map(len, ranked))))]]
     answers = []
@@ -167,7 +171,8 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, limit
     found = _embedded(model, [first, second], ())
     if len(found) != 2:
         raise DataError(f"verify compares two clips, found {len(found)}")
-    apart = float(distance(found.embeddings[:1], found.embeddings[1:], found.metric)[0, 0])
+    weights = found[1:].weights(found[:1])
+    apart = float(distance(found.embeddings[:1], found.embeddings[1:], found.metric, weights=weights)[0, 0])
     same = apart < value
     _warn(found, limit)
     clips = [{"name": str(found.names[i]), **_seen(found, i, limit)} for i in range(2)]

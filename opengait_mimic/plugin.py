@@ -34,12 +34,12 @@ def register() -> None:
         raise HostError(f"the host needs the package {error.name!r}, which is not installed") from None
 
     from opengait_mimic.losses.host import L2KDLoss, MiCKDLoss, VisibilityLoss
-    from opengait_mimic.models import MimicGait, OcclusionAware, VisibilityEstimation
+    from opengait_mimic.models import MimicGait, OcclusionAware, ResidualGait, VisibilityEstimation
     from opengait_mimic.models.evaluators import evaluate_recognition, evaluate_visibility
     from opengait_mimic.occlusion import Occlusion
 
     for registry, things in (
-        (models, (VisibilityEstimation, OcclusionAware, MimicGait)),
+        (models, (VisibilityEstimation, OcclusionAware, MimicGait, ResidualGait)),
         (losses, (MiCKDLoss, L2KDLoss, VisibilityLoss)),
         (transform, (Occlusion,)),
         (evaluator, (evaluate_recognition, evaluate_visibility)),

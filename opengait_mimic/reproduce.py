@@ -12,9 +12,11 @@ import torch
 
 from opengait_mimic import tables
 from opengait_mimic.errors import ConfigError
+from opengait_mimic.evaluation.results import weighted_result
 from opengait_mimic.hosts import choose
 from opengait_mimic.hosts.launch import check_device
 from opengait_mimic.recipes import stages
+from opengait_mimic.recipes.methods import BEYOND
 
 if TYPE_CHECKING:
     from opengait_mimic.report.write import Written
@@ -55,6 +57,7 @@ def plan_all(
     device: str | None,
     host: str | None,
     resume: bool = True,
+    beyond: bool = False,
 ) -> Plan:
     """The stages of the paper's tables; nothing is written. The arguments are the command's options.
 
@@ -71,14 +74,14 @@ def plan_all(
     check_device(device, nproc)
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     jobs = jobs or (max(1, min(MOST_JOBS, (os.cpu_count() or 1) // nproc)) if on_cpu else 1)
-    runs = stages(sorted(set(numbers)))
+    runs = stages([BEYOND] if beyond else sorted(set(numbers)))
     if scale == "demo":
         runs = [run for run in runs if run[0] not in NOT_IN_DEMO]
     planned, sets = [], []
     for seed in range(seeds):
         folder = out / f"seed{seed}"
         known = tables.walkers(folder) if data is None else tables.own_data(data, partition, gallery, probe)
-        one_seed = tables.plan(folder, known, backbones, runs, seed, scale, SEVERITY)
+        one_seed = tables.plan(folder, known, backbones, runs, seed, scale, () if beyond else SEVERITY)
         planned += [replace(stage, title=f"seed {seed}, {stage.title}") for stage in one_seed]
         sets.append(known)
     return Plan(planned, sets, data is None, host, jobs)
@@ -101,5 +104,6 @@ def reproduce(say: Callable[[str], None], **options) -> Written:
             tables.make_walkers(data, seed, f"walkers, seed {seed}")
     device, nproc = options["device"], options["nproc"]
     results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, options["resume"])
+    results += [path for path in map(weighted_result, results) if path.is_file()]
     first = next(plan.data[-1].root.glob("*/*/*/*.pkl"))
     return write_report(collect(results), options["out"] / "report", first)

@@ -18,6 +18,7 @@ from torch.optim import lr_scheduler
 
 from opengait_mimic.errors import ConfigError, nearest, one_line, shown
 
+BLOCKS, SIZE = 1000, 10**7  # the most of a network's blocks in a row, and of anything else that it counts
 CLOSE = 0.85  # how much a key must look like a known one to be a slip for it
 
 
@@ -98,7 +99,7 @@ TRAINER = {
 EVALUATOR = {
     **_ENGINE, "eval_func": NAME, "metric": one_of("euc", "cos"), "cross_view_gallery": FLAG, "rerank": FLAG,
     # Looked at where they are read.
-    "occluded": None, "gallery": None, "probe": None, "cross_view": None, "partition": None,
+    "occluded": None, "gallery": None, "probe": None, "cross_view": None, "partition": None, "weighted": None,
 }  # fmt: skip
 SAMPLER = {
     "type": NAME, "batch_shuffle": FLAG, "frames_num_fixed": whole(1, 10**5), "frames_num_min": whole(1, 10**5),
@@ -122,18 +123,20 @@ HOST_LOSSES = {
 OWN_LOSSES = {
     "MiCKDLoss": dict.fromkeys(("margin", "pairs", "anchors", "reduction")) | {"normalize": FLAG, "partwise": FLAG},
     "L2KDLoss": {"normalize": FLAG},
-    "VisibilityLoss": {"amount_weight": number(0)},
+    "VisibilityLoss": {"amount_weight": number(0), "parts_weight": number(0)},
 }
 _NETWORK = {
     "model": NAME, "backbone": either(MAPPING, TEXT), "teacher": either(MAPPING, NOTHING), "init_from_teacher": FLAG,
-    "ven": either(MAPPING, TEXT, NOTHING), "class_num": either(whole(1, 10**7), NOTHING),
+    "ven": either(MAPPING, TEXT, NOTHING), "class_num": either(whole(1, 10**7), NOTHING), "register": FLAG,
 }  # fmt: skip
 MODEL = {
     "VisibilityEstimation": {
         "model": NAME, "channels": listed(whole(1, 4096), 3, 3), "feature": whole(1, 4096), "tasks": None,
+        "strips": whole(1, 1024), "bands": whole(1, 16), "amount_bins": either(whole(2, 1024), NOTHING),
     },
-    "OcclusionAware": _NETWORK,
-    "MimicGait": _NETWORK,
+    "OcclusionAware": {**_NETWORK, "fuse": FLAG},
+    "MimicGait": {**_NETWORK, "fuse": FLAG},
+    "ResidualGait": _NETWORK,
 }  # fmt: skip
 TEACHER = {"checkpoint": either(TEXT, NOTHING), "iteration": either(whole(1), NOTHING)}
 VEN = {"config": TEXT, **TEACHER}
@@ -155,6 +158,23 @@ def look_over(settings: dict, rules: dict[str, Rule | None], where: str, closed:
                 raise ConfigError(f"{where}: unknown key {shown(key)}; {hint}")
         elif rule is not None and not rule.holds(value):
             raise ConfigError(f"{where}: {key}: {shown(value)} is not {rule.expected}{_written_so(value, rule)}")
+
+
+def check_sizes(model_cfg: object, where: str) -> None:
+    """Check that no number in a network's description is beyond what any network has.
+
+    Raises:
+        ConfigError: a number of blocks above 1000, or another whole number above ten million.
+    """
+    items = model_cfg.items() if isinstance(model_cfg, dict) else enumerate(model_cfg)
+    for key, value in items:
+        inner = where if isinstance(key, int) else f"{where}: {key}"
+        if isinstance(value, (dict, list)):
+            check_sizes(value, inner)
+        elif isinstance(value, int):
+            most = BLOCKS if inner.endswith((": layers", ": blocks")) else SIZE
+            if value > most:
+                raise ConfigError(f"{inner}: {shown(value)} is more than any network has; at most {most}")
 
 
 def _is_slip(key: str, rules: dict) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from opengait_mimic import console
 from opengait_mimic.check import check_data
@@ -22,6 +23,7 @@ from opengait_mimic.data.protocols import Protocol, guess_protocol
 from opengait_mimic.errors import ConfigError, RunFailed, nearest
 from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, file_name, needs, recipe, rows, small, yaml_text
+from opengait_mimic.recipes.build import untrained
 from opengait_mimic.recipes.methods import Run
 
 WALKERS = {"train_subjects": 150, "test_subjects": 100, "sequences": 8, "frames": 20, "test_frames": 8, "width": 44}
@@ -152,7 +154,7 @@ def plan(
             about = f"{backbone}, {METHODS[method].title}{'' if kinds == 'standard' else f' with {kinds}'}"
             name = file_name(dataset, backbone, method, kinds)
             before = [trainings[run] for run in needs(method, kinds)]
-            if method != "baseline1":
+            if not untrained(method):
                 weight = {"teacher": 7.0}.get(method, 1.5 if METHODS[method].tasks else 5.0)
                 training = Stage(f"{about}: train", folder, cfgs, name, "train", before, weight, method)
                 trainings[method, kinds] = planned.setdefault(training.mark, training)
@@ -199,7 +201,7 @@ def run(
     bar = console.bar(total, "stages", "", smoothing=0, bar_format=BAR)
     threads = max(1, (os.cpu_count() or 1) // (jobs * processes))
     # A server that has imported everything forks each stage, instead of importing it all again.
-    context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
     if hasattr(os, "fork"):
         context.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.hosts.launch",
                                         "torch.utils.tensorboard", "torch._dynamo"])  # fmt: skip

@@ -126,6 +126,13 @@ MISTAKES = [
     ("teacher", "data_cfg.data_in_use", "all", ["data_in_use: 'all' is not a list"]),
     ("teacher", "data_cfg", [{"dataset_name": "a"}], ["data_cfg: the embedded host takes one data set"]),
     ("mimic", "data_cfg", [{}, {}], ["data_cfg", "one data set"]),
+    # more than there is
+    ("teacher", "model_cfg.backbone_cfg.layers.1", 10**12, ["backbone_cfg: layers: 1000000000000", "at most 1000"]),
+    ("teacher", "model_cfg.SeparateBNNecks.class_num", 10**12, ["class_num: 1000000000000", "at most 10000000"]),
+    ("teacher", "model_cfg.bin_num", [10**12], ["model_cfg: bin_num: 1000000000000"]),
+    ("teacher", "model_cfg.backbone_cfg.channels", [64, 10**6, 10**6, 8], ["Baseline: the weights", "GiB of"]),
+    ("mimic", "model_cfg.backbone", {"model": "GaitGL", "channels": [8, 10**9, 8]}, ["model_cfg: backbone: channels"]),
+    ("teacher", f"{T}.sampler.batch_size", [4096, 4096], ["16777216 clips of 7 frames", "GiB of memory"]),
     # trainer_cfg
     ("teacher", f"{T}.total_iter", 0, ["trainer_cfg: total_iter: 0 is not a whole number from 1"]),
     ("teacher", f"{T}.total_iter", 1.5, ["total_iter: 1.5"]),

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +12,7 @@ from hypothesis import strategies as st
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 
+from opengait_mimic.losses import triplets
 from opengait_mimic.losses.functional import (
     ANCHORS,
     PAIRS,
@@ -28,7 +25,6 @@ from opengait_mimic.losses.gather import gather, world_size
 from opengait_mimic.losses.triplets import AT_ONCE, euclidean, hinge
 
 ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
-ROOT = Path(__file__).resolve().parents[1]
 
 
 # ---- Eq. 2, triplet by triplet -----------------------------------------------------------------------------
@@ -446,6 +442,17 @@ def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, feat
         assert slope.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("anchors", ANCHORS)
+@pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
+def test_on_a_device_which_is_not_waited_for_it_is_the_same(monkeypatch, pairs, anchors):
+    mimic, teacher, labels = random_batch(11, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
+    options = (labels, 0.5, pairs, anchors)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, *options)
+    monkeypatch.setattr(triplets, "_compact", triplets._all_columns)
+    for ours, theirs in zip(with_gradients(mickd_with_counts, mimic, teacher, *options), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
 def test_the_hinge_keeps_its_precision_over_many_triplets():
     generator = torch.Generator().manual_seed(0)
     distances = torch.rand(128, 256, generator=generator)
@@ -491,6 +498,33 @@ def test_visibility_by_hand():
     assert weighted.item() == pytest.approx(expected_entropy.item() + 2 * 0.025, rel=1e-6)
 
 
+def test_visibility_with_one_task_is_that_tasks_term():
+    logits, kind, amount, true = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4), torch.rand(4)
+    both, entropy, squared = visibility(logits, amount, kind, true, weight=3.0)
+    assert both.item() == pytest.approx(entropy.item() + 3 * squared.item())
+    assert visibility(logits, None, kind, true)[1:] == (entropy, None)
+    assert visibility(logits, None, kind, true)[0].item() == entropy.item()
+    alone, none, term = visibility(None, amount, kind, true, weight=3.0)
+    assert none is None and term == squared and alone.item() == pytest.approx(3 * squared.item())
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"logits": torch.zeros(4)}, r"logits \[n, k\] and kind \[n\], got \[4\] and \[4\]"),
+        ({"logits": torch.zeros(3, 2)}, r"got \[3, 2\] and \[4\]"),
+        ({"logits": None, "kind": torch.zeros(4, 1)}, r"got None and \[4, 1\]"),
+        ({"amount": torch.zeros(4, 1)}, r"kind \[n\], got \[4, 1\], \[4\] and \[4\]"),
+        ({"true_amount": torch.zeros(3)}, r"got \[4\], \[3\] and \[4\]"),
+    ],
+)
+def test_visibility_refuses_shapes_that_do_not_fit(change, found):
+    fitting = {"logits": torch.zeros(4, 2), "amount": torch.zeros(4), "kind": torch.zeros(4, dtype=torch.long),
+               "true_amount": torch.zeros(4)}  # fmt: skip
+    with pytest.raises(ValueError, match=found):
+        visibility(**{**fitting, **change})
+
+
 def test_visibility_takes_scores_before_any_softmax():
     # Sure and right costs nothing; after a softmax too many, three classes could not go below 0.55.
     logits, kind = torch.tensor([[0.0, 50.0, 0.0]]), torch.tensor([1])
@@ -500,32 +534,9 @@ def test_visibility_takes_scores_before_any_softmax():
     assert wrong.item() == pytest.approx(50, rel=1e-6)
 
 
-# ---- several processes -------------------------------------------------------------------------------------
+# ---- several processes: see tests/hosts/distributed --------------------------------------------------------
 
 
 def test_one_process_gathers_its_own_tensor():
     x = torch.rand(3, 2, requires_grad=True)
     assert gather(x) is x and world_size() == 1
-
-
-@pytest.mark.parametrize("processes", [2, 3])
-def test_several_processes_have_the_loss_and_the_gradient_of_one(processes, tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1, 2, 3, 4, 4])  # every share has identities of the others
-    clips, teacher = torch.randn(2, 12, 6, generator=generator, dtype=torch.float64)
-    weight = torch.randn(6, 6, generator=generator, dtype=torch.float64)
-    torch.save((clips, teacher, labels, weight), tmp_path / "batch.pt")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    script = str(ROOT / "tests" / "gather_process.py")
-    command = [sys.executable, script, str(processes), str(tmp_path)]
-    subprocess.run(command, env=environment, check=True, timeout=120)
-
-    weight.requires_grad_()
-    expected = mickd(clips @ weight.T, teacher, labels)
-    expected.backward()
-    tolerance = {"atol": 1e-10, "rtol": 1e-10}
-    for rank in range(processes):
-        loss, gradient, order = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
-        torch.testing.assert_close(loss, expected.detach(), **tolerance)
-        torch.testing.assert_close(gradient, weight.grad, **tolerance)
-        assert order.tolist() == [i for first in range(processes) for i in range(first, 12, processes)]

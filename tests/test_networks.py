@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork
+from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, Teacher, VisibilityNetwork
 from opengait_mimic.networks.clips import clip_lengths, clip_means, silhouettes, split_clips
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
@@ -249,6 +251,113 @@ def test_frozen_gives_what_the_network_gives_in_eval_mode():
     with torch.no_grad():
         expected = network.eval()(x)
     assert torch.equal(Frozen(network.train())(x), expected)
+
+
+# ---- the teacher beside a training -------------------------------------------------------------------------
+
+
+class Clips(nn.Module):
+    """A network of frames as one of clips [n, s, h, w] -> [n, c, 1]: its maximum over time, whatever the length."""
+
+    def __init__(self, frames: nn.Module):
+        super().__init__()
+        self.frames = frames
+        self.called_with = []
+
+    def forward(self, sils, seqL=None):
+        self.called_with.append((list(sils.shape), seqL if seqL is None else seqL.tolist()))
+        clips = list(sils) if seqL is None else sils[0].split(seqL[0].tolist())
+        return torch.stack([self.frames(clip[:, None]).amax((0, 2, 3)) for clip in clips])[:, :, None]
+
+
+class Joined(nn.Module):
+    """Two branches over the same convolution, `how` says which of them is normalised."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.conv, self.norm, self.other, self.how = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.BatchNorm2d(4), how
+
+    def forward(self, x):
+        maps = self.conv(x)
+        if self.how == "skip":
+            return self.norm(maps) + maps
+        if self.how == "two norms":
+            return self.norm(maps) + self.other(maps)
+        if self.how == "one norm twice":
+            return self.norm(maps) + self.norm(maps.relu())
+        if self.how == "one convolution twice":
+            return self.norm(maps) + self.conv(x.flip(3)).relu()
+        return self.norm(maps)
+
+
+def lively(network):
+    """A network whose batch norms have statistics and weights of their own."""
+    torch.manual_seed(3)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
+                if tensor is not None:
+                    tensor.data.uniform_(0.5, 2)
+    return network
+
+
+FOLDED = {
+    "2D": (lambda: nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+                                 nn.Conv2d(4, 6, 3, stride=2, groups=2), nn.BatchNorm2d(6, affine=False)), 0),
+    "3D": (lambda: nn.Sequential(nn.Unflatten(1, (1, 1)), nn.Conv3d(1, 4, (1, 3, 3)), nn.BatchNorm3d(4),
+                                 nn.Flatten(2, 3)), 0),
+    "after a ReLU": (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.BatchNorm2d(4)), 1),
+    "without statistics": (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)), 1),
+    "plainly": (lambda: Joined("plainly"), 1),  # its other batch norm is not used
+    "two norms": (lambda: Joined("two norms"), 2),
+    "one norm twice": (lambda: Joined("one norm twice"), 2),
+    "skip": (lambda: Joined("skip"), 2),
+    "one convolution twice": (lambda: Joined("one convolution twice"), 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_a_teacher_embeds_as_its_network_does_with_fewer_batch_norms(name):
+    build, left = FOLDED[name]
+    network = Clips(lively(build())).eval()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    sils = torch.rand(3, 9, 16, 11)
+    teacher = Teacher(network)
+    with torch.no_grad():
+        expected = network(sils)
+    torch.testing.assert_close(teacher(sils), expected, atol=1e-5, rtol=1e-5)
+    made = teacher.made[1]
+    assert sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in made.modules()) == left
+    assert all(torch.equal(value, before[key]) for key, value in teacher.network.state_dict().items())
+    assert set(teacher.state_dict()) == {f"network.{key}" for key in before}
+    assert not any(p.requires_grad for p in made.parameters())
+
+
+@settings(max_examples=30, deadline=None)
+@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=9))
+def test_a_teacher_takes_whole_clips_some_at_a_time(lengths):
+    network = Clips(lively(FOLDED["2D"][0]())).eval()
+    sils, seqL = torch.rand(1, sum(lengths), 12, 9), torch.tensor([lengths], dtype=torch.int32)
+    teacher = Teacher(network)
+    teacher(sils[:, :1])
+    network.called_with.clear()  # the twin's list is the same one
+    with torch.no_grad():
+        torch.testing.assert_close(teacher(sils, seqL), teacher.made[1](sils, seqL))
+    *groups, (_, all_of_them) = network.called_with
+    assert [length for _, group in groups for length in group[0]] == lengths == all_of_them[0]
+    assert all(shape[1] == sum(group[0]) for shape, group in groups)
+    assert all(shape[1] <= 32 or len(group[0]) == 1 for shape, group in groups)
+
+
+def test_a_teacher_of_clips_of_one_length_takes_some_at_a_time_too():
+    network = Clips(lively(FOLDED["2D"][0]())).eval()
+    teacher, sils = Teacher(network), torch.rand(7, 12, 12, 9)
+    teacher(sils[:1])
+    network.called_with.clear()
+    found = teacher(sils)
+    assert [shape[:2] for shape, _ in network.called_with] == [[2, 12], [2, 12], [2, 12], [1, 12]]
+    with torch.no_grad():
+        torch.testing.assert_close(found, network(sils), atol=1e-5, rtol=1e-5)
 
 
 # ---- the part-wise head ------------------------------------------------------------------------------------

@@ -21,12 +21,14 @@ from opengait_mimic.hosts import activate
 from opengait_mimic.occlusion import Occlusion
 from opengait_mimic.recipes import (
     BACKBONES,
+    BEYOND_KINDS,
     DATASETS,
     KINDS,
     METHODS,
     NEW_KINDS,
     file_name,
     files,
+    header,
     needs,
     recipe,
     rows,
@@ -194,6 +196,19 @@ def test_occluded_tests_are_those_of_the_papers_tables(at):
         assert all(test.zero_shot for test in tests[1:])
     else:
         assert protocols == {}
+
+
+def test_kinds_closer_to_life_are_an_option_and_no_table_of_the_papers():
+    (kinds,) = BEYOND_KINDS
+    at = ("GREW", "GaitBase", "mimic", kinds)
+    cfgs, ven = recipe(*at), recipe("GREW", "GaitBase", "ven", kinds)
+    assert cfgs["model_cfg"]["ven"].endswith(f"ven_{kinds}.yaml")
+    learned = occlusion(ven, "trainer_cfg").mixture
+    assert learned.names == ("top", "bottom", "crossing_person", "outline", "detector_cut")
+    assert learned.classes == ("clean", *learned.names) and 1 - sum(learned.probs) == pytest.approx(1 / 6, abs=1e-3)
+    assert settings(cfgs["evaluator_cfg"]["occluded"]).adaptability == {kinds: list(BEYOND_KINDS[kinds])}
+    assert "Not in the paper; its kinds of occlusion are closer to life." in header(*at)
+    assert not any(of == kinds for table in (1, 2, 3, 4) for _, of in rows(table))
 
 
 # ---- what stands in them -----------------------------------------------------------------------------------

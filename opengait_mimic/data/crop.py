@@ -29,7 +29,7 @@ class Box(NamedTuple):
 
 def extent(mask: np.ndarray) -> Box | None:
     """The smallest box around what is not 0 in a mask [h, w]; None where all is."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -134,7 +135,7 @@ def _recording(source: Source, settings: Settings, folder: Path, watch: Watch) -
         parts = stretches([track.frames[i] for i in good], rules.min_frames)
         if not rules.strict and len(good) >= rules.min_frames:
             parts = [list(range(len(good)))]
-        about = {"first": track.frames[0], "last": track.frames[-1], "frames": len(track.frames)}
+        about: dict[str, Any] = {"first": track.frames[0], "last": track.frames[-1], "frames": len(track.frames)}
         about["left_out"] = dict(Counter(fault for fault in wrong if fault))
         if track.merged:
             about["left_out"]["merged with another person"] = len(track.merged)
@@ -184,7 +185,7 @@ def _is_cropped(source: Source) -> bool:
     filled, sizes, count = 0, set(), 0
     for mask in sources.mask_frames(source):
         rows = (mask >= _NOISE).any(axis=1)
-        filled += bool(rows[0] and rows[-1])
+        filled += bool(rows[0] and rows[-1])  # type: ignore[index]
         sizes.add(mask.shape)
         count += 1
     return len(sizes) > 1 or filled > count / 2

@@ -13,7 +13,7 @@ from opengait_mimic.data import sources
 from opengait_mimic.data.crop import silhouette
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import DataError
-from opengait_mimic.occlusion import KINDS, Plan, mixture, paint
+from opengait_mimic.occlusion import KINDS, Plan, hidden_mask, mixture, paint
 
 _CELL, _GAP, _LINE, _SIDE = 128, 6, 14, 60
 _ROWS = 6  # frames of a still grid
@@ -67,8 +67,8 @@ def occlude_clip(
     count = len(sils)
     if target.suffix.lower() == ".gif":
         pages = [_page(sils, names, [(seed, painted, frame) for seed, painted in draws]) for frame in range(count)]
-        still = {"save_all": True, "append_images": pages[1:], "duration": max(20, round(1000 / fps)), "loop": 0}
-        pages[0].save(target, **still)
+        pause = max(20, round(1000 / fps))
+        pages[0].save(target, save_all=True, append_images=pages[1:], duration=pause, loop=0)
     else:
         chosen = np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int).tolist()
         _page(sils, names, [(seed, painted, frame) for seed, painted in draws for frame in chosen]).save(target)
@@ -101,9 +101,20 @@ def _page(sils: np.ndarray, names: list[str], rows: list[tuple[int, list, int]])
             above, below, begin, end = (plan.boxes[frame] * scale).round().astype(int).tolist()
             if not plan.refit[frame] and below > above and end > begin:
                 draw.rectangle((left + begin, top + above, left + end - 1, top + below - 1), outline=_RED)
+            if frame in plan.masked and not plan.refit[frame]:
+                hidden = Image.fromarray(plan.masks[np.searchsorted(plan.masked, frame)])
+                edge = _edge(np.asarray(hidden.resize((across, _CELL), Image.Resampling.NEAREST)))
+                page.paste(_RED, (left, top), Image.fromarray(edge))
             hidden = f"{100 * plan.amount[0]:.0f} % hidden"
             draw.text((left + across // 2, top + _CELL + 1), hidden, fill=_INK, anchor="ma")
     return page
+
+
+def _edge(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a mask [h, w] that touch one outside of it; beyond the picture is inside."""
+    wide = np.pad(mask, 1, mode="edge")
+    inner = wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
+    return mask & ~inner
 
 
 def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: int = 0) -> None:
@@ -117,10 +128,13 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
     from matplotlib.figure import Figure
 
     shown = np.linspace(0, len(sils) - 1, min(frames, len(sils))).round().astype(int)
-    rows = [("whole", None)]
+    rows: list[tuple[str, dict | None]] = [("whole", None)]
     rows += [(kind.replace("_", " "), {"kind": kind}) for kind in KINDS]
-    rows += [(f"{kind}, refitted", {"kind": kind, "refit": True}) for kind in ("top", "bottom", "left", "right")]
-    figure = Figure(figsize=(1.0 * len(shown) + 1.6, 1.0 * len(rows)), dpi=110, facecolor="white")
+    refitted = ("top", "bottom", "left", "right", "detector_cut")
+    rows += [(f"{kind.replace('_', ' ')}, refitted", {"kind": kind, "refit": True}) for kind in refitted]
+    merged = ("crossing_person", "outline")
+    rows += [(f"{kind.replace('_', ' ')}, merged", {"kind": kind, "merged": True}) for kind in merged]
+    figure = Figure(figsize=(1.0 * len(shown) + 2.2, 1.0 * len(rows)), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     for number, (title, entry) in enumerate(rows):
         clip = sils
@@ -133,17 +147,17 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
             axes.set_xticks([])
             axes.set_yticks([])
             if entry is not None and not entry.get("refit"):
-                _outline(axes, plan.boxes[frame])
+                _outline(axes, hidden_mask(plan, *sils.shape[-2:])[frame])
             if column == 0:
                 axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
-    figure.subplots_adjust(left=0.15, right=0.99, top=0.99, bottom=0.01, wspace=0.04, hspace=0.06)
+    figure.subplots_adjust(left=0.2, right=0.99, top=0.99, bottom=0.01, wspace=0.04, hspace=0.06)
     figure.savefig(target)
 
 
-def _outline(axes, box: np.ndarray) -> None:
+def _outline(axes, hidden: np.ndarray) -> None:
     """The occluder's boundary in red, as in the paper's Figure 1; for the eye only."""
-    from matplotlib.patches import Rectangle
-
-    top, bottom, left, right = box
-    if bottom > top and right > left:
-        axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec="red", lw=0.8))
+    height, width = hidden.shape
+    if hidden.any():
+        places = np.arange(-1, width + 1), np.arange(-1, height + 1)
+        axes.contour(*places, np.pad(hidden, 1), levels=[0.5], colors="red", linewidths=0.8)
+        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))

@@ -117,7 +117,7 @@ def flesh(positions: np.ndarray, build: Build) -> Capsules:
         chest = shoulder + 0.45 * (at["neck"] - shoulder) + 0.2 * (at["pelvis"] - at["neck"])
         hand = wrist + 2.2 * build.forearm * _unit(wrist - elbow)
         sole = toe - ankle
-        heel = ankle - 0.3 * sole + np.float32([0, -0.6 * build.foot, 0])
+        heel = ankle - 0.3 * sole + np.array([0, -0.6 * build.foot, 0], np.float32)
         parts += [
             (chest, hip, build.chest, 0.9 * build.pelvis),
             (shoulder, elbow, 1.15 * build.upper_arm, 0.85 * build.upper_arm),
@@ -140,12 +140,12 @@ def flesh(positions: np.ndarray, build: Build) -> Capsules:
         parts.append((place - 0.5 * size * forward, place + 0.5 * size * forward, 0.8 * size, 0.8 * size))
     elif build.bag == "hand bag":
         hand = at["r_wrist"] + 2 * build.forearm * _unit(at["r_wrist"] - at["r_elbow"])
-        drop = np.float32([0, -0.9 * size, 0])
+        drop = np.array([0, -0.9 * size, 0], np.float32)
         parts.append((hand, hand + drop, 0.2 * size, 0.8 * size))
 
     starts, ends, start_radii, end_radii = zip(*parts, strict=True)
     start, end = (np.stack(points, axis=1).astype(np.float32) for points in (starts, ends))
-    return Capsules(start, end, np.float32(start_radii), np.float32(end_radii))
+    return Capsules(start, end, np.array(start_radii, np.float32), np.array(end_radii, np.float32))
 
 
 def silhouettes(
@@ -192,7 +192,7 @@ def silhouettes(
 
 def _render_block(body: Capsules, view: float, noise: Noise, rng: np.random.Generator | None) -> np.ndarray:
     angle = np.deg2rad(view)
-    across = np.float32([np.cos(angle), 0, np.sin(angle)])
+    across = np.array([np.cos(angle), 0, np.sin(angle)], np.float32)
     frames = len(body.start)
 
     start_x, end_x = body.start @ across, body.end @ across

@@ -25,8 +25,10 @@ def cutting(picture: np.ndarray, box: Box) -> np.ndarray:
     """The square around a person in a picture uint8 [h, w, 3], as uint8 [64, 64, 3]; black beyond its borders."""
     half = max(1.0, 0.55 * box.height)
     y, x = (box.top + box.bottom) / 2, (box.left + box.right) / 2
-    square = tuple(round(edge) for edge in (x - half, y - half, x + half, y + half))
-    return np.asarray(Image.fromarray(picture).crop(square).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    left, top, right, bottom = (round(edge) for edge in (x - half, y - half, x + half, y + half))
+    return np.asarray(
+        Image.fromarray(picture).crop((left, top, right, bottom)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    )
 
 
 def strip(title: str, notes: Sequence[str], frames: Sequence[int], sils: np.ndarray, pictures: np.ndarray | None):

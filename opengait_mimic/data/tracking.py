@@ -246,6 +246,8 @@ class _Live:
     def __init__(self, frame: int, blob: Blob):
         self.track = Track()
         self.partners: list[_Live] = []
+        self.centre: np.ndarray
+        self.colours: np.ndarray | None
         self.velocity = np.zeros(2)
         self.waited = 0
         self.take(frame, blob)

@@ -125,7 +125,7 @@ class _Reader:
         """What is on the stack at the end."""
         for _ in range(OPCODES):
             code = chr(self._bytes(1)[0])
-            opcode = pickletools.code2op.get(code)
+            opcode = pickletools.code2op.get(code)  # type: ignore[attr-defined]
             if opcode is None:
                 raise NotAnArray("it is no pickle")
             if opcode.name == "STOP":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -175,7 +176,7 @@ def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | Non
         repeats: one per seed of the test. reference: the teacher on whole clips, None where it is not there.
     """
     first = repeats[0].recognition
-    entry = {
+    entry: dict[str, Any] = {
         "name": test.name,
         "protocol": test.protocol,
         "kinds": test.kinds,
@@ -204,6 +205,15 @@ def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | Non
     tar = np.mean([h.roc.tar for h in headlines], axis=0)
     entry["roc"] = {"far": headlines[0].roc.far.tolist(), "tar": tar.tolist()}
     return entry
+
+
+def retention(own: Holistic, reference: Holistic | None) -> dict[str, float]:
+    """Each score's holistic retention: a network on whole clips relative to its teacher (HP), as far as that is known.
+
+    1 means that whole clips are recognised as well as by the teacher.
+    """
+    known = {} if reference is None else reference.scores
+    return {name: value / known[name] for name, value in own.scores.items() if known.get(name, 0) > 0}
 
 
 def _score(name: str, repeats: list[Repeat], reference: Holistic | None) -> dict:

@@ -10,13 +10,16 @@ import torch
 from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, DataError
+from opengait_mimic.evaluation.weighted import Weights
 
 METRICS = ("euc", "cos")
 CELLS_AT_ONCE = 2**22
 NOWHERE = np.iinfo(np.int64).max
 
 
-def distance(probe: np.ndarray, gallery: np.ndarray, metric: str = "euc", device="cpu") -> np.ndarray:
+def distance(
+    probe: np.ndarray, gallery: np.ndarray, metric: str = "euc", device="cpu", weights: Weights | None = None
+) -> np.ndarray:
     """Distances between clips, the mean over parts of the distance per part.
 
     Args:
@@ -24,19 +27,20 @@ def distance(probe: np.ndarray, gallery: np.ndarray, metric: str = "euc", device
         gallery: [m, c, p].
         metric: "euc", Euclidean, or "cos", 1 - cosine similarity.
         device: to compute on.
+        weights: how visible the parts are, see `evaluation.weighted`; None: all count alike.
     Returns:
         [n, m] float32, never negative. They are computed in double precision, so that the number of threads and
         the kind of device hardly ever change a digit.
     Raises:
         ConfigError: another metric.
-        DataError: an embedding is not finite.
+        DataError: an embedding is not finite, or the weights are not theirs.
     """
-    blocks = [block.cpu().numpy() for _, block in distance_blocks(probe, gallery, metric, device)]
+    blocks = [block.cpu().numpy() for _, block in distance_blocks(probe, gallery, metric, device, weights)]
     return np.concatenate(blocks) if blocks else np.zeros((0, len(gallery)), np.float32)
 
 
 def distance_blocks(
-    probe: np.ndarray, gallery: np.ndarray, metric: str = "euc", device="cpu"
+    probe: np.ndarray, gallery: np.ndarray, metric: str = "euc", device="cpu", weights: Weights | None = None
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """`distance` in bounded memory: some probes at a time.
 
@@ -45,11 +49,13 @@ def distance_blocks(
     """
     if metric not in METRICS:
         raise ConfigError(f"evaluator_cfg.metric: unknown metric {metric!r}; allowed: {', '.join(METRICS)}")
+    if weights is not None:
+        weights.check(probe, gallery)
     gallery_parts = _parts(gallery, device)
     rows = max(1, CELLS_AT_ONCE // max(1, len(gallery)))
     for start in range(0, len(probe), rows):
         chosen = slice(start, min(start + rows, len(probe)))
-        yield chosen, _block(_parts(probe[chosen], device), gallery_parts, metric)
+        yield chosen, _block(_parts(probe[chosen], device), gallery_parts, metric, weights and weights.of(chosen, ...))
 
 
 def _parts(embeddings: np.ndarray, device) -> torch.Tensor:
@@ -60,15 +66,25 @@ def _parts(embeddings: np.ndarray, device) -> torch.Tensor:
     return parts
 
 
-def _block(probe: torch.Tensor, gallery: torch.Tensor, metric: str) -> torch.Tensor:
+def _block(probe: torch.Tensor, gallery: torch.Tensor, metric: str, weights: Weights | None) -> torch.Tensor:
     total = torch.zeros(probe.shape[1], gallery.shape[1], dtype=torch.float64, device=probe.device)
-    for ours, theirs in zip(probe, gallery, strict=True):
+    whole = len(probe)
+    if weights is not None:
+        ours_seen, theirs_seen = (
+            torch.from_numpy(np.asarray(side, dtype=np.float64)).to(probe.device).T.contiguous()  # [p, n]
+            for side in (weights.probe, weights.gallery)
+        )
+        whole = ours_seen.T @ theirs_seen + len(probe) * weights.epsilon
+    for part, (ours, theirs) in enumerate(zip(probe, gallery, strict=True)):
         ours, theirs = ours.double(), theirs.double()
         if metric == "euc":
-            total += torch.cdist(ours, theirs, compute_mode="use_mm_for_euclid_dist")
+            apart = torch.cdist(ours, theirs, compute_mode="use_mm_for_euclid_dist")
         else:
-            total += 1 - F.normalize(ours, dim=1) @ F.normalize(theirs, dim=1).T
-    return (total / len(probe)).clamp_(min=0).float()
+            apart = 1 - F.normalize(ours, dim=1) @ F.normalize(theirs, dim=1).T
+        if weights is not None:
+            apart *= torch.outer(ours_seen[part], theirs_seen[part]).add_(weights.epsilon)
+        total += apart
+    return (total / whole).clamp_(min=0).float()
 
 
 class Ranking(NamedTuple):

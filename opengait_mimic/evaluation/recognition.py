@@ -21,6 +21,7 @@ import torch
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.protocols import Comparison, Protocol
 from opengait_mimic.evaluation.ranking import Ranking, distance_blocks, hits_at, rank
+from opengait_mimic.evaluation.weighted import Weights
 
 FARS = (0.1, 0.01, 0.001)
 RANKS = (1, 5, 10, 20)
@@ -105,6 +106,7 @@ def recognise(
     protocol: Protocol,
     metric: str = "euc",
     device="cpu",
+    weights: Weights | None = None,
 ) -> Recognition:
     """Compare probes with galleries as a protocol says.
 
@@ -112,7 +114,7 @@ def recognise(
         probe, gallery: [n, c, p] embeddings of the whole test set, in the same order. Rows of probes are taken from
             `probe`, rows of galleries from `gallery`; they may be the same array.
         labels, types, views: [n] of str.
-        metric: see `ranking.distance`. device: to compute on.
+        metric, weights: see `ranking.distance`; weights of all n clips on both sides. device: to compute on.
     Raises:
         ConfigError: another metric.
         DataError: the test set lacks what the protocol compares, an embedding is not finite, or no probe that counts
@@ -122,7 +124,7 @@ def recognise(
     label_codes, view_codes = codes(labels), codes(protocol.view_names(views))
     conditions = {}
     for name, group in groupby(comparisons, key=lambda c: c.condition):
-        condition = _condition(list(group), probe, gallery, label_codes, view_codes, metric, device)
+        condition = _condition(list(group), probe, gallery, label_codes, view_codes, metric, device, weights)
         if condition is not None:
             conditions[name] = condition
     headline = [conditions[name] for name in protocol.headline if name in conditions]
@@ -140,18 +142,20 @@ def rank_comparison(
     metric: str = "euc",
     device="cpu",
     pairs: Pairs | None = None,
+    weights: Weights | None = None,
 ) -> Ranking:
     """Rank the gallery of one comparison for each of its k probes.
 
     Args:
-        probe, gallery, metric, device: see `recognise`.
+        probe, gallery, metric, device, weights: see `recognise`.
         labels, views: [n] codes, see `codes`; views as the protocol tells them apart.
         pairs: counts the pairs compared, for verification.
     """
     probes, others = comparison.probes, comparison.gallery
     gallery_labels, gallery_views = (torch.from_numpy(names[others]).to(device) for names in (labels, views))
     rankings = []
-    for rows, distances in distance_blocks(probe[probes], gallery[others], metric, device):
+    weights = weights and weights.of(probes, others)
+    for rows, distances in distance_blocks(probe[probes], gallery[others], metric, device, weights):
         chosen = probes[rows]
         same = torch.from_numpy(labels[chosen, None]).to(device) == gallery_labels
         genuine, removed = same, None
@@ -226,10 +230,11 @@ def _condition(
     views: np.ndarray,
     metric: str,
     device,
+    seen: Weights | None,
 ) -> Condition | None:
     """One condition; None where no probe that counts is left."""
     pairs = Pairs(len(probe))
-    rankings = [rank_comparison(c, probe, gallery, labels, views, metric, device, pairs) for c in comparisons]
+    rankings = [rank_comparison(c, probe, gallery, labels, views, metric, device, pairs, seen) for c in comparisons]
     counted = [r.matches > 0 if c.unmatched == "left out" else r.matches >= 0
                for c, r in zip(comparisons, rankings, strict=True)]  # fmt: skip
     matched = [r.matches > 0 for r in rankings]

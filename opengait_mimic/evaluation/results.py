@@ -43,6 +43,12 @@ def _digest(stream) -> hashlib._Hash:
     return digest
 
 
+def weighted_result(path: Path) -> Path:
+    """Where the scores of weighted matching stand, beside the result file of the plain distance."""
+    name, _, iteration = path.stem.rpartition("-")
+    return path.with_name(f"{name}-weighted-{iteration}{path.suffix}")
+
+
 def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> None:
     """Write a result file and, beside it, what each probe scored.
 
@@ -59,7 +65,7 @@ def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> No
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     if probes:
         with whole(arrays) as stream:
-            np.savez_compressed(stream, **probes)
+            np.savez_compressed(stream, **probes)  # type: ignore[arg-type]
     write_text(path, text)
 
 

@@ -15,30 +15,39 @@ class VisibilityReport(NamedTuple):
     confusion: [k, k] counts, rows true, columns predicted.
     amount_error: mean absolute error of the occluded fraction.
     amount_error_by_kind: [k] the same per true kind, NaN for kinds that do not occur.
-    The first two are None for a VEN that does not classify, the last two for one that does not regress.
+    parts_error: mean absolute error of the visible shares of strips.
+    The first two are None for a VEN that does not classify, the next two for one that does not regress, the last for
+    one that knows no parts.
     """
 
     accuracy: float | None
     confusion: np.ndarray | None
     amount_error: float | None
     amount_error_by_kind: np.ndarray | None
+    parts_error: float | None = None
 
 
 def visibility_report(
-    classes: int, logits: np.ndarray | None, amount: np.ndarray | None, kind: np.ndarray, true_amount: np.ndarray
+    classes: int,
+    logits: np.ndarray | None,
+    amount: np.ndarray | None,
+    kind: np.ndarray,
+    true_amount: np.ndarray,
+    part_logits: np.ndarray | None = None,
+    true_parts: np.ndarray | None = None,
 ) -> VisibilityReport:
     """Compare n clips' predictions with the plans they were occluded by.
 
     Args:
         classes: k. logits: [n, k], or None. amount: [n], 0–1, or None. kind: [n] true class.
-        true_amount: [n], 0–1.
+        true_amount: [n], 0–1. part_logits: [n, t] before the sigmoid, or None. true_parts: [n, t], 0–1.
     Raises:
         DataError: a prediction is not finite.
     """
-    for predictions in (logits, amount):
+    for predictions in (logits, amount, part_logits):
         if predictions is not None and not np.isfinite(predictions).all():
             raise DataError("predictions that are not finite numbers cannot be judged; the network has diverged")
-    accuracy = confusion = error = by_kind = None
+    accuracy = confusion = error = by_kind = parts_error = None
     if logits is not None:
         predicted = logits.argmax(1)
         confusion = np.zeros((classes, classes), dtype=np.int64)
@@ -48,7 +57,9 @@ def visibility_report(
         errors = np.abs(amount - true_amount)
         error = float(errors.mean())
         by_kind = np.array([errors[kind == k].mean() if (kind == k).any() else np.nan for k in range(classes)])
-    return VisibilityReport(accuracy, confusion, error, by_kind)
+    if part_logits is not None:
+        parts_error = float(np.abs(1 / (1 + np.exp(-part_logits.astype(np.float64))) - true_parts).mean())
+    return VisibilityReport(accuracy, confusion, error, by_kind, parts_error)
 
 
 def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
@@ -59,6 +70,8 @@ def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
         found.append(f"kind right: {100 * report.accuracy:.2f}%")
     if report.amount_error is not None:
         found.append(f"amount: mean absolute error {report.amount_error:.4f}")
+    if report.parts_error is not None:
+        found.append(f"parts: mean absolute error {report.parts_error:.4f}")
     header = [f"{k:>{width}}" for k in kinds] if report.confusion is not None else []
     rows = ["   ".join(found), f"{'true / predicted':<18}" + "".join(header)]
     if report.amount_error is not None:
@@ -84,4 +97,6 @@ def visibility_scalars(report: VisibilityReport, kinds: list[str]) -> dict[str, 
                 scalars[f"scalar/test_visibility/recall_{name}"] = float(100 * counts[i] / counts.sum())
     if report.amount_error is not None:
         scalars["scalar/test_visibility/amount_error"] = report.amount_error
+    if report.parts_error is not None:
+        scalars["scalar/test_visibility/parts_error"] = report.parts_error
     return scalars

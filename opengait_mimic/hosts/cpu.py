@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch.overrides import TorchFunctionMode
 
+from opengait_mimic.hosts.batch_norm import over_processes
+
 _enabled: list[object] = []  # kept alive for the rest of the process
 _IS_CUDA = torch.Tensor.is_cuda.__get__
 
@@ -71,11 +73,10 @@ def enable() -> None:
 
     ddp.__init__ = without_devices
 
-    def keep(module, process_group=None):
-        # SyncBatchNorm has no CPU kernel; each process keeps its own batch statistics.
-        return module
+    def synchronised(module, process_group=None):
+        return over_processes(module) if dist.is_initialized() and dist.get_world_size() > 1 else module
 
-    torch.nn.SyncBatchNorm.convert_sync_batchnorm = keep
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm = synchronised
     _declare_torchvision_operators()
 
 

@@ -27,6 +27,7 @@ from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.hosts import DEVICE_VARIABLE, EMBEDDED, module_folder, prepare
 from opengait_mimic.hosts.device import device
 from opengait_mimic.hosts.group import ensure_group
+from opengait_mimic.hosts.memory import limit_memory
 from opengait_mimic.hosts.orphans import children_die_with_this
 from opengait_mimic.hosts.plainly import plainly
 from opengait_mimic.hosts.safe import read_safely
@@ -106,6 +107,8 @@ def run_main(run: Run) -> None:
         multiprocessing.set_start_method("fork", force=True)
     if run.device is not None:
         os.environ[DEVICE_VARIABLE] = run.device
+    if device().type == "cpu":
+        limit_memory()
     prepare(run.host)
     ensure_group()
     from opengait_mimic.plugin import register

@@ -6,17 +6,28 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from opengait_mimic.config import backbone_spec, read_yaml, section, text, ven_settings, ven_spec
+from opengait_mimic.config import (
+    RECOGNITION,
+    backbone_spec,
+    check_uses_of_ven,
+    read_yaml,
+    section,
+    text,
+    ven_settings,
+    ven_spec,
+)
 from opengait_mimic.errors import CheckpointError, ConfigError, nearest
 from opengait_mimic.evaluation.ranking import METRICS
+from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.files import write_text
 from opengait_mimic.hosts import EMBEDDED
 from opengait_mimic.networks.gait import NETWORKS
 
 FORMAT = 1
 SUFFIX = ".network.json"
-OURS = ("MimicGait", "OcclusionAware")
+OURS = RECOGNITION
 HEIGHT = 64
 CUTTING_PER_64 = 10  # columns that OpenGait's BaseSilCuttingTransform takes off each side of every full 64
 
@@ -26,7 +37,8 @@ class Description:
     """A network, and how silhouettes are prepared for it.
 
     Attributes:
-        model: MimicGait, OcclusionAware, or the backbone's own model class, for a network trained by itself.
+        model: MimicGait, OcclusionAware, ResidualGait, or the backbone's own model class, for a network trained by
+            itself.
         backbone: the backbone's OpenGait model_cfg. dataset_name: what that is for; GaitGL's depth depends on it.
         ven: the VEN's settings (channels, feature, tasks), None without a VEN.
         kinds: what the VEN tells apart, "clean" first; empty without a VEN.
@@ -35,6 +47,9 @@ class Description:
         cutting: columns cut off each side of a frame; None: 10 for every full 64 of its width.
         divisor: the grey value that becomes 1.
         frames_limit: the most frames of a clip that are looked at, the first ones; None: all.
+        register, fuse: whether the VEN puts clips back on their rows, and whether T joins its feature.
+        weighted: ε of visibility-weighted matching, None for the plain distance; bins: the pyramid of the parts for
+            it, None where the backbone tells.
     """
 
     model: str
@@ -47,6 +62,14 @@ class Description:
     cutting: int | None = 0
     divisor: float = 255.0
     frames_limit: int | None = None
+    register: bool = False
+    fuse: bool = True
+    weighted: float | None = None
+    bins: tuple[int, ...] | None = None
+
+
+# What came later: a description leaves it out where it has this value, so that older ones are read as they are.
+LATER = {"register": False, "fuse": True, "weighted": None, "bins": None}
 
 
 def describe(cfgs: dict) -> Description:
@@ -64,10 +87,14 @@ def describe(cfgs: dict) -> Description:
     model, dataset = text(model_cfg, "model", "model_cfg"), text(cfgs["data_cfg"], "dataset_name", "data_cfg")
     if model == "VisibilityEstimation":
         raise ConfigError("model_cfg: model: a VisibilityEstimation by itself embeds nothing; name a mimic's YAML")
-    backbone, ven = model_cfg, None
+    backbone, ven, uses = model_cfg, None, {}
     if model in OURS:
         spec, ven = backbone_spec(model_cfg, dataset), ven_spec(model_cfg)
         backbone, dataset = spec.model_cfg, spec.dataset_name
+        check_uses_of_ven(cfgs, ven)
+        how = weighting(evaluator.get("weighted"))
+        uses = {"register": model_cfg.get("register", False), "fuse": model_cfg.get("fuse", True)}
+        uses |= {"weighted": how and how.epsilon, "bins": how and how.bins}
     if backbone.get("model") not in NETWORKS:
         raise ConfigError(
             f"backbone: {backbone.get('model')!r} needs an OpenGait checkout; without: {', '.join(NETWORKS)}"
@@ -83,6 +110,7 @@ def describe(cfgs: dict) -> Description:
         metric=_one_of(METRICS, evaluator.get("metric", "euc"), "evaluator_cfg: metric"),
         frames_limit=limit if isinstance(limit, int) and limit > 0 else None,
         **_preparation(evaluator.get("transform")),
+        **uses,
     )
 
 
@@ -134,25 +162,28 @@ def from_json(content: object, where: str | Path) -> Description:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{where}: not a network description of this version")
     fields = {key: value for key, value in content.items() if key != "format"}
-    types = {
+    types: dict[str, Any] = {
         "model": str, "backbone": dict, "dataset_name": str, "ven": (dict, type(None)), "kinds": list, "metric": str,
         "height": int, "cutting": (int, type(None)), "divisor": (int, float), "frames_limit": (int, type(None)),
+        "register": bool, "fuse": bool, "weighted": (float, type(None)), "bins": (list, type(None)),
     }  # fmt: skip
     for key, value in fields.items():
         if key not in types:
             raise CheckpointError(f"{where}: unknown key {key!r}; {nearest(key, types)}")
-        if not isinstance(value, types[key]) or isinstance(value, bool):
+        if not isinstance(value, types[key]) or (isinstance(value, bool) and types[key] is not bool):
             raise CheckpointError(f"{where}: {key}: {value!r} is not allowed here")
-    missing = [key for key in types if key not in fields]
+    missing = [key for key in types if key not in fields and key not in LATER]
     if missing:
         raise CheckpointError(f"{where}: {missing[0]} is missing")
     _one_of(METRICS, fields["metric"], f"{where}: metric")
-    return Description(**{**fields, "kinds": tuple(fields["kinds"])})
+    bins = fields.get("bins")
+    return Description(**{**fields, "kinds": tuple(fields["kinds"]), "bins": bins if bins is None else tuple(bins)})
 
 
 def to_json(description: Description) -> dict:
     """A description as plain JSON."""
-    return {"format": FORMAT, **asdict(description)}
+    told = {k: v for k, v in asdict(description).items() if k not in LATER or v != LATER[k]}
+    return {"format": FORMAT, **told}
 
 
 def beside(checkpoint: str | Path) -> Path:

@@ -23,7 +23,7 @@ NEEDED = ("onnx", "onnxscript")
 MORE = "pip install 'opengait-mimic[export]'"
 SUFFIXES = (".onnx", ".pt2")
 INPUT = "sils"
-OUTPUTS = ("embeddings", "kind_logits", "amount")
+OUTPUTS = ("embeddings", "kind_logits", "amount", "visibility")
 OPSET = 18
 OLDEST_TORCH = (2, 6)  # exports with free axes by torch.export
 
@@ -37,7 +37,8 @@ class Exported(nn.Module):
         self.cut = cut
 
     def forward(self, sils: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Embed [n, s, h, w] floats 0–1: embeddings, and as far as the model has them kind_logits and amount."""
+        """Embed [n, s, h, w] floats 0–1: embeddings, and as far as the model has them kind_logits, amount and
+        visibility."""
         seen = self.network(sils[..., self.cut : sils.shape[-1] - self.cut])
         return tuple(value for value in seen if value is not None)
 
@@ -46,8 +47,8 @@ def write_export(model: Model, path: str | Path, width: int = 64) -> str:
     """Write a model as ONNX (.onnx) or as a program for torch.export.load (.pt2).
 
     Its input `sils` is [n, s, h, w] float32 0–1, h the model's height and w `width`, with n and s free; its outputs
-    are `embeddings` [n, c, p], and where the model has them `kind_logits` [n, k] and `amount` [n]. An ONNX file says
-    in its metadata, under "opengait_mimic" as JSON, what `metadata` gives.
+    are `embeddings` [n, c, p], and where the model has them `kind_logits` [n, k], `amount` [n] and `visibility`
+    [n, p]. An ONNX file says in its metadata, under "opengait_mimic" as JSON, what `metadata` gives.
 
     Args:
         width: columns of the clips as they are stored.
@@ -112,14 +113,20 @@ def metadata(model: Model, width: int = 64) -> dict:
 
     Returns:
         JSON-ready: fingerprint and metric of the model, kinds (names of kind_logits), height, width, divisor (of
-        whole numbers, to get 0–1), min_frames, frames_limit, outputs.
+        whole numbers, to get 0–1), min_frames, frames_limit, outputs; weighted (ε) where parts are weighted.
     """
     description = model.description
     tasks = () if model.network.ven is None else model.network.ven.tasks
-    has = {"embeddings": True, "kind_logits": "classification" in tasks, "amount": "regression" in tasks}
+    has = {
+        "embeddings": True,
+        "kind_logits": "classification" in tasks,
+        "amount": "regression" in tasks,
+        "visibility": model.weighted is not None,
+    }
     return {
         "fingerprint": model.fingerprint,
         "metric": model.metric,
+        **({} if model.weighted is None else {"weighted": model.weighted}),
         "kinds": list(description.kinds),
         "height": description.height,
         "width": width,

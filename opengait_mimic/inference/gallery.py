@@ -15,6 +15,7 @@ import numpy as np
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.ranking import distance_blocks
+from opengait_mimic.evaluation.weighted import Weights
 from opengait_mimic.inference.model import Model
 
 FORMAT = 1
@@ -44,6 +45,8 @@ class Gallery:
         subjects: [m] str, who is in each clip. names: [m] str, which sequence it is.
         kind: [m] str, what the VEN takes the occlusion for; "" where the model does not say.
         amount: [m] float32, the hidden fraction; NaN where the model does not say.
+        visibility: [m, p] float32, how visible each part is; [m, 0] (or None) where parts are not weighted.
+        weighted: ε of visibility-weighted matching; 0 where parts are not weighted.
     """
 
     fingerprint: str
@@ -53,15 +56,26 @@ class Gallery:
     names: np.ndarray
     kind: np.ndarray
     amount: np.ndarray
+    visibility: np.ndarray | None = None
+    weighted: float = 0.0
+
+    def __post_init__(self):
+        if self.visibility is None:
+            object.__setattr__(self, "visibility", np.zeros((len(self.names), 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, rows) -> Gallery:
-        return Gallery(self.fingerprint, self.metric, *(getattr(self, name)[rows] for name in _COLUMNS))
+        columns = (getattr(self, name)[rows] for name in _COLUMNS)
+        return Gallery(self.fingerprint, self.metric, *columns, weighted=self.weighted)
+
+    def weights(self, probe: Gallery) -> Weights | None:
+        """How visible the parts of some probes are, and those of this gallery; None where parts are not weighted."""
+        return Weights(probe.visibility, self.visibility, self.weighted) if self.weighted else None
 
 
-_COLUMNS = tuple(field.name for field in fields(Gallery))[2:]
+_COLUMNS = ("embeddings", "subjects", "names", "kind", "amount", "visibility")
 
 
 def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
@@ -121,6 +135,8 @@ def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], obje
         np.array([clip.name for clip in clips], dtype=str),
         np.array([one.kind[0] if one.kind else "" for one in found], dtype=str),
         np.array([np.nan if one.amount is None else one.amount[0] for one in found], np.float32),
+        np.concatenate([np.zeros((1, 0), np.float32) if one.visibility is None else one.visibility for one in found]),
+        model.weighted or 0.0,
     )
 
 
@@ -173,7 +189,7 @@ def joined(gallery: Gallery, added: Gallery) -> Gallery:
     refuse_another_model(added.fingerprint, gallery, "the gallery")
     old = gallery[~np.isin(gallery.names, added.names)]
     columns = (np.concatenate([getattr(old, name), getattr(added, name)]) for name in _COLUMNS)
-    return Gallery(gallery.fingerprint, gallery.metric, *columns)
+    return Gallery(gallery.fingerprint, gallery.metric, *columns, weighted=gallery.weighted)
 
 
 def refuse_another_model(fingerprint: str, gallery: Gallery, where: str | Path) -> None:
@@ -215,8 +231,10 @@ def read_gallery(path: str | Path) -> Gallery:
         raise DataError(f"no such gallery: {path}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
+    if "names" in arrays and "weighted" not in arrays:  # written before there was weighted matching
+        arrays |= {"visibility": np.zeros((arrays["names"].size, 0), np.float32), "weighted": np.zeros(())}
     expected = {"format": "iu", "fingerprint": "U", "metric": "U", "embeddings": "f", "subjects": "U", "names": "U",
-                "kind": "U", "amount": "f"}  # fmt: skip
+                "kind": "U", "amount": "f", "visibility": "f", "weighted": "f"}  # fmt: skip
     if {name: array.dtype.kind for name, array in arrays.items()}.keys() != expected.keys() or any(
         arrays[name].dtype.kind not in kinds for name, kinds in expected.items()
     ):
@@ -225,9 +243,9 @@ def read_gallery(path: str | Path) -> Gallery:
         raise DataError(f"{path}: a gallery file of another version")
     columns = {name: arrays[name] for name in _COLUMNS}
     sizes = {len(column) if column.ndim else -1 for column in columns.values()}
-    if arrays["embeddings"].ndim != 3 or len(sizes) > 1:
+    if arrays["embeddings"].ndim != 3 or arrays["visibility"].ndim != 2 or len(sizes) > 1:
         raise DataError(f"{path}: not a gallery file")
-    return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns)
+    return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns, weighted=float(arrays["weighted"]))
 
 
 class Threshold(NamedTuple):
@@ -257,7 +275,8 @@ def threshold(gallery: Gallery, far: float) -> Threshold:
     if len(gallery) > PAIRED:
         gallery = gallery[np.linspace(0, len(gallery) - 1, PAIRED).round().astype(int)]
     people, impostors = np.unique(gallery.subjects, return_inverse=True)[1], []
-    for rows, block in distance_blocks(gallery.embeddings, gallery.embeddings, gallery.metric):
+    weights = gallery.weights(gallery)
+    for rows, block in distance_blocks(gallery.embeddings, gallery.embeddings, gallery.metric, weights=weights):
         later = np.arange(rows.start, rows.stop)[:, None] < np.arange(len(gallery))
         impostors.append(block.numpy()[later & (people[rows, None] != people)])
     impostors = np.sort(np.concatenate(impostors)) if impostors else np.zeros(0, np.float32)

@@ -33,12 +33,15 @@ class Embedded(NamedTuple):
         kind: n names of what the VEN takes each occlusion for, "clean" where it sees none.
         amount: [n] float32, the fraction of the body's frame that is hidden, 0–1; 1 - amount tells how far to trust
             the embedding.
-        The last two are None where the model's VEN has no such task, or where it has no VEN.
+        visibility: [n, p] float32, 0–1, how visible each part of the embedding is; for weighted matching.
+        kind and amount are None where the model's VEN has no such task, or where it has no VEN; visibility where the
+        model was not made for weighted matching.
     """
 
     embeddings: np.ndarray
     kind: tuple[str, ...] | None
     amount: np.ndarray | None
+    visibility: np.ndarray | None = None
 
 
 class Model:
@@ -50,6 +53,7 @@ class Model:
         device: where it computes.
         fingerprint: SHA-256; embeddings of two models can be compared only where theirs are equal.
         metric: "euc" or "cos", how its embeddings are compared.
+        weighted: ε of visibility-weighted matching, None for the plain distance.
     """
 
     def __init__(self, description: Description, network: RecognitionNetwork, device: torch.device):
@@ -58,6 +62,7 @@ class Model:
         self.network = network.to(device)
         self.device = device
         self.metric = description.metric
+        self.weighted = description.weighted
 
     @torch.inference_mode()
     def embed(self, sils: object, names: Sequence[str] | None = None, batch: int = 1) -> Embedded:
@@ -92,12 +97,12 @@ class Model:
                 seen = self.network(torch.stack(prepared).to(self.device))
                 for i, place in enumerate(places):
                     found[place] = Seen(*(None if value is None else value[i].cpu().numpy() for value in seen))
-        embeddings, logits, amounts = (
+        embeddings, logits, amounts, visibility = (
             None if column[0] is None else np.stack(column) for column in zip(*found, strict=True)
         )
         kinds = self.description.kinds
         kind = None if logits is None else tuple(kinds[i] for i in logits.argmax(1))
-        return Embedded(embeddings, kind, amounts)
+        return Embedded(embeddings, kind, amounts, visibility)
 
 
 def load(checkpoint: str | Path, config: str | Path | None = None, device: torch.device | str = "cpu") -> Model:

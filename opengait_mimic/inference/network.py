@@ -14,9 +14,14 @@ from opengait_mimic.errors import CheckpointError, ConfigError
 from opengait_mimic.inference.description import OURS, Description, to_json
 from opengait_mimic.networks import Fusion, VisibilityNetwork
 from opengait_mimic.networks.gait import gait_network
+from opengait_mimic.networks.registration import register
+from opengait_mimic.networks.strips import part_bins, parts_visibility, strips_to_parts
 
 # Names in a checkpoint of ours: {in the checkpoint: in RecognitionNetwork}.
-PARTS = {"backbone.model.": "backbone.", "ven.network.": "ven.", "fusion.": "fusion."}
+PARTS = {
+    "backbone.model.": "backbone.", "ven.network.": "ven.", "fusion.": "fusion.",
+    "holistic.network.model.": "holistic.",
+}  # fmt: skip
 NECK = "neck."  # classifies training identities; it is not needed to embed
 
 
@@ -25,37 +30,66 @@ class Seen(NamedTuple):
 
     Attributes:
         embeddings: [n, c, p]. logits: [n, k] scores of the VEN's kinds. amount: [n] hidden fraction, 0–1.
-        The last two are None where the VEN has no such task, or where there is no VEN.
+        visibility: [n, p] of the embedding's parts, 0–1.
+        All but the first are None where the VEN has no such task, or where there is no VEN; the last also where
+        parts are not weighted.
     """
 
     embeddings: torch.Tensor
-    logits: torch.Tensor | None
-    amount: torch.Tensor | None
+    logits: torch.Tensor | None = None
+    amount: torch.Tensor | None = None
+    visibility: torch.Tensor | None = None
 
 
 class RecognitionNetwork(nn.Module):
-    """F(O), or T(F(O) ⊕ V(O)) with a VEN (Eq. 1).
+    """F(O), or T(F(O) ⊕ V(O)) with a VEN (Eq. 1), on clips as they are or registered; ResidualGait adds F_t(O).
 
     Args:
-        description: what to build. fused: the shape of T's weight, [p, c + d, c]; None without a VEN.
+        description: what to build. fused: the shape of T's weight, [p, c + d, c]; None without T.
     """
 
     def __init__(self, description: Description, fused: tuple[int, ...] | None):
         super().__init__()
         self.backbone = gait_network(description.backbone, description.dataset_name)
-        self.ven = self.fusion = None
+        self.ven = self.fusion = self.holistic = None
+        self.kinds, self.registers = description.kinds, description.register
+        strips = None
         if description.ven is not None:
             self.ven = VisibilityNetwork(len(description.kinds), **description.ven)
+        if fused is not None:
             parts, _, channels = fused
             self.fusion = Fusion(parts, channels, self.ven.feature_size)
+        if description.model == "ResidualGait":
+            self.holistic = gait_network(description.backbone, description.dataset_name)
+        if description.weighted is not None:
+            parts = self._parts(description.height)
+            bins = part_bins(description.backbone, parts, description.bins)
+            strips = strips_to_parts(bins, self.ven.strips)
+        self.register_buffer("strips", strips, persistent=False)
 
     def forward(self, sils: torch.Tensor) -> Seen:
         """Embed clips of one length, [n, s, h, w] floats 0–1."""
-        embeddings = self.backbone(sils)
         if self.ven is None:
-            return Seen(embeddings, None, None)
-        visibility = self.ven(sils)
-        return Seen(self.fusion(embeddings, visibility.feature), visibility.logits, visibility.amount)
+            return Seen(self.backbone(sils))
+        seen = self.ven(sils)
+        clips = register(sils, seen, self.kinds) if self.registers else sils
+        embeddings = self.backbone(clips)
+        if self.fusion is not None:
+            embeddings = self.fusion(embeddings, seen.feature)
+        if self.holistic is not None:
+            embeddings = seen.amount[:, None, None] * embeddings + self.holistic(clips)
+        visibility = None if self.strips is None else parts_visibility(seen, self.strips)
+        return Seen(embeddings, seen.logits, seen.amount, visibility)
+
+    @torch.no_grad()
+    def _parts(self, height: int) -> int:
+        """How many parts the backbone's embeddings have."""
+        if self.fusion is not None:
+            return self.fusion.weight.shape[0]
+        training = self.backbone.training
+        parts = self.backbone.eval()(torch.zeros(1, 3, height, height * 11 // 16)).shape[2]
+        self.backbone.train(training)
+        return parts
 
 
 def trained_network(description: Description, weights: dict[str, torch.Tensor], path) -> RecognitionNetwork:
@@ -70,7 +104,7 @@ def trained_network(description: Description, weights: dict[str, torch.Tensor], 
     ours = description.model in OURS
     named = _ours(weights, path) if ours else {f"backbone.{name}": value for name, value in weights.items()}
     fused = named["fusion.weight"].shape if "fusion.weight" in named else None
-    if (fused is None) != (description.ven is None):
+    if (fused is None) != (description.ven is None or not description.fuse):
         found, said = ("no VEN", "one") if fused is None else ("a VEN", "none")
         raise CheckpointError(f"{path} is a checkpoint with {found}; its description says {said}")
     try:

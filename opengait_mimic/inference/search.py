@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, DataError, nearest
 from opengait_mimic.evaluation.ranking import METRICS, distance
+from opengait_mimic.evaluation.weighted import EPSILON, Weights
 
 CELLS_AT_ONCE = 2**22
 PROBES_AT_ONCE = 64
@@ -25,12 +26,21 @@ class Index:
         embeddings: [m, c, p]; a memory map will do. They are copied: m · c · p · 4 bytes.
         metric: "euc", the mean over parts of the Euclidean distance, or "cos", of 1 - cosine similarity.
         device: to search on.
+        visibility: [m, p] of the parts, 0–1, for visibility-weighted matching (see `evaluation.weighted`) with
+            `epsilon`; probes then need theirs. None: all parts count alike.
     Raises:
         ConfigError: another metric.
-        DataError: an embedding is not finite.
+        DataError: an embedding is not finite, or the visibility is not theirs.
     """
 
-    def __init__(self, embeddings: np.ndarray, metric: str = "euc", device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        embeddings: np.ndarray,
+        metric: str = "euc",
+        device: torch.device | str = "cpu",
+        visibility: np.ndarray | None = None,
+        epsilon: float = EPSILON,
+    ):
         if metric not in METRICS:
             raise ConfigError(f"metric: {metric!r}; {nearest(metric, METRICS)}")
         self.metric = metric
@@ -41,36 +51,51 @@ class Index:
             if not torch.isfinite(block).all():
                 raise DataError("embeddings that are not finite numbers cannot be compared")
             self.parts[:, rows] = block
+        self.visibility, self.epsilon = visibility, epsilon
+        self.shares = None
+        if visibility is not None:
+            Weights(visibility, visibility, epsilon).check(embeddings, embeddings)
+            self.shares = torch.from_numpy(np.ascontiguousarray(visibility.T, np.float32)).to(device)  # [p, m]
         self.squares = torch.stack([torch.einsum("mc,mc->m", part, part) for part in self.parts])[..., None]
 
     def __len__(self) -> int:
         return self.parts.shape[1]
 
-    def nearest(self, probe: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(
+        self, probe: np.ndarray, count: int, visibility: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest embeddings of the gallery.
 
         Args:
-            probe: [n, c, p]. count: k; a smaller gallery gives all it has.
+            probe: [n, c, p]. count: k; a smaller gallery gives all it has. visibility: [n, p] of the probes' parts,
+                where the gallery has it.
         Returns:
             Distances [n, k] float32 in ascending order, and places in the gallery [n, k] int64; equal distances keep
             the gallery's order.
+        Raises:
+            DataError: one side has visibilities, the other has none.
         """
+        if (visibility is None) != (self.visibility is None):
+            raise DataError("weighted matching needs the visibility of the parts of both, probes and gallery")
         count = min(count, len(self))
         distances, places = np.empty((len(probe), count), np.float32), np.empty((len(probe), count), np.int64)
         for first in range(0, len(probe) if count else 0, PROBES_AT_ONCE):
             rows = slice(first, first + PROBES_AT_ONCE)
-            self._search(probe[rows], count, distances[rows], places[rows])
+            seen = None if visibility is None else visibility[rows]
+            self._search(probe[rows], seen, count, distances[rows], places[rows])
         return distances, places
 
-    def _search(self, probe: np.ndarray, count: int, distances: np.ndarray, places: np.ndarray) -> None:
+    def _search(self, probe: np.ndarray, seen, count: int, distances: np.ndarray, places: np.ndarray) -> None:
         """Fill in the nearest `count` of a few probes."""
         keep = min(len(self), count + SPARE)
         open_rows = np.arange(len(probe))
         while len(open_rows):
-            rough, candidates = self._candidates(probe[open_rows], keep)
+            rough, candidates = self._candidates(probe[open_rows], None if seen is None else seen[open_rows], keep)
             unsure = []
             for row, near, chosen in zip(open_rows, rough, candidates, strict=True):
-                exact = distance(probe[row : row + 1], self._rows(chosen), self.metric)[0]
+                one = slice(row, row + 1)
+                weights = None if seen is None else Weights(seen[one], self.visibility[chosen], self.epsilon)
+                exact = distance(probe[one], self._rows(chosen), self.metric, weights=weights)[0]
                 order = np.lexsort((chosen, exact))[:count]
                 margin = SAFETY * np.abs(exact - near).max()
                 if keep < len(self) and exact[order[-1]] + margin >= near.max():
@@ -78,14 +103,17 @@ class Index:
                 distances[row], places[row] = exact[order], chosen[order]
             open_rows, keep = np.array(unsure, int), min(len(self), 4 * keep)
 
-    def _candidates(self, probe: np.ndarray, keep: int) -> tuple[np.ndarray, np.ndarray]:
+    def _candidates(self, probe: np.ndarray, seen, keep: int) -> tuple[np.ndarray, np.ndarray]:
         """Rough distances and places of the nearest `keep`, [n, keep] each, in no order."""
         ours = torch.from_numpy(np.ascontiguousarray(probe, np.float32)).to(self.parts.device).permute(2, 0, 1)
         ours = F.normalize(ours, dim=2) if self.metric == "cos" else ours.contiguous()  # [p, n, c]
+        shares = None
+        if seen is not None:
+            shares = torch.from_numpy(np.ascontiguousarray(seen.T, np.float32)).to(ours.device)  # [p, n]
         best = torch.full((len(probe), 0), 0.0, device=ours.device)
         where = torch.zeros((len(probe), 0), dtype=torch.long, device=ours.device)
         for rows in _blocks(len(self), CELLS_AT_ONCE // (ours.shape[0] * ours.shape[1])):
-            rough = self._rough(ours, rows)
+            rough = self._rough(ours, shares, rows)
             found, places = rough.topk(min(keep, rough.shape[1]), largest=False, sorted=False)
             best, where = torch.cat([best, found], 1), torch.cat([where, places + rows.start], 1)
             if best.shape[1] > keep:
@@ -93,13 +121,18 @@ class Index:
                 where = where.gather(1, chosen)
         return best.cpu().numpy(), where.cpu().numpy()
 
-    def _rough(self, ours: torch.Tensor, rows: slice) -> torch.Tensor:
+    def _rough(self, ours: torch.Tensor, shares: torch.Tensor | None, rows: slice) -> torch.Tensor:
         """Distances [n, b] of probes [p, n, c] to some rows, in single precision."""
         block, ours = self.parts[:, rows], ours.transpose(1, 2)  # [p, b, c], [p, c, n]
         if self.metric == "cos":
-            return 1 - (torch.bmm(block, ours) * self.squares[:, rows].rsqrt().clamp(max=1e12)).mean(0).T
-        squares = self.squares[:, rows] + ours.square().sum(1, keepdim=True)
-        return torch.baddbmm(squares, block, ours, alpha=-2).clamp_(min=0).sqrt_().mean(0).T
+            apart = 1 - torch.bmm(block, ours) * self.squares[:, rows].rsqrt().clamp(max=1e12)
+        else:
+            squares = self.squares[:, rows] + ours.square().sum(1, keepdim=True)
+            apart = torch.baddbmm(squares, block, ours, alpha=-2).clamp_(min=0).sqrt_()
+        if shares is None:
+            return apart.mean(0).T
+        weights = self.shares[:, rows, None] * shares[:, None] + self.epsilon
+        return ((apart * weights).sum(0) / weights.sum(0)).T
 
     def _rows(self, places: np.ndarray) -> np.ndarray:
         """Embeddings [b, c, p] at some places."""
@@ -113,12 +146,13 @@ def _blocks(size: int, rows: int):
 
 
 def nearest_subjects(
-    index: Index, subjects: np.ndarray, probe: np.ndarray, count: int
+    index: Index, subjects: np.ndarray, probe: np.ndarray, count: int, visibility: np.ndarray | None = None
 ) -> list[list[tuple[float, int]]]:
     """The nearest subjects of a gallery to each probe.
 
     Args:
         index: the gallery. subjects: [m], who is in each of its clips. probe: [n, c, p]. count: k.
+        visibility: [n, p] of the probes' parts, where the gallery has it.
     Returns:
         For each probe up to k pairs, in ascending order: the distance to the subject's nearest clip, and that clip's
         place.
@@ -126,7 +160,7 @@ def nearest_subjects(
     most = int(np.unique(subjects, return_counts=True)[1].max())
     ranked = []
     # So many nearest clips cannot be of fewer than k subjects, where there are k.
-    for distances, places in zip(*index.nearest(probe, (count - 1) * most + 1), strict=True):
+    for distances, places in zip(*index.nearest(probe, (count - 1) * most + 1, visibility), strict=True):
         first = np.sort(np.unique(subjects[places], return_index=True)[1])[:count]
         ranked.append([(float(distances[i]), int(places[i])) for i in first])
     return ranked

@@ -144,6 +144,7 @@ def visibility(
     kind: torch.Tensor,
     true_amount: torch.Tensor,
     weight: float = 10.0,
+    amount_logits: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
     """The VEN's loss (paper section 3.1): cross entropy over kinds + λ · L2 on the amount.
 
@@ -152,6 +153,8 @@ def visibility(
         amount: [n] predicted occluded fraction, 0–1; None for a VEN without that task.
         kind: [n] true class. true_amount: [n] true occluded fraction, 0 when clean.
         weight: λ.
+        amount_logits: [n, b] scores of b amounts evenly from 0 to 1, for a VEN that gives their distribution; the
+            cross entropy to the true amount, shared between the two nearest of them, is added.
     Returns:
         The loss and its two terms (cross entropy, mean squared error without λ), None for a missing task.
     Raises:
@@ -169,9 +172,31 @@ def visibility(
         entropy = F.cross_entropy(_wide(logits), kind)
         loss = loss + entropy
     if amount is not None:
-        squared = F.mse_loss(_wide(amount), _wide(true_amount))
+        amount = _wide(amount)
+        squared = F.mse_loss(amount, true_amount.to(amount.dtype))
         loss = loss + weight * squared
+    if amount_logits is not None:
+        loss = loss + F.cross_entropy(_wide(amount_logits), nearest_two(true_amount, amount_logits.shape[1]))
     return loss, entropy, squared
+
+
+def nearest_two(values: torch.Tensor, bins: int) -> torch.Tensor:
+    """Values [n], 0–1, as distributions [n, bins] over 0, 1/(bins-1), …, 1 with the same mean: the two nearest."""
+    places = values[:, None] * (bins - 1) - torch.arange(bins, device=values.device)
+    return (1 - places.abs()).clamp(min=0)
+
+
+def part_visibility(logits: torch.Tensor, true_parts: torch.Tensor) -> torch.Tensor:
+    """Mean binary cross entropy of the visible shares of strips.
+
+    Args:
+        logits: [n, t] before any sigmoid. true_parts: [n, t] visible shares, 0–1.
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    if logits.ndim != 2 or logits.shape != true_parts.shape:
+        raise ValueError(f"expected logits and shares [n, t], got {list(logits.shape)} and {list(true_parts.shape)}")
+    return F.binary_cross_entropy_with_logits(_wide(logits), _wide(true_parts))
 
 
 def _wide(x: torch.Tensor) -> torch.Tensor:

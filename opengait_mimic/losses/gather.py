@@ -24,7 +24,12 @@ def gather(x: torch.Tensor) -> torch.Tensor:
     """
     if world_size() == 1:
         return x
-    slices = [torch.empty_like(x) for _ in range(world_size())]
-    dist.all_gather(slices, x.detach().contiguous())
+    slices = [x.new_empty(x.shape) for _ in range(world_size())]
+    dist.all_gather([sendable(slice) for slice in slices], sendable(x.detach().contiguous()))
     slices[rank()] = x
     return torch.cat(slices)
+
+
+def sendable(x: torch.Tensor) -> torch.Tensor:
+    """The same memory in a type that every backend sends: older gloos know no bfloat16."""
+    return x.view(torch.uint8) if x.dtype == torch.bfloat16 else x

@@ -1,4 +1,8 @@
-"""OpenGait losses: what a YAML's `loss_cfg` names. Needs an active host."""
+"""OpenGait losses: what a YAML's `loss_cfg` names. Needs an active host.
+
+Each is a loss of the global batch: of all processes' clips. As the host's own do, it returns its value times the
+number of processes, because DDP takes the mean of their gradients; what it logs is the value itself.
+"""
 
 from __future__ import annotations
 
@@ -87,30 +91,50 @@ class L2KDLoss(BaseLoss):
 
     def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor):
         """mimic, teacher: [n, c, p]; the labels are not used. Returns (loss, info)."""
-        loss = functional.l2_distillation(mimic.flatten(1), teacher.detach().flatten(1), self.normalize)
+        mimic, teacher = gather(mimic.flatten(1)), gather(teacher.detach().flatten(1))
+        loss = functional.l2_distillation(mimic, teacher, self.normalize)
         self.info.update({"loss": loss.detach().clone()})
-        return loss, self.info
+        return loss * world_size(), self.info
 
 
 class VisibilityLoss(BaseLoss):
     """The VEN's loss: cross entropy over kinds + λ · L2 on the amount (section 3.1).
 
+    A VEN that has them also learns the amount's distribution and the visibility of parts, by cross entropies.
+
     Args:
         loss_term_weight: factor in the sum of losses.
         amount_weight: λ.
+        parts_weight: factor of the parts' term.
     """
 
-    def __init__(self, loss_term_weight: float = 1.0, amount_weight: float = 10.0):
+    def __init__(self, loss_term_weight: float = 1.0, amount_weight: float = 10.0, parts_weight: float = 1.0):
         super().__init__(loss_term_weight)
         self.amount_weight = amount_weight
+        self.parts_weight = parts_weight
 
-    def forward(self, kind, true_amount, logits=None, amount=None):
-        """logits: [n, k]; amount, true_amount: [n]; kind: [n]. Returns (loss, info)."""
-        loss, entropy, squared = functional.visibility(logits, amount, kind, true_amount, self.amount_weight)
+    def forward(
+        self, kind, true_amount, logits=None, amount=None, amount_logits=None, part_logits=None, true_parts=None
+    ):
+        """logits: [n, k]; amount, true_amount: [n]; kind: [n]; amount_logits: [n, b]; part_logits, true_parts: [n, t].
+
+        Returns (loss, info).
+        """
+        kind, true_amount = gather(kind), gather(true_amount)
+        logits, amount, amount_logits, part_logits, true_parts = (
+            x if x is None else gather(x) for x in (logits, amount, amount_logits, part_logits, true_parts)
+        )
+        loss, entropy, squared = functional.visibility(
+            logits, amount, kind, true_amount, self.amount_weight, amount_logits
+        )
+        if part_logits is not None:
+            parts = functional.part_visibility(part_logits, true_parts)
+            loss = loss + self.parts_weight * parts
+            self.info.update({"parts": parts.detach()})
         self.info.update({"loss": loss.detach().clone()})
         if logits is not None:
             accuracy = (logits.argmax(1) == kind).float().mean()
             self.info.update({"cross_entropy": entropy.detach(), "accuracy": accuracy})
         if amount is not None:
             self.info.update({"squared_error": squared.detach()})
-        return loss, self.info
+        return loss * world_size(), self.info

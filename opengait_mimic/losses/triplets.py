@@ -116,10 +116,14 @@ def _compact(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     is r.
     """
     if mask.device.type != "cpu":
-        return torch.arange(mask.shape[1], device=mask.device).expand(mask.shape), mask
+        return _all_columns(mask)
     counts = mask.sum(1)
     row, column = mask.nonzero().unbind(1)
     slot = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
     index = torch.zeros(len(mask), int(counts.max()), dtype=torch.long)
     index[row, slot] = column
     return index, torch.arange(index.shape[1]) < counts[:, None]
+
+
+def _all_columns(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.arange(mask.shape[1], device=mask.device).expand(mask.shape), mask

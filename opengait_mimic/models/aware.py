@@ -9,11 +9,11 @@ from opengait_mimic.models.occluded import check_losses
 class OcclusionAware(GuidedModel):
     """F(O), or T(F(O) ⊕ V(O)) with a VEN, trained by identity alone on occluded clips.
 
-    Without a VEN this is the paper's Baseline-2: the backbone with its own losses. With one, γ goes through a
-    part-wise BNNeck of its own (`class_num`). model_cfg has the same keys as MimicGait's.
+    Without a VEN, or with `fuse: false`, this is the paper's Baseline-2: the backbone with its own losses. With one, γ
+    goes through a part-wise BNNeck of its own (`class_num`). model_cfg has the same keys as MimicGait's.
     """
 
-    takes = ("TripletLoss", "CrossEntropyLoss")  # with a VEN; without, those of the backbone
+    takes = ("TripletLoss", "CrossEntropyLoss")  # with T; without, those of the backbone
 
     def build_network(self, model_cfg: dict) -> None:
         super().build_network(model_cfg)
@@ -21,15 +21,15 @@ class OcclusionAware(GuidedModel):
             check_losses(self.wanted_losses, self.takes, "OcclusionAware", model_cfg.get("class_num"))
 
     def uses_own_losses(self) -> bool:
-        return self.ven_spec is None
+        return self.ven_spec is None or not self.cfgs["model_cfg"].get("fuse", True)
 
     def forward(self, inputs):
         clips, labs, _, _, seqL = inputs
-        features = {}
+        features, seen = {}, None
         if not self.training:
-            embeddings = self.embed(clips.occluded, seqL)
+            embeddings, seen = self.recognise(clips.occluded, seqL)
         elif self.uses_own_losses():
-            result = self.backbone.retval(clips.occluded, seqL, labs)
+            result = self.backbone.retval(self.look(clips.occluded, seqL)[0], seqL, labs)
             embeddings, features = result["inference_feat"]["embeddings"], result["training_feat"]
         else:
             embeddings = self.embed(clips.occluded, seqL, labs)
@@ -37,5 +37,5 @@ class OcclusionAware(GuidedModel):
         return {
             "training_feat": features,
             "visual_summary": self.summary(clips),
-            "inference_feat": {"embeddings": embeddings},
+            "inference_feat": self.compared(embeddings, seen),
         }

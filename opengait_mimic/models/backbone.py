@@ -12,7 +12,9 @@ from torch import nn
 from utils import NoOp
 
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.hosts import EMBEDDED, active
 from opengait_mimic.hosts.cpu import CudaOnCpu
+from opengait_mimic.hosts.memory import refuse_beyond_memory, weights_of
 from opengait_mimic.inputs import ONE_CLIP, refuse_other_inputs
 from opengait_mimic.networks.clips import clip_lengths, split_clips
 
@@ -102,6 +104,10 @@ class Backbone(nn.Module):
             "optimizer_cfg": optimizer_cfg,
         }
         try:
+            if active() == EMBEDDED:
+                copies = 1 if optimizer_cfg is None else 4  # with gradients and what an optimizer keeps
+                size = copies * weights_of(lambda: bare(cfgs, optimizer_cfg is not None))
+                refuse_beyond_memory(size, f"backbone: {name}: the weights" + " in training" * (copies > 1))
             self.model = bare(cfgs, optimizer_cfg is not None)
         except ConfigError:
             raise

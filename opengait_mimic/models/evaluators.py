@@ -7,16 +7,20 @@ from utils import get_msg_mgr
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import recognise, recognition_table, scores
 from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
+from opengait_mimic.evaluation.weighted import Weights, weighting
 from opengait_mimic.hosts.device import device
 
 
-def evaluate_recognition(data, dataset, metric="euc", gallery=None, probe=None, cross_view=None, partition=None):
+def evaluate_recognition(
+    data, dataset, metric="euc", gallery=None, probe=None, cross_view=None, partition=None, weighted=None
+):
     """Rank-1/5/10/20, mAP, mINP and TAR@FAR by the protocol of the data set, or of types named in the YAML.
 
     Args:
-        data: embeddings [n, c, p], and labels, types and views, lists of n names.
+        data: embeddings [n, c, p], and labels, types and views, lists of n names; with "visibility" [n, p] and
+            `weighted`, parts count by it (see `evaluation.weighted`).
         dataset, gallery, probe, cross_view, partition: see `evaluation.protocols.protocol`.
-        metric: see `evaluation.ranking.distance`.
+        metric: see `evaluation.ranking.distance`. weighted: see `evaluation.weighted.weighting`.
     Returns:
         In percent, 'scalar/test_accuracy/Rank-1', … of the data set's headline, and where the protocol names
         conditions 'scalar/test_accuracy/<condition>-Rank-1', … of each.
@@ -24,7 +28,9 @@ def evaluate_recognition(data, dataset, metric="euc", gallery=None, probe=None, 
     asked = protocol(dataset, gallery, probe, cross_view, partition)
     embeddings = data["embeddings"]
     names = data["labels"], data["types"], data["views"]
-    found = recognise(embeddings, embeddings, *names, asked, metric, device())
+    how, seen = weighting(weighted), data.get("visibility")
+    weights = None if how is None or seen is None else Weights(seen, seen, how.epsilon)
+    found = recognise(embeddings, embeddings, *names, asked, metric, device(), weights)
     get_msg_mgr().log_info(f"{dataset}, in percent\n{recognition_table(found)}")
     named = {"": found.headline, **{f"{name}-": c for name, c in found.conditions.items() if name}}
     return {
@@ -38,9 +44,13 @@ def evaluate_visibility(data, dataset, kinds):
     """Accuracy, confusion per kind and mean absolute error of the amount, for `VisibilityEstimation`.
 
     Args:
-        data: logits [n, k] and amount [n], as far as the VEN has them, kind [n], true_amount [n] over the test set.
+        data: logits [n, k], amount [n] and part_logits [n, t], as far as the VEN has them, kind [n], true_amount [n]
+            and true_parts [n, t] over the test set.
         dataset: its name. kinds: [k] names of the classes.
     """
-    report = visibility_report(len(kinds), data.get("logits"), data.get("amount"), data["kind"], data["true_amount"])
+    report = visibility_report(
+        len(kinds), data.get("logits"), data.get("amount"), data["kind"], data["true_amount"], data.get("part_logits"),
+        data.get("true_parts"),
+    )  # fmt: skip
     get_msg_mgr().log_info(f"Visibility on {dataset}\n{visibility_table(report, kinds)}")
     return visibility_scalars(report, kinds)

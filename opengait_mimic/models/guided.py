@@ -5,11 +5,15 @@ from __future__ import annotations
 import torch
 
 from opengait_mimic.checkpoints import load_weights, read_weights
-from opengait_mimic.config import NetworkSpec, backbone_spec, distils, ven_settings, ven_spec
+from opengait_mimic.config import NetworkSpec, backbone_spec, check_uses_of_ven, distils, ven_settings, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.models.backbone import Backbone, Probe, probe
 from opengait_mimic.models.occluded import OccludedModel, loss_entries, wanted_losses
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, VisibilityNetwork
+from opengait_mimic.networks.registration import register
+from opengait_mimic.networks.strips import part_bins, parts_visibility, strips_to_parts
+from opengait_mimic.networks.visibility import Visibility
 
 
 def build_visibility_network(spec: NetworkSpec) -> VisibilityNetwork:
@@ -34,11 +38,11 @@ def build_backbone(spec: NetworkSpec, optimizer_cfg: dict | None = None) -> Back
     return Backbone(spec.model_cfg, spec.dataset_name, spec.trainer_cfg, optimizer_cfg)
 
 
-def build_teacher(spec: NetworkSpec) -> Frozen:
-    """The trained holistic network, frozen."""
+def trained_backbone(spec: NetworkSpec) -> Backbone:
+    """The trained holistic network."""
     backbone = build_backbone(spec)
     load_teacher(backbone, spec)
-    return Frozen(backbone)
+    return backbone
 
 
 def _known(spec: NetworkSpec, what: str):
@@ -58,7 +62,7 @@ def rehearse(cfgs: dict) -> None:
     if ven is not None:
         load_ven(build_visibility_network(ven), ven)
     if model_cfg.get("init_from_teacher") or any(map(distils, loss_entries(cfgs["loss_cfg"]))):
-        build_teacher(spec)
+        trained_backbone(spec)
     backbone_in_training(spec, cfgs)
 
 
@@ -79,7 +83,9 @@ def backbone_in_training(spec: NetworkSpec, cfgs: dict) -> tuple[Backbone, Probe
 class GuidedModel(OccludedModel):
     """F(O) or T(F(O) ⊕ V(O)) (Eq. 1): a trainable backbone, optionally guided by a frozen VEN.
 
-    The VEN is part of the checkpoint, the teacher is not: after training, checkpoint and YAML suffice.
+    The VEN is part of the checkpoint, the teacher is not: after training, checkpoint and YAML suffice. With
+    `register`, the backbone sees clips that the VEN has put back on their rows; with `fuse: false` there is no T, and
+    the VEN serves registration and weighted matching only.
     """
 
     def build_network(self, model_cfg: dict) -> None:
@@ -91,13 +97,22 @@ class GuidedModel(OccludedModel):
             self.backbone = build_backbone(self.spec)
             shape = probe(self.backbone.eval())
         self.ven_spec = ven_spec(model_cfg)
+        check_uses_of_ven(self.cfgs, self.ven_spec)
         self.wanted_losses = wanted_losses(self.cfgs["loss_cfg"]) if self.phase_training else {}
         self.embedding_size = shape.channels * shape.parts
         if self.ven_spec is not None:
             self.ven = Frozen(build_visibility_network(self.ven_spec))
-            self.fusion = Fusion(shape.parts, shape.channels, self.ven.network.feature_size)
         else:
-            self.ven = self.fusion = None
+            self.ven = None
+        fuses = self.ven is not None and model_cfg.get("fuse", True)
+        self.fusion = Fusion(shape.parts, shape.channels, self.ven.network.feature_size) if fuses else None
+        self.registers = model_cfg.get("register", False)
+        # For weighted matching: how the VEN's strips make the parts' visibilities, [p, t].
+        asked, strips = weighting(self.cfgs["evaluator_cfg"].get("weighted")), None
+        if asked is not None:
+            bins = part_bins(self.spec.model_cfg, shape.parts, asked.bins)
+            strips = strips_to_parts(bins, self.ven.network.strips)
+        self.register_buffer("strips", strips, persistent=False)
         # A classifier that no loss reads would make DDP wait for gradients that never come.
         idle = shape.unused if self.uses_own_losses() else shape.idle
         for parameter in (*idle, *self.backbone.left_out()):
@@ -150,20 +165,36 @@ class GuidedModel(OccludedModel):
         if self.spec.checkpoint is None or not self.spec.checkpoint.is_file():
             return None
         try:
-            return build_teacher(self.spec)
+            return Frozen(trained_backbone(self.spec))
         except CheckpointError as error:
             self.msg_mgr.log_warning(str(error))
             return None
 
-    def guide(self, sils: torch.Tensor, embeddings: torch.Tensor, seqL: torch.Tensor | None) -> torch.Tensor:
-        """γ: the backbone's embeddings, joined with the VEN's feature of the same clips (Eq. 1)."""
+    def look(self, sils: torch.Tensor, seqL: torch.Tensor | None) -> tuple[torch.Tensor, Visibility | None]:
+        """The clips as the backbone gets them, registered where that is asked for, and what the VEN says of them."""
         if self.ven is None:
-            return embeddings
-        return self.fusion(embeddings, self.ven(sils, seqL).feature)
+            return sils, None
+        seen = self.ven(sils, seqL)
+        return register(sils, seen, self.ven_spec.kinds.classes, seqL) if self.registers else sils, seen
+
+    def join(self, embeddings: torch.Tensor, seen: Visibility | None) -> torch.Tensor:
+        """γ: the backbone's embeddings, joined with the VEN's feature of the same clips (Eq. 1)."""
+        return embeddings if self.fusion is None else self.fusion(embeddings, seen.feature)
+
+    def recognise(self, sils, seqL=None, labels=None) -> tuple[torch.Tensor, Visibility | None]:
+        """The embeddings γ [n, c, p], and what the VEN says of the clips."""
+        clips, seen = self.look(sils, seqL)
+        return self.join(self.backbone(clips, seqL, labels), seen), seen
 
     def embed(self, sils, seqL=None, labels=None) -> torch.Tensor:
         """The embeddings [n, c, p] that are compared at test."""
-        return self.guide(sils, self.backbone(sils, seqL, labels), seqL)
+        return self.recognise(sils, seqL, labels)[0]
+
+    def compared(self, embeddings: torch.Tensor, seen: Visibility | None) -> dict[str, torch.Tensor]:
+        """What a test compares: the embeddings, and with weighted matching the visibilities [n, p] of their parts."""
+        if self.training or self.strips is None:
+            return {"embeddings": embeddings}
+        return {"embeddings": embeddings, "visibility": parts_visibility(seen, self.strips)}
 
     def training_features(self, features: dict[str, dict]) -> dict:
         """What each loss of `loss_cfg` reads, by its log_prefix; `features` by type of loss."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from opengait_mimic.config import distils
-from opengait_mimic.models.guided import GuidedModel, build_teacher
+from opengait_mimic.models.guided import GuidedModel, trained_backbone
 from opengait_mimic.models.occluded import check_losses, loss_entries
+from opengait_mimic.networks import Teacher
 
 
 class MimicGait(GuidedModel):
@@ -15,6 +16,8 @@ class MimicGait(GuidedModel):
         teacher: {checkpoint: …} or {iteration: …}; by default what the backbone's YAML leads to.
         init_from_teacher: start the mimic from the teacher's weights (default false).
         ven: the VEN's YAML, or {config, checkpoint, iteration}; null is the Vanilla Mimic.
+        register: put clips back on their rows by the VEN before the backbone sees them (default false).
+        fuse: join the VEN's feature by T, Eq. 1 (default true).
         class_num: identities, where CrossEntropyLoss is among the losses.
     loss_cfg: MiCKDLoss or L2KDLoss; TripletLoss and CrossEntropyLoss may stand beside. Without a loss that
         looks at the teacher (MiCKDLoss with the pairs [mimic_mimic] alone) there is none.
@@ -30,20 +33,20 @@ class MimicGait(GuidedModel):
     def init_parameters(self) -> None:
         super().init_parameters()
         if self.distils:
-            self.keep_apart("teacher", build_teacher(self.spec))
+            self.keep_apart("teacher", Teacher(trained_backbone(self.spec)))
 
     def forward(self, inputs):
         clips, labs, _, _, seqL = inputs
-        mimic = self.embed(clips.occluded, seqL, labs if self.training else None)  # γ_m
+        mimic, seen = self.recognise(clips.occluded, seqL, labs if self.training else None)  # γ_m
         features = {}
         if self.training:
             distilled = {"mimic": mimic, "labels": labs}
             if self.distils:
-                distilled["teacher"] = self.teacher.to(clips.holistic.device)(clips.holistic, seqL)  # γ_t
+                distilled["teacher"] = self.teacher(clips.holistic, seqL)  # γ_t
             inputs_by_loss = {"MiCKDLoss": distilled, "L2KDLoss": distilled, **self.loss_inputs(mimic, labs)}
             features = self.training_features(inputs_by_loss)
         return {
             "training_feat": features,
             "visual_summary": self.summary(clips),
-            "inference_feat": {"embeddings": mimic},
+            "inference_feat": self.compared(mimic, seen),
         }

@@ -11,15 +11,16 @@ from modeling.base_model import BaseModel
 from torch import nn
 from utils import init_seeds
 
-from opengait_mimic.config import check_model_keys, lifted, occlusion_settings, prepared_by, training_seed
+from opengait_mimic.config import MODELS, check_model_keys, lifted, occlusion_settings, prepared_by, training_seed
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts.safe import read_safely
 from opengait_mimic.losses.gather import rank, world_size
+from opengait_mimic.models.bytewise import BytewiseInputs
 from opengait_mimic.models.panels import Panels, conclude_test
 from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
-from opengait_mimic.occlusion import Mixture, Occlusion, content_rng, paint
+from opengait_mimic.occlusion import Mixture, Occlusion, Plan, content_rng, paint
 
 
 class Clips(NamedTuple):
@@ -28,12 +29,14 @@ class Clips(NamedTuple):
     Attributes:
         occluded, holistic: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1 of the same frames.
         kind: [n] int64 class of the occlusion, 0 is clean. amount: [n] float32 occluded fraction.
+        plan: what hid what; None where all clips are whole.
     """
 
     occluded: torch.Tensor
     holistic: torch.Tensor
     kind: torch.Tensor
     amount: torch.Tensor
+    plan: Plan | None = None
 
 
 class Whole(NamedTuple):
@@ -41,7 +44,7 @@ class Whole(NamedTuple):
 
     Attributes:
         sils: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1; with channels [n, s, c, h, w].
-        frames: per clip, its frames as they were stored; empty in training.
+        frames: per clip, its frames as they were stored; in training only where people cross, else empty.
         numbers: per clip, each frame's number in its recording.
         classes: the values are classes of pixels (parsing maps).
         labs, typs, vies, seqL: as the host hands them to a model.
@@ -56,19 +59,21 @@ class Whole(NamedTuple):
     vies: list[str]
     seqL: torch.Tensor | None
 
-    def occluded(self, mixture: Mixture | None, rngs: list[np.random.Generator]) -> tuple:
+    def occluded(self, mixture: Mixture | None, rngs: list[np.random.Generator], among: bool = False) -> tuple:
         """The inputs of one of our models' forward: `Clips`, labels, types, views and seqL.
 
         Args:
             mixture: None leaves the clips whole. rngs: one per clip.
+            among: the people of the batch cross each other's clips; otherwise generated walkers do.
         """
         if mixture is None:
             kind = torch.zeros(len(self.numbers), dtype=torch.long, device=self.sils.device)
             clips = Clips(self.sils, self.sils, kind, kind.float())
         else:
-            plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:])
+            people = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
+            plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:], *people)
             kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (plan.kind, plan.amount))
-            clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount)
+            clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount, plan)
         return clips, self.labs, self.typs, self.vies, self.seqL
 
     def occluded_by_content(self, mixture: Mixture | None, seed: int) -> tuple:
@@ -89,7 +94,7 @@ class WithFrameNumbers:
         return self.collate([([*inputs, np.arange(len(inputs[0]))], info) for inputs, info in batch])
 
 
-class OccludedModel(Resumable, BaseModel):
+class OccludedModel(Resumable, BytewiseInputs, BaseModel):
     """A host model whose clips are occluded by the `Occlusion` at the end of its transforms.
 
     Any number of processes can test: the evaluator's batch size becomes the number of processes.
@@ -98,7 +103,8 @@ class OccludedModel(Resumable, BaseModel):
     def __init__(self, cfgs: dict, training: bool):
         read_safely()
         cfgs = copy.deepcopy(cfgs)
-        check_model_keys(cfgs["model_cfg"])
+        if cfgs["model_cfg"]["model"] in MODELS:  # a subclass of one's own may have keys of its own
+            check_model_keys(cfgs["model_cfg"])
         self.phase_training = training
         # As they stand in the YAML, for the test and its result file.
         self.asked = copy.deepcopy(cfgs)
@@ -148,7 +154,8 @@ class OccludedModel(Resumable, BaseModel):
         sils = ipts[0].detach()
         ends = np.cumsum(clip_lengths(sils, seqL))[:-1]
         numbers = np.split(np.concatenate(numbers), ends)
-        frames = [] if self.training else np.split(np.concatenate(seqs[0]), ends)
+        crossed = self.training and self.kinds is not None and self.kinds.crossed
+        frames = np.split(np.concatenate(seqs[0]), ends) if crossed or not self.training else []
         classes = prepared_by(self.engine_cfg["transform"]).startswith("BaseParsing")
         return Whole(sils, frames, numbers, classes, labs, typs, vies, seqL)
 
@@ -158,7 +165,7 @@ class OccludedModel(Resumable, BaseModel):
         occlusion = self.occlusion["trainer_cfg" if self.training else "evaluator_cfg"]
         if occlusion is None or not self.training:
             return whole.occluded_by_content(occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)
-        return whole.occluded(occlusion.mixture, [occlusion.rng] * len(whole.numbers))
+        return whole.occluded(occlusion.mixture, [occlusion.rng] * len(whole.numbers), among=True)
 
     def summary(self, clips: Clips, most: int = 16) -> dict:
         """Pictures for TensorBoard: the first frames of the batch, whole and occluded."""

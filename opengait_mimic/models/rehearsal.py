@@ -69,7 +69,7 @@ def _rehearse(cfgs: dict, host: object, training: bool) -> None:
 
 def _check_own_losses(model_class: type[OccludedModel], cfgs: dict) -> None:
     model_cfg = cfgs["model_cfg"]
-    if model_class is OcclusionAware and not model_cfg.get("ven"):
+    if model_class is OcclusionAware and not (model_cfg.get("ven") and model_cfg.get("fuse", True)):
         return  # the backbone's own losses
     check_losses(wanted_losses(cfgs["loss_cfg"]), model_class.takes, model_class.__name__, model_cfg.get("class_num"))
 

@@ -10,6 +10,7 @@ from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_l
 from opengait_mimic.models.panels import conclude_test
 from opengait_mimic.models.testing import visibility_test
 from opengait_mimic.networks import VisibilityNetwork
+from opengait_mimic.occlusion.strips import visible_strips
 
 
 class VisibilityEstimation(OccludedModel):
@@ -18,7 +19,9 @@ class VisibilityEstimation(OccludedModel):
     model_cfg:
         channels: of the three convolutions (default [32, 64, 128]).
         feature: size of δ (default 64).
-        tasks: classification (of the kind), regression (of the amount), by default both.
+        tasks: classification (of the kind), regression (of the amount), by default both; and parts (the visible share
+            of each horizontal strip).
+        strips: of the parts (default 16). bands, amount_bins: see `VisibilityNetwork`.
     loss_cfg: VisibilityLoss. eval_func: evaluate_visibility.
     """
 
@@ -41,9 +44,11 @@ class VisibilityEstimation(OccludedModel):
     def forward(self, inputs):
         clips, _, _, _, seqL = inputs
         seen = self.network(clips.occluded, seqL)
-        heads = {"logits": seen.logits, "amount": seen.amount}
-        predicted = {name: value for name, value in heads.items() if value is not None}
+        heads = ("logits", "amount", "amount_logits", "part_logits")
+        predicted = {name: value for name in heads if (value := getattr(seen, name)) is not None}
         true = {"kind": clips.kind, "true_amount": clips.amount}
+        if seen.part_logits is not None:
+            true["true_parts"] = visible_strips(clips.holistic, clips.plan, self.network.strips, seqL)
         return {
             "training_feat": {prefix: {**predicted, **true} for prefix in self.loss_prefixes},
             "visual_summary": self.summary(clips),

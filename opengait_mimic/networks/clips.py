@@ -34,7 +34,7 @@ def split_clips(sils: torch.Tensor, seqL: torch.Tensor | None) -> list[torch.Ten
 
 def clip_means(frames: torch.Tensor, seqL: torch.Tensor | None) -> torch.Tensor:
     """[n, d] mean over each clip's frames of `frames` [n, s, d], or [1, sum of s, d] with seqL [1, n]."""
-    frames = frames.float()
+    frames = frames if frames.dtype == torch.float64 else frames.float()
     if seqL is None:
         return frames.mean(1)
     lengths = seqL[0].to(frames.device).long()

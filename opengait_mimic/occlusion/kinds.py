@@ -1,18 +1,21 @@
-"""The kinds of occlusion (paper section 4.2): each one says which box is hidden in each frame of a clip.
+"""The kinds of occlusion (paper section 4.2, and closer to life): what is hidden in each frame of a clip.
 
-A box is (top, bottom, left, right) in pixels, ends exclusive, and may reach beyond the frame.
-Adding a kind is one frozen dataclass with a `boxes` method and one entry in `KINDS`.
+Most hide a box: (top, bottom, left, right) in pixels, ends exclusive, which may reach beyond the frame. Adding one is
+one frozen dataclass with a `boxes` method and one entry in `KINDS`. An `OutlineKind` says pixel by pixel what it hides.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from opengait_mimic.errors import ConfigError
+from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.occlusion import shapes
+from opengait_mimic.occlusion.placing import placed, scale_for, somebody, standing
 
 Range = tuple[float, float]
 
@@ -30,6 +33,7 @@ class Kind(ABC):
     amount: Range = (0.4, 0.6)
     refit: bool = False
     dynamic: ClassVar[bool] = False
+    merged: ClassVar[bool] = False
 
     @abstractmethod
     def boxes(self, rng: np.random.Generator, times: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -44,17 +48,18 @@ class Kind(ABC):
         """
 
     def __post_init__(self):
-        if not isinstance(self.refit, bool):
-            raise ConfigError(f"refit: {self.refit!r} is neither true nor false")
         for field in fields(self):
-            if field.name != "refit":
+            value = getattr(self, field.name)
+            if field.type == "bool" and not isinstance(value, bool):
+                raise ConfigError(f"{field.name}: {value!r} is neither true nor false")
+            if field.type == "Range":
                 limit = np.inf if field.name == "velocity" else 1.0
-                object.__setattr__(self, field.name, _range(field.name, getattr(self, field.name), limit))
+                object.__setattr__(self, field.name, _range(field.name, value, limit))
 
 
 def _range(name: str, value: object, limit: float) -> Range:
     """`value` as a (low, high) pair within 0…limit; a single number stands for both."""
-    pair = [value, value] if isinstance(value, (int, float)) else value
+    pair: Any = [value, value] if isinstance(value, (int, float)) else value
     ok = (
         isinstance(pair, (list, tuple))
         and len(pair) == 2
@@ -74,6 +79,25 @@ def _pixels(rng: np.random.Generator, share: Range, extent: int) -> int:
 
 def _still(times: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     return np.tile(np.array(box, dtype=np.int64), (len(times), 1))
+
+
+class _Path(NamedTuple):
+    """Attributes:
+    columns: [s] where an occluder's middle is in each frame. start: its column in the frame that it is drawn for.
+    elapsed: [s] frames of the recording since then.
+    """
+
+    columns: np.ndarray
+    start: float
+    elapsed: np.ndarray
+
+
+def _path(rng: np.random.Generator, times: np.ndarray, height: int, width: int, velocity: Range) -> _Path:
+    """Across the frame, through its middle half at one frame of the clip, drawn at random."""
+    speed = rng.uniform(*velocity) * height / 64 * rng.choice((-1, 1))
+    centre = rng.uniform(0.25, 0.75) * width
+    elapsed = np.asarray(times) - rng.choice(times)
+    return _Path(centre + speed * elapsed, centre, elapsed)
 
 
 @dataclass(frozen=True)
@@ -140,10 +164,7 @@ class MovingPole(Kind):
     def boxes(self, rng, times, height, width):
         breadth = _pixels(rng, self.amount, width)
         top, bottom = self.vertical(rng, height)
-        speed = rng.uniform(*self.velocity) * height / 64 * rng.choice((-1, 1))
-        centre = rng.uniform(0.25, 0.75) * width
-        elapsed = np.asarray(times) - rng.choice(times)
-        left = np.round(centre + speed * elapsed - breadth / 2).astype(np.int64)
+        left = np.round(_path(rng, times, height, width, self.velocity).columns - breadth / 2).astype(np.int64)
         boxes = _still(times, (top, bottom, 0, 0))
         boxes[:, 2], boxes[:, 3] = left, left + breadth
         return boxes
@@ -165,6 +186,135 @@ class MovingPatch(MovingPole):
         return top, top + extent
 
 
+class OutlineKind(Kind):
+    """What hides no box: `masks` in place of `boxes`.
+
+    `merged` (of those that have it): the occluder is taken for a part of the body, as where people are told from the
+    background only; otherwise it is black, as where a segmenter tells bodies apart.
+    """
+
+    def boxes(self, rng, times, height, width):
+        return _still(times, (0, 0, 0, 0))
+
+    @abstractmethod
+    def masks(
+        self, rng: np.random.Generator, times: np.ndarray, height: int, width: int, others: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Draw one clip's occluder.
+
+        Args:
+            rng, times, height, width: as for `boxes`.
+            others: clips of other people, each in the order of time; may be empty.
+        Returns:
+            bool [s, h, w], True where hidden.
+        """
+
+
+@dataclass(frozen=True)
+class CrossingPerson(OutlineKind):
+    """Somebody else walks through in front: a clip of another subject of the batch, or a generated walker.
+
+    Moves like the pole; the other's own steps go on in real frame time, too. The other's middle is at a random height
+    within the middle half of the frame.
+
+    Attributes:
+        amount: range of the other's width (the median over its frames), as a share of the frame's width.
+        velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
+    """
+
+    velocity: Range = (0.5, 2.0)
+    merged: bool = False
+    dynamic: ClassVar[bool] = True
+
+    def masks(self, rng, times, height, width, others):
+        person = somebody(rng, others)
+        breadth = max(4, _pixels(rng, self.amount, width))
+        middle = rng.uniform(0.25, 0.75) * height
+        path = _path(rng, times, height, width, self.velocity)
+        person = person[:, :, ::-1] if rng.random() < 0.5 else person
+        columns = person.any(1)
+        extent = columns.shape[1] - columns.argmax(1) - columns[:, ::-1].argmax(1)
+        scale = breadth / np.median(extent)
+        tall, broad = person.shape[1:]
+        steps = person[path.elapsed % len(person)]
+        same = np.ones(len(steps))
+        return placed(steps, scale * same, (middle - tall * scale / 2) * same, path.columns - broad * scale / 2,
+                      height, width)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outline(OutlineKind):
+    """The person walks behind something that stands on the frame's lower edge and moves past like the pole.
+
+    Attributes:
+        amount: range of the share of the frame's area that it hides where it is in the middle half of the frame.
+        shapes: which of the generated library: car, bush, railing, post, tree, patches (blots all over the frame).
+        folder: of masks (pictures, white where they hide) to draw from instead.
+        velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
+    """
+
+    shapes: tuple[str, ...] = shapes.SHAPES
+    folder: str | None = None
+    velocity: Range = (0.5, 2.0)
+    merged: bool = False
+    dynamic: ClassVar[bool] = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.shapes, (list, tuple)) or not self.shapes:
+            raise ConfigError(f"shapes: expected a list of some of {', '.join(shapes.SHAPES)}, found {self.shapes!r}")
+        for shape in self.shapes:
+            if shape not in shapes.SHAPES:
+                raise ConfigError(f"shapes: unknown shape {shape!r}; {nearest(shape, shapes.SHAPES)}")
+        object.__setattr__(self, "shapes", tuple(self.shapes))
+        if self.folder is not None:
+            if not isinstance(self.folder, str) or not self.folder:
+                raise ConfigError(f"folder: {self.folder!r} is no path of a folder")
+            shapes.folder_of_masks(self.folder)
+
+    def masks(self, rng, times, height, width, others):
+        if self.folder is None:
+            choices = shapes.library()[self.shapes[int(rng.integers(len(self.shapes)))]]
+        else:
+            choices = shapes.folder_of_masks(self.folder)
+        outline = choices[int(rng.integers(len(choices)))]
+        outline = outline[:, ::-1] if rng.random() < 0.5 else outline
+        amount = rng.uniform(*self.amount)
+        path = _path(rng, times, height, width, self.velocity)
+        scale = scale_for(outline, amount, path.start, height, width)
+        return standing(outline, np.full(len(path.columns), scale), path.columns, height, width)
+
+
+@dataclass(frozen=True)
+class DetectorCut(OutlineKind):
+    """The detector's box is too small: head, feet or arms are cut off, in every frame a little differently.
+
+    With `refit` the box fills the frame, as it does in a data set made of such boxes.
+
+    Attributes:
+        amount: range of the share of the frame's area that the box leaves out, before it jitters.
+        jitter: range of the standard deviation of the box's four sides from frame to frame, as a share of the
+            frame's extent.
+    """
+
+    jitter: Range = (0.01, 0.04)
+
+    def masks(self, rng, times, height, width, others):
+        kept, split = 1 - rng.uniform(*self.amount), rng.random()
+        spread = rng.uniform(*self.jitter)
+        moments, which = np.unique(times, return_inverse=True)
+        hidden = []
+        for extent, share in ((height, kept**split), (width, kept ** (1 - split))):
+            start = rng.random() * (1 - share)
+            edges = np.array([start, start + share]) + rng.normal(0, spread, (len(moments), 2))
+            first, last = np.round(edges * extent).astype(np.int64)[which].T
+            first = first.clip(0, extent - 1)[:, None]
+            last = last[:, None].clip(first + 1, extent)
+            place = np.arange(extent)
+            hidden.append((place < first) | (place >= last))
+        return hidden[0][:, :, None] | hidden[1][:, None, :]
+
+
 KINDS: dict[str, type[Kind]] = {
     "top": Top,
     "bottom": Bottom,
@@ -173,4 +323,7 @@ KINDS: dict[str, type[Kind]] = {
     "right": Right,
     "moving_patch": MovingPatch,
     "moving_pole": MovingPole,
+    "crossing_person": CrossingPerson,
+    "outline": Outline,
+    "detector_cut": DetectorCut,
 }

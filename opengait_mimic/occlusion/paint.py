@@ -1,10 +1,19 @@
-"""Brush: paint a plan onto silhouettes, as one batched tensor operation on any device."""
+"""Brush: paint a plan onto silhouettes, clip by clip, on any device."""
 
 from __future__ import annotations
 
-import torch
+import math
+from itertools import pairwise
+from typing import NamedTuple
 
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from opengait_mimic.occlusion.masks import around, paint_masks
 from opengait_mimic.occlusion.plan import Plan
+
+AT_ONCE = 240  # frames that are stretched at a time on a CPU: what its cache holds
 
 
 def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor:
@@ -26,21 +35,68 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
     frames = sils.reshape(-1, *channels, height, width)
     if len(frames) != len(plan.boxes):
         raise ValueError(f"the plan has {len(plan.boxes)} frames, the silhouettes have {len(frames)}")
-    boxes = torch.from_numpy(plan.boxes).to(sils.device)
-    rows = torch.arange(height, device=sils.device)
-    columns = torch.arange(width, device=sils.device)
-    in_rows = (rows >= boxes[:, 0:1]) & (rows < boxes[:, 1:2])  # [f, h]
-    in_columns = (columns >= boxes[:, 2:3]) & (columns < boxes[:, 3:4])  # [f, w]
-    hidden = in_rows[:, :, None] & in_columns[:, None, :]
-    painted = frames.masked_fill(hidden[:, None] if channels else hidden, 0)
-    if plan.refit.any():
-        chosen = torch.from_numpy(plan.refit.nonzero()[0]).to(sils.device)
-        seen = visible(boxes[chosen], height, width)
-        if channels:
-            seen = seen.repeat_interleave(channels[0], dim=0)
-        refitted = stretch(painted[chosen].reshape(-1, height, width), seen, classes)
-        painted[chosen] = refitted.reshape(-1, *channels, height, width)
+    seen = visible(torch.from_numpy(plan.boxes), height, width)
+    if len(plan.masked):
+        frames = paint_masks(frames, plan, classes)
+        seen[plan.masked] = torch.from_numpy(around(~plan.masks))
+    cropped = plan.refit & (seen != torch.tensor([0, height, 0, width])).any(1).numpy()
+    painted = torch.empty(frames.shape, dtype=frames.dtype, device=frames.device)
+    for part in _parts(~cropped, sils.device):
+        painted[part] = frames[part]
+    hide(painted, np.where(cropped[:, None], 0, plan.boxes))
+    if cropped.any():
+        taps = [_taps(seen[:, axes], size, sils, classes) for axes, size in ((slice(2), height), (slice(2, 4), width))]
+        for part in _parts(cropped, sils.device):
+            rows, columns = (t and t.of(part, math.prod(channels)) for t in taps)
+            stretched = stretch(frames[part].reshape(-1, height, width), rows, columns)
+            painted[part] = stretched.view(-1, *channels, height, width)
     return painted.reshape(sils.shape)
+
+
+def hide(frames: torch.Tensor, boxes: np.ndarray) -> None:
+    """Put 0 into a box of each of `frames` [f, (c,) h, w], in place.
+
+    Args:
+        boxes: [f, 4] hidden (top, bottom, left, right), within the frame.
+    """
+    columns = torch.arange(frames.shape[-1], device=frames.device)
+    if frames.device.type != "cpu":  # one masked write; a run at a time would keep the device waiting
+        sides = torch.from_numpy(boxes).to(frames.device)
+        rows = torch.arange(frames.shape[-2], device=frames.device)
+        hidden = _within(rows, sides[:, :2])[:, :, None] & _within(columns, sides[:, 2:])[:, None, :]
+        frames.masked_fill_(hidden if frames.dim() == 3 else hidden[:, None], 0)
+        return
+    # A run of frames with the same box is one write; where the box moves, one product over the rows it hides.
+    for first, last in _runs(boxes[:, :2]):
+        top, bottom, left, right = boxes[first].tolist()
+        rows = frames[first:last, ..., top:bottom, :]
+        if (boxes[first:last] == boxes[first]).all():
+            rows[..., left:right] = 0
+        else:
+            seen = ~_within(columns, torch.from_numpy(boxes[first:last, 2:]))
+            rows *= seen.reshape(len(seen), *[1] * (rows.dim() - 2), -1)
+
+
+def _within(places: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+    """[f, k] which of k places lie within [start, end), for each of `ends` [f, 2]."""
+    return (places >= ends[:, :1]) & (places < ends[:, 1:])
+
+
+def _parts(mask: np.ndarray, device: torch.device) -> list:
+    """Indices that together select where `mask` [f] is True.
+
+    On a CPU slices, of no more frames than its cache holds; a device takes all at once.
+    """
+    if device.type != "cpu":
+        return [torch.from_numpy(mask.nonzero()[0]).to(device)] if mask.any() else []
+    runs = [run for run in _runs(mask[:, None]) if mask[run[0]]]
+    return [slice(i, min(i + AT_ONCE, last)) for first, last in runs for i in range(first, last, AT_ONCE)]
+
+
+def _runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """(first, last + 1) of the runs of equal rows in `values` [f, k]."""
+    starts = np.flatnonzero((values[1:] != values[:-1]).any(1)) + 1
+    return list(pairwise([0, *starts.tolist(), len(values)])) if len(values) else []
 
 
 def visible(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -64,38 +120,52 @@ def visible(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return torch.stack((first_row, last_row, first_column, last_column), dim=-1)
 
 
-def stretch(frames: torch.Tensor, boxes: torch.Tensor, classes: bool = False) -> torch.Tensor:
-    """Crop each frame to its box and stretch that over the whole frame, bilinearly.
+class Taps(NamedTuple):
+    """What each of the `size` rows (or columns) of f frames is made of.
 
-    Pixel centres are mapped linearly, as in OpenCV's and PyTorch's resizing (align_corners=False).
+    Attributes:
+        pair: [f, size, 2] int64, two rows of the same frame. shares: [f, size, 2] theirs, adding up to 1.
+    """
+
+    pair: torch.Tensor
+    shares: torch.Tensor
+
+    def of(self, part, channels: int) -> Taps:
+        """Those of some of the frames, once for each channel."""
+        return Taps(*(t[part].repeat_interleave(channels, dim=0) if channels > 1 else t[part] for t in self))
+
+
+def stretch(frames: torch.Tensor, rows: Taps | None, columns: Taps | None) -> torch.Tensor:
+    """Make frames [f, h, w] anew from their rows, then from their columns; None leaves these as they are."""
+    count, height, width = frames.shape
+    values = frames if frames.dtype == torch.float64 else frames.float()
+    if rows is not None:
+        pair = rows.pair + torch.arange(count, device=frames.device)[:, None, None] * height
+        values = F.embedding_bag(pair.view(-1, 2), values.reshape(-1, width), mode="sum",
+                                 per_sample_weights=rows.shares.reshape(-1, 2)).view(frames.shape)  # fmt: skip
+    if columns is not None:
+        low, high = (values.gather(2, columns.pair[:, None, :, i].expand(-1, height, -1)) for i in (0, 1))
+        values = torch.lerp(low, high, columns.shares[:, None, :, 1])
+    return values.to(frames.dtype) if frames.is_floating_point() else values.round().to(frames.dtype)
+
+
+def _taps(ends: torch.Tensor, size: int, sils: torch.Tensor, classes: bool) -> Taps | None:
+    """The taps that stretch [start, end) over `size` pixels, linearly; None where all is there already.
+
+    Pixel centres are mapped as in OpenCV's and PyTorch's resizing (align_corners=False).
 
     Args:
-        frames: [f, h, w].
-        boxes: [f, 4] (top, bottom, left, right) of at least one pixel each.
-        classes: take the nearest pixel instead.
+        ends: [f, 2] int64, on the CPU. classes: the nearest pixel instead of a mean.
     """
-    height, width = frames.shape[-2:]
-    values = frames if frames.dtype == torch.float64 else frames.float()
-    low, high, share = _sources(boxes[:, 0], boxes[:, 1], height, values.dtype)
-    share = share.round() if classes else share
-    rows = torch.lerp(_take_rows(values, low), _take_rows(values, high), share[:, :, None])
-    low, high, share = _sources(boxes[:, 2], boxes[:, 3], width, values.dtype)
-    share = share.round() if classes else share
-    columns = rows.transpose(1, 2)
-    columns = torch.lerp(_take_rows(columns, low), _take_rows(columns, high), share[:, :, None])
-    out = columns.transpose(1, 2)
-    return out.to(frames.dtype) if frames.is_floating_point() else out.round().to(frames.dtype)
-
-
-def _sources(start: torch.Tensor, end: torch.Tensor, size: int, dtype: torch.dtype):
-    """For each of `size` output pixels the two source pixels within [start, end) and the second one's share."""
-    scale = ((end - start).to(dtype) / size)[:, None]
-    place = (torch.arange(size, device=start.device, dtype=dtype) + 0.5) * scale - 0.5
-    place = place.clamp(min=0) + start[:, None]
-    last = end[:, None] - 1
-    low = place.floor().long().minimum(last)
-    return low, (low + 1).minimum(last), (place - low).to(dtype)
-
-
-def _take_rows(frames: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    return frames.gather(1, index[:, :, None].expand(-1, -1, frames.shape[2]))
+    if (ends == torch.tensor([0, size])).all():
+        return None
+    dtype = torch.float64 if sils.dtype == torch.float64 else torch.float32
+    runs = np.array(_runs(ends.numpy()))  # frames of a clip share their box more often than not
+    start, end = ends[runs[:, 0]].split(1, dim=1)
+    place = (torch.arange(size, dtype=dtype) + 0.5) * ((end - start).to(dtype) / size) - 0.5
+    place = place.clamp(min=0) + start
+    low = place.floor().long().minimum(end - 1)
+    share = (place - low).round() if classes else place - low
+    pair, shares = torch.stack((low, (low + 1).minimum(end - 1)), dim=2), torch.stack((1 - share, share), dim=2)
+    which = torch.from_numpy(np.repeat(np.arange(len(runs)), runs[:, 1] - runs[:, 0])).to(sils.device)
+    return Taps(pair.to(sils.device)[which], shares.to(sils.device)[which])

@@ -50,4 +50,4 @@ class Occlusion:
 
 def process_rng() -> np.random.Generator:
     """NumPy's global generator, which the host seeds with the rank: whoever seeds it again seeds this one too."""
-    return np.random.Generator(np.random.get_bit_generator())
+    return np.random.Generator(np.random.get_bit_generator())  # type: ignore[attr-defined]

@@ -6,11 +6,12 @@
 from opengait_mimic.recipes.build import file_name, recipe
 from opengait_mimic.recipes.facts import BACKBONES, DATASETS
 from opengait_mimic.recipes.files import files, header, write_configs, yaml_text
-from opengait_mimic.recipes.methods import KINDS, METHODS, NEW_KINDS, needs, rows, stages
+from opengait_mimic.recipes.methods import BEYOND_KINDS, KINDS, METHODS, NEW_KINDS, needs, rows, stages
 from opengait_mimic.recipes.small import small
 
 __all__ = [
     "BACKBONES",
+    "BEYOND_KINDS",
     "DATASETS",
     "KINDS",
     "METHODS",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from copy import deepcopy
 
 from opengait_mimic.recipes.facts import ADAM, BACKBONES, DATASETS, Teacher
-from opengait_mimic.recipes.methods import KINDS, METHODS, NEW_KINDS, SOFTMAX, TRIPLET, VENS, needs
+from opengait_mimic.recipes.methods import (
+    ADDED_KINDS,
+    BEYOND,
+    KINDS,
+    METHODS,
+    NEW_KINDS,
+    REFITTED,
+    SOFTMAX,
+    TRIPLET,
+    VENS,
+    needs,
+)
 
 AMOUNT = [0.4, 0.6]
 
@@ -42,20 +53,20 @@ def recipe(
     folder = f"configs/mimicgait/{dataset}" if folder is None else folder
     name = save_name(dataset, backbone, method, kinds)
     iterations, milestones = _schedule(dataset, backbone, method)
-    occlusion = _occlusion(kinds, with_clean=bool(how.tasks))
-    trained_on = [] if method in ("teacher", "baseline1") else [occlusion]
-    tested_on = [] if method == "teacher" else [{**occlusion, "seed": 0}]
+    trained_on = [] if method == "teacher" or untrained(method) else [_occlusion(kinds, bool(how.tasks) or how.clean)]
+    tested_on = [] if method == "teacher" else [{**_occlusion(kinds, bool(how.tasks)), "seed": 0}]
     augmentations = ({}, {}) if how.tasks else (teacher.before, teacher.after)
     half = not how.tasks  # precision; the VEN is small
     return {
         "data_cfg": _data(dataset, data),
         "evaluator_cfg": {
             "save_name": name,
-            "restore_hint": 0 if method == "baseline1" else iterations,
+            "restore_hint": 0 if untrained(method) else iterations,
             "restore_ckpt_strict": True,
             "enable_float16": half,
             "eval_func": "evaluate_visibility" if how.tasks else "evaluate_recognition",
             "metric": "euc",
+            **({"weighted": True} if how.weighted else {}),
             **_occluded(dataset, backbone, method, kinds, zero_shot),
             "sampler": {
                 "type": "InferenceSampler",
@@ -101,7 +112,13 @@ def save_name(dataset: str, backbone: str, method: str, kinds: str = "standard")
 def _particulars(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
     """What tells a method's runs on a data set apart; a VEN is the same for all backbones of one width."""
     cut = ["cut"] if DATASETS[dataset].teachers[backbone].cut else []
-    return [*(cut if METHODS[method].tasks else [backbone]), *([kinds] if kinds in NEW_KINDS else [])]
+    return [*(cut if METHODS[method].tasks else [backbone]), *([kinds] if kinds != "standard" else [])]
+
+
+def untrained(method: str) -> bool:
+    """Whether a method is the teacher's weights, so that there is nothing to train."""
+    how = METHODS[method]
+    return how.model == "OcclusionAware" and how.title == "Baseline-1"
 
 
 def as_in_paper(dataset: str, backbone: str) -> bool:
@@ -133,7 +150,7 @@ def _schedule(dataset: str, backbone: str, method: str) -> tuple[int, list[int]]
     teacher = facts.teachers[backbone]
     if METHODS[method].tasks:
         return facts.ven_iterations, [facts.ven_iterations]
-    if method in ("teacher", "baseline1"):
+    if method == "teacher" or untrained(method):
         return teacher.iterations, list(teacher.milestones)
     return facts.second_stage(backbone)
 
@@ -145,7 +162,10 @@ def _occlusion(kinds: str, with_clean: bool) -> dict:
     shares = [share] * len(names)
     if not with_clean:
         shares[-1] = round(1 - share * (len(names) - 1), 4)
-    entries = [{"kind": name, "prob": prob, "amount": list(AMOUNT)} for name, prob in zip(names, shares, strict=True)]
+    refit = {"refit": True} if kinds == REFITTED else {}
+    entries = [
+        {"kind": name, "prob": prob, "amount": list(AMOUNT), **refit} for name, prob in zip(names, shares, strict=True)
+    ]
     return {"type": "Occlusion", "kinds": entries}
 
 
@@ -161,9 +181,11 @@ def _occluded(dataset: str, backbone: str, method: str, kinds: str, zero_shot: b
         return {}
     zero_shot = as_in_paper(dataset, backbone) if zero_shot is None else zero_shot
     settings = {"who": "both", "repeats": 1}
-    if kinds in NEW_KINDS:
-        settings["adaptability"] = {kinds: list(NEW_KINDS[kinds])}
-    elif zero_shot and 2 in how.tables:
+    if BEYOND in how.tables:
+        return {"occluded": settings}
+    if kinds in ADDED_KINDS:
+        settings["adaptability"] = {kinds: list(ADDED_KINDS[kinds])}
+    elif zero_shot and 2 in how.tables and kinds == "standard":
         settings["generalizability"] = {name: list(new) for name, new in NEW_KINDS.items()}
     return {"occluded": settings}
 
@@ -174,14 +196,18 @@ def _model(dataset: str, backbone: str, method: str, kinds: str, folder: str, id
         return BACKBONES[backbone].network(identities, **DATASETS[dataset].teachers[backbone].network)
     if how.tasks:
         tasks = {} if how.tasks == "both" else {"tasks": [how.tasks]}
+        if how.tasks == "parts":
+            tasks = {"tasks": ["classification", "regression", "parts"], "bands": 8, "amount_bins": 33}
         return {"model": how.model, "channels": [32, 64, 128], "feature": 64, **tasks}
     names = {needed: file_name(dataset, backbone, needed, of) for needed, of in needs(method, kinds)}
     paths = {needed: f"{folder}/{name}" if folder else name for needed, name in names.items()}
     return {
         "model": how.model,
         "backbone": paths["teacher"],
-        "init_from_teacher": method == "baseline1",
+        "init_from_teacher": untrained(method),
         "ven": paths.get(VENS.get(how.ven)),
+        **({"register": True} if how.registered else {}),
+        **({} if how.fuses else {"fuse": False}),
         **({"class_num": identities} if how.classifies else {}),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Dataset:
         that, the schedule shrinks with it, the milestones at the same fractions.
         """
         longest = 300_000
-        scaled = round(self.teachers[backbone].iterations * 5 / 3, -4)
-        total = longest if self.in_paper else min(longest, scaled)
+        scaled = int(round(self.teachers[backbone].iterations * 5 / 3, -4))
+        total: int = longest if self.in_paper else min(longest, scaled)
         return total, [round(total * part // longest, -3) for part in (80_000, 120_000, 150_000)]
 
 
@@ -124,7 +125,7 @@ BACKBONES = {
 LARGE = (32, 64, 128, 256)
 SHALLOW = {"layers": (1, 1, 1, 1)}
 FLIPPED_AND_TURNED = {"RandomHorizontalFlip": 0.2, "RandomRotate": 0.2}
-AUGMENTED = {"before": {"RandomPerspective": 0.2}, "after": FLIPPED_AND_TURNED}
+AUGMENTED: dict[str, Any] = {"before": {"RandomPerspective": 0.2}, "after": FLIPPED_AND_TURNED}
 
 
 def _unfixed(low: int, high: int) -> dict:

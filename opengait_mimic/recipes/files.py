@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from opengait_mimic.recipes.build import as_in_paper, file_name, recipe
+from opengait_mimic.recipes.build import as_in_paper, file_name, recipe, untrained
 from opengait_mimic.recipes.facts import DATASETS
-from opengait_mimic.recipes.methods import METHODS, VENS, needs, stages
+from opengait_mimic.recipes.methods import BEYOND, BEYOND_KINDS, METHODS, REFITTED, VENS, needs, stages
 
+LINE = 115  # of a comment
 ON_ONE_LINE = 100  # characters of the longest mapping or list
 HIDDEN = {
     "standard": "Top or bottom, 40-60 % hidden",
     "middle": "Top, bottom or middle, 40-60 % hidden",
     "dynamic": "Top, bottom, a moving patch or a moving pole, 40-60 % hidden",
+    "life": "Top or bottom, somebody who crosses, an outline such as a bush, or a detector's cut",
+    REFITTED: "Top or bottom, 40-60 % cut off and the rest stretched over the frame",
 }
-CLEAN_SHARE = {"standard": "a third", "middle": "a quarter", "dynamic": "a fifth"}
-VEN_LOSS = {"both": "CE + 10 * L2", "classification": "CE on the kind", "regression": "L2 on the amount"}
+CLEAN_SHARE = {
+    "standard": "a third", "middle": "a quarter", "dynamic": "a fifth", "life": "a sixth", REFITTED: "a third",
+}  # fmt: skip
+VEN_LOSS = {"both": "CE + 10 * L2", "classification": "CE on the kind", "regression": "L2 on the amount",
+            "parts": "CE + 10 * L2 + CE on the amount's bins + BCE on the parts"}  # fmt: skip
 
 
 def files() -> dict[str, str]:
@@ -29,7 +36,7 @@ def files() -> dict[str, str]:
     found = {}
     for dataset, facts in DATASETS.items():
         for backbone in facts.teachers:
-            for run in stages((1, 2, 3, 4) if as_in_paper(dataset, backbone) else (1,)):
+            for run in stages((1, 2, 3, 4, BEYOND) if as_in_paper(dataset, backbone) else (1,)):
                 place = (dataset, backbone, *run)
                 found[f"{dataset}/{file_name(*place)}"] = yaml_text(recipe(*place), header(*place))
     return found
@@ -53,7 +60,7 @@ def header(dataset: str, backbone: str, method: str, kinds: str = "standard") ->
     width = "cut to 44 columns" if teacher.cut else "64 columns, uncut"
     evaluation = f"Evaluation: {facts.protocol}."
     if how.tasks:
-        only = "" if how.tasks == "both" else f", {how.tasks} only"
+        only = {"both": "", "parts": ", with parts"}.get(how.tasks, f", {how.tasks} only")
         return [
             f"Stage 1: the Visibility Estimation Network on {dataset}, {width}{only}.",
             f"{HIDDEN[kinds]}; {CLEAN_SHARE[kinds]} of the clips are clean.",
@@ -63,9 +70,9 @@ def header(dataset: str, backbone: str, method: str, kinds: str = "standard") ->
         what = f"Stage 1: {backbone} on holistic {dataset} clips, {width}: the teacher."
         return [what, *_opengaits_own(teacher.opengait, teacher.cut), evaluation]
     what = f"{how.title} around {backbone} on {dataset} ({width}): {how.note}."
-    seen = "at test" if method == "baseline1" else "in training and at test"
+    seen = "at test" if untrained(method) else "in training and at test"
     return [
-        what,
+        *textwrap.wrap(what, LINE),
         *_row(dataset, backbone, method, kinds),
         f"{HIDDEN[kinds]}, {seen}.",
         *_needed(dataset, backbone, method, kinds),
@@ -87,10 +94,14 @@ def _opengaits_own(path: str | None, cut: bool) -> list[str]:
 def _row(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
     """Where the paper has it, and where the schedule comes from if it does not."""
     how, facts = METHODS[method], DATASETS[dataset]
+    if BEYOND in how.tables or kinds == REFITTED:
+        return ["Beyond the paper (docs/beyond.md)."]
     if not facts.in_paper:
         row = "Not in the paper; a row of Table 1 for this data set."
         scaled = facts.second_stage(backbone)[0] < 300_000 and method != "baseline1"
         return [f"{row} 5/3 of its teacher's iterations, as on GREW." if scaled else row]
+    if kinds in BEYOND_KINDS:
+        return ["Not in the paper; its kinds of occlusion are closer to life."]
     if kinds != "standard":
         return [f"Paper: Table 2, adaptability to {kinds} occlusions."]
     tables = how.tables if as_in_paper(dataset, backbone) else (1,)
@@ -105,11 +116,13 @@ def _tables(numbers: Sequence[int]) -> str:
 def _needed(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
     names = {needed: file_name(dataset, backbone, needed, of) for needed, of in needs(method, kinds)}
     teacher = names["teacher"]
-    if method == "baseline1":
-        return [f"Needs the checkpoint of {teacher}. It is only tested: there is nothing to train."]
-    distils = METHODS[method].model == "MimicGait" and method != "control"
-    use = "in training and for RP" if distils else "for RP only"
     ven = names.get(VENS.get(METHODS[method].ven))
+    if untrained(method):
+        also = f"{teacher} and {ven}" if ven else teacher
+        return [f"Needs the checkpoint of {also}. It is only tested: there is nothing to train."]
+    distils = METHODS[method].model == "MimicGait" and method != "control"
+    distils = distils or METHODS[method].model == "ResidualGait"
+    use = "in training and for RP" if distils else "for RP only"
     return [f"Needs the checkpoint of {f'{ven}, and of {teacher}' if ven else teacher} {use}."]
 
 

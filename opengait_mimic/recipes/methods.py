@@ -9,7 +9,11 @@ Run = tuple[str, str]  # a method and the kinds it is trained on
 
 STANDARD = ("top", "bottom")
 NEW_KINDS = {"middle": ("middle",), "dynamic": ("moving_patch", "moving_pole")}
-KINDS = {"standard": STANDARD, **{name: STANDARD + added for name, added in NEW_KINDS.items()}}
+BEYOND_KINDS = {"life": ("crossing_person", "outline", "detector_cut")}  # in no table of the paper
+ADDED_KINDS = {**NEW_KINDS, **BEYOND_KINDS}
+REFITTED = "refitted"  # the standard kinds, as a tight detection box would show them
+KINDS = {"standard": STANDARD, **{name: STANDARD + added for name, added in ADDED_KINDS.items()}, REFITTED: STANDARD}
+BEYOND = 0  # in place of a table's number: what is not in the paper
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,12 @@ class Method:
         losses: its loss_cfg; None are the backbone's own losses.
         ven: the VEN that guides it, by what that learned: "both", "classification", "regression"; None without.
         tasks: what it learns itself, where it is a VEN.
-        tables: of the paper, in or beside which it is a row.
+        tables: of the paper, in or beside which it is a row; BEYOND for the table of what is not in it.
         save_name: of its run, before the backbone's name.
         note: what it is, in a few words.
         in_paper: whether the paper has this row.
+        weighted: matched by visibility, too. registered: on clips that the VEN puts back on their rows.
+        clean: a share of the training clips is clean. fuses: whether T joins the VEN's feature.
     """
 
     title: str
@@ -37,6 +43,10 @@ class Method:
     tasks: str | None = None
     tables: tuple[int, ...] = ()
     in_paper: bool = True
+    weighted: bool = False
+    registered: bool = False
+    clean: bool = False
+    fuses: bool = True
 
     @property
     def classifies(self) -> bool:
@@ -57,8 +67,9 @@ def _pairs(*names: str) -> tuple[dict]:
     return ({**MICKD, "pairs": list(names)},)
 
 
-VENS = {"both": "ven", "classification": "ven_classification", "regression": "ven_regression"}
+VENS = {"both": "ven", "classification": "ven_classification", "regression": "ven_regression", "parts": "ven_parts"}
 AWARE, MIMIC = "OcclusionAware", "MimicGait"
+OURS = {"tables": (BEYOND,), "in_paper": False}
 METHODS = {
     "teacher": Method("Teacher", "Teacher"),
     "ven": Method("VEN", "VEN", model="VisibilityEstimation", losses=(WEIGHED,), tasks="both"),
@@ -116,6 +127,35 @@ METHODS = {
         "Mimic + VEN", "MimicGait", "MiCKD, guided by the VEN",
         model=MIMIC, losses=(MICKD,), ven="both", tables=(1, 2, 4),
     ),
+    "ven_parts": Method(
+        "VEN+", "VEN_parts", model="VisibilityEstimation", losses=(WEIGHED,), tasks="parts",
+    ),
+    "baseline1_weighted": Method(
+        "Baseline-1", "Baseline1_weighted", "the teacher's weights on occluded clips, also matched by visibility",
+        model=AWARE, ven="parts", weighted=True, fuses=False, **OURS,
+    ),
+    "mimic_weighted": Method(
+        "Mimic + VEN+", "MimicGait_weighted", "MiCKD, guided by a VEN+, also matched by visibility",
+        model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, **OURS,
+    ),
+    "mimic_registered": Method(
+        "Mimic + VEN+, registered", "MimicGait_registered",
+        "MiCKD on clips put back on their rows, also matched by visibility",
+        model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, registered=True, **OURS,
+    ),
+    "mimic_clean": Method(
+        "Mimic + VEN, clean clips", "MimicGait_clean", "MiCKD, a third of the training clips clean",
+        model=MIMIC, losses=(MICKD,), ven="both", clean=True, **OURS,
+    ),
+    "residual": Method(
+        "Residual", "ResidualGait", "the authors' follow-up: a residual on the teacher, a third of the clips clean",
+        model="ResidualGait", losses=(TRIPLET, SOFTMAX), ven="both", clean=True, **OURS,
+    ),
+    "mimic_all": Method(
+        "Mimic + VEN+, registered, clean clips", "MimicGait_all",
+        "MiCKD on registered clips, a third of them clean, also matched by visibility",
+        model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, registered=True, clean=True, **OURS,
+    ),
 }  # fmt: skip
 
 
@@ -128,13 +168,15 @@ def needs(method: str, kinds: str = "standard") -> list[Run]:
 
 
 def rows(table: int) -> list[Run]:
-    """The runs whose tests are the rows of a table of the paper (1 to 4), in its order.
+    """The runs whose tests are the rows of a table of the paper (1 to 4) or of the one BEYOND it, in its order.
 
-    Those on top and bottom alone give Table 2's generalizability, the others its adaptability, which does not
-    apply to Baseline-1.
+    The latter's are on occlusions painted in place and on refitted ones. Those of Table 2 on top and bottom alone give
+    its generalizability, the others its adaptability, which does not apply to Baseline-1.
     """
     methods = [name for name, method in METHODS.items() if table in method.tables]
     trained = [name for name in methods if name != "baseline1"]
+    if table == BEYOND:
+        return [(name, kinds) for kinds in ("standard", REFITTED) for name in ("mimic", *methods)]
     added = NEW_KINDS if table == 2 else ()
     return [(name, "standard") for name in methods] + [(name, kinds) for kinds in added for name in trained]
 

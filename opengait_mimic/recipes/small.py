@@ -7,7 +7,8 @@ from copy import deepcopy
 from opengait_mimic.recipes.facts import BACKBONES
 
 RATE = 2.0e-3
-ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150}
+ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150,
+              "ResidualGait": 150, "VEN+": 600}  # fmt: skip
 
 
 def small(cfgs: dict) -> dict:
@@ -21,7 +22,8 @@ def small(cfgs: dict) -> dict:
     """
     cfgs = deepcopy(cfgs)
     model_cfg, trainer, evaluator = (cfgs[name] for name in ("model_cfg", "trainer_cfg", "evaluator_cfg"))
-    iterations = ITERATIONS.get(model_cfg["model"], ITERATIONS["teacher"])
+    kind = "VEN+" if "parts" in model_cfg.get("tasks", ()) else model_cfg["model"]
+    iterations = ITERATIONS.get(kind, ITERATIONS["teacher"])
     if model_cfg["model"] == "VisibilityEstimation":
         model_cfg["channels"] = [8, 16, 32]
     elif "init_from_teacher" in model_cfg:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from opengait_mimic.config import lifted
 from opengait_mimic.errors import DataError
 
 METHODS = (
@@ -86,6 +87,15 @@ class Run:
         return Setting(protocol["metric"], protocol["who"], protocol["gallery_by"])
 
     @property
+    def refitted(self) -> bool:
+        """Whether its occlusions are shown as a tight detection box would, as far as its configuration tells."""
+        evaluator = self.content["config"].get("evaluator_cfg")
+        if not isinstance(evaluator, dict):
+            return False
+        entry = lifted(evaluator.get("transform"), "evaluator_cfg")[1] or {}
+        return any(isinstance(kind, dict) and bool(kind.get("refit")) for kind in entry.get("kinds") or ())
+
+    @property
     def teacher(self) -> str:
         """What tells the network that HP belongs to from others: its hash, or the run where that is not known."""
         found = self.content.get("teacher") or self.content.get("checkpoint")
@@ -126,6 +136,11 @@ class Group:
             return None
         rp = [score["RP"] for score in found if score.get("RP") is not None]
         return Score(spread(score["mean"] for score in found), spread(rp), holistic_performance([self], metric))
+
+    def retention(self, metric: str) -> Spread | None:
+        """The network's own metric on whole clips relative to its teacher's, over seeds; None where no run has it."""
+        kept = [run.content.get("retention") or {} for run in self.runs]
+        return spread(k[metric] for k in kept if metric in k)
 
     def holistic(self, metric: str) -> Score | None:
         """The network's own metric on whole clips, over seeds."""
@@ -287,7 +302,7 @@ def _order(group: Group) -> tuple:
 
 def _identity(run: Run) -> tuple:
     content = run.content
-    same = (content["kind"], content["dataset"], content["method"], content["seed"])
+    same = (content["kind"], content["dataset"], content["method"], content["seed"], run.refitted)
     if content["kind"] == "visibility":
         return (*same, tuple(content["classes"]))
     return (*same, content["backbone"], tuple(sorted(set(content["trained_kinds"]))), run.setting)
@@ -355,6 +370,7 @@ _FORMATS = {
         "protocol": {"metric": str, "who": str, "gallery_by": str, "repeats": int},
         "trained_kinds": [str],
         "holistic": {"own": _SCORES, "teacher": _Maybe(_SCORES)},
+        "retention": _Maybe(_SCORES),
         "tests": [_TEST],
         "probes": _Maybe(str),
     },
@@ -365,6 +381,7 @@ _FORMATS = {
         "accuracy": _Maybe(float),
         "amount_error": _Maybe(float),
         "amount_error_by_kind": _Maybe([_Maybe(float)]),
+        "parts_error": _Maybe(float),
     },
 }
 

@@ -63,9 +63,25 @@ def test_a_folder_of_masks_is_a_clip(tmp_path):
     assert sils.shape == (2, 64, 64) and sils.max() == 255
 
 
+def test_outlines_are_drawn_with_a_red_edge_bright_where_merged_and_may_be_ones_own(clip, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    Image.fromarray(np.full((20, 30), 255, np.uint8)).save(masks / "block.png")
+    bright = {}
+    for name, options in {"black": [], "merged": ["--merged"], "own": ["--outlines", masks]}.items():
+        done = occlude(clip, "--kinds", "outline", "crossing_person", *options, "-o", tmp_path / f"{name}.png")
+        assert done.exit_code == 0
+        page = np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int)
+        assert ((page[..., 0] > 200) & (page[..., 1] < 50)).any(), "red"
+        bright[name] = (page[20:, 60 + 134 :].min(-1) == 255).sum()
+    assert bright["merged"] > bright["black"] != bright["own"]
+
+
 def test_mistakes_are_named(clip, tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'bottom'"):
         occlude(clip, "--kinds", "top", "botom", "-o", tmp_path / "grid.gif")
+    with pytest.raises(ConfigError, match="folder: nowhere: no such folder"):
+        occlude(clip, "--kinds", "outline", "--outlines", "nowhere", "-o", tmp_path / "grid.gif")
     with pytest.raises(ConfigError, match="amount: 2.0"):
         occlude(clip, "--kinds", "top", "--amount", "2", "-o", tmp_path / "grid.gif")
     clip.unlink()

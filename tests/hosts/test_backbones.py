@@ -206,12 +206,12 @@ def test_a_step_that_trains_less_than_it_should_is_found_out(fussy, monkeypatch,
     case = table.Case(dict(fussy), trainer_cfg={"steps": 1})
     monkeypatch.setattr("opengait_mimic.models.guided.probe", lambda *a: probe(*a)._replace(idle=[]))
     with table.quiet_host(), pytest.raises(RuntimeError, match="no gradient reaches backbone.model.classifier"):
-        table.one_step(case, "embedded", tmp_path)
+        table.trained_mimic(case, "embedded", tmp_path)
 
 
 def test_the_mimics_optimizer_keeps_the_backbones_groups(fussy, tmp_path):
     with table.quiet_host():
-        model = table.one_step(table.Case(dict(fussy), trainer_cfg={"steps": 1}), "embedded", tmp_path)
+        model = table.trained_mimic(table.Case(dict(fussy), trainer_cfg={"steps": 1}), "embedded", tmp_path)
     groups = [({n for n, p in model.named_parameters() if any(p is q for q in g["params"])}, g["initial_lr"])
               for g in model.optimizer.param_groups]  # fmt: skip
     inside = "backbone.model."

@@ -32,6 +32,7 @@ from opengait_mimic.losses import functional  # noqa: E402
 from opengait_mimic.models import Backbone, MimicGait, OcclusionAware, VisibilityEstimation  # noqa: E402
 from opengait_mimic.models.backbone import probe  # noqa: E402
 from opengait_mimic.models.occluded import WithFrameNumbers  # noqa: E402
+from opengait_mimic.occlusion.kinds import CrossingPerson  # noqa: E402
 
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "opengait"
 
@@ -160,6 +161,31 @@ class TestOcclusionInTheBatch:
         model.occlusion["evaluator_cfg"].seed = 1
         again = [model.inputs_pretreament(b)[0] for b in batches]
         assert any(not torch.equal(a.occluded, b.occluded) for a, b in zip(forward, again, strict=True))
+
+    @pytest.mark.parametrize("sample_type", ["fixed_ordered", "unfixed_unordered"])
+    def test_in_training_the_people_of_a_batch_cross_each_other_at_test_generated_ones_do(
+        self, data, here, sample_type, monkeypatch
+    ):
+        crossed_by = []
+        draw = CrossingPerson.masks
+        monkeypatch.setattr(CrossingPerson, "masks", lambda kind, rng, times, height, width, others:
+                            crossed_by.append(others) or draw(kind, rng, times, height, width, others))  # fmt: skip
+        cfgs = configuration(data, "m", {"model": "OcclusionAware", "backbone": GAITBASE}, IDENTITY,
+                             [{"kind": "crossing_person", "prob": 1}], sample_type)  # fmt: skip
+        model = OcclusionAware(cfgs, training=True)
+        inputs = next(iter(model.train_loader))
+        whole = model.whole(inputs)
+        clips = model.inputs_pretreament(inputs)[0]
+        assert (clips.kind == 1).sum() >= 14 and clips.occluded.shape == clips.holistic.shape
+        subjects = whole.labs.tolist()
+        stored = {n: np.sort(frames.sum((1, 2))).tolist() for n, frames in enumerate(whole.frames)}
+        for own, others in zip(subjects, crossed_by, strict=True):
+            expected = [stored[n] for n, subject in enumerate(subjects) if subject != own]
+            assert [np.sort(clip.sum((1, 2))).tolist() for clip in others] == expected and len(expected) == 12
+        crossed_by.clear()
+        tested = OcclusionAware(cfgs, training=False)
+        tested.inputs_pretreament(next(iter(tested.test_loader)))
+        assert crossed_by == [[]]
 
     def test_training_without_an_occlusion_is_refused(self, data, here):
         cfgs = configuration(data, "m", {"model": "OcclusionAware", "backbone": GAITBASE}, IDENTITY)

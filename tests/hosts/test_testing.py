@@ -106,6 +106,19 @@ class Twin:
 
 
 @pytest.mark.parametrize(
+    ("who", "severity", "looks"),
+    # 16 of the 24 clips are probes
+    [("probe", None, 24 + 3 * 16), ("gallery", None, 24 + 3 * 8), ("both", None, 24 + 3 * 24),
+     ("both", [0.2, 0.4], 24 + 3 * 24 + 2 * 3 * 16)],
+)  # fmt: skip
+def test_no_clip_is_embedded_whose_embedding_nothing_is_compared_with(data, mimic, monkeypatch, who, severity, looks):
+    seen, forward = [], MimicGait.forward
+    monkeypatch.setattr(MimicGait, "forward", lambda self, inputs: seen.append(1) or forward(self, inputs))
+    outcome(asked(data, who=who, repeats=3, **({"severity": severity} if severity else {})))
+    assert len(seen) == looks
+
+
+@pytest.mark.parametrize(
     ("who", "gallery_by"), [("both", "network"), ("probe", "network"), ("gallery", "network"), ("probe", "teacher")]
 )
 def test_every_score_is_that_of_a_slow_twin(data, mimic, who, gallery_by):

@@ -38,7 +38,8 @@ def write_yamls(folder: Path, data: dict) -> None:
     kinds = [
         {"kind": "top", "prob": 0.25},
         {"kind": "bottom", "prob": 0.25, "refit": True},
-        {"kind": "moving_patch", "prob": 0.25},
+        {"kind": "moving_patch", "prob": 0.15},
+        {"kind": "crossing_person", "prob": 0.1, "merged": True},
     ]
     identity = [
         {"type": "TripletLoss", "log_prefix": "triplet", "loss_term_weight": 1.0, "margin": 0.2},

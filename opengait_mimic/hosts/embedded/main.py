@@ -11,6 +11,8 @@ import utils
 from modeling import models
 from torch.nn import Module, SyncBatchNorm
 
+from opengait_mimic.hosts.batch_norm import over_processes
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train or test a gait model.")
@@ -56,10 +58,12 @@ def run(cfgs: dict, training: bool, log_to_file: bool = False) -> dict | None:
 def _distributed(model: Module, trainer_cfg: dict, training: bool) -> Module:
     """The model as several processes need it."""
     if training and trainer_cfg["sync_BN"]:
-        if utils.device().type == "cuda" and utils.get_world_size() > 1:
+        if utils.get_world_size() == 1:
+            utils.get_msg_mgr().log_info("sync_BN changes nothing: one process sees the whole batch")
+        elif utils.device().type == "cuda":
             model = SyncBatchNorm.convert_sync_batchnorm(model)
         else:
-            utils.get_msg_mgr().log_warning("sync_BN is not applied: it needs several processes, each on a GPU")
+            model = over_processes(model)
     if training and trainer_cfg["fix_BN"]:
         model.fix_BN()
     return utils.get_ddp_module(model, trainer_cfg["find_unused_parameters"])

@@ -73,6 +73,10 @@ class GaitGL(GaitNetwork):
         ConfigError: `channels` does not fit the depth (build).
     """
 
+    GLConvA0: nn.Module
+    GLConvA1: nn.Module
+    GLConvB2: nn.Module
+
     def build(self, model_cfg: dict, dataset_name: str) -> None:
         channels = model_cfg["channels"]
         depths = 4 if dataset_name in LARGE_DATASETS else 3

@@ -139,7 +139,7 @@ class SeparateBNNecks(nn.Module):
         self.norm = norm
         self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.empty(parts_num, in_channels, class_num)))
         if parallel_BN1d:
-            self.bn1d = nn.BatchNorm1d(parts_num * in_channels)
+            self.bn1d: nn.Module = nn.BatchNorm1d(parts_num * in_channels)
         else:
             self.bn1d = nn.ModuleList(nn.BatchNorm1d(in_channels) for _ in range(parts_num))
 

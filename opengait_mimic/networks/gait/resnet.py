@@ -108,11 +108,11 @@ class ResNet9(nn.Module):
             blocks = []
             for i in range(layers[stage]):
                 blocks.append(BLOCKS[block](width, channels[stage], strides[stage] if i == 0 else 1))
-                width = channels[stage] * BLOCKS[block].expansion
+                width = channels[stage] * BLOCKS[block].expansion  # type: ignore[attr-defined]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.maxpool(F.relu(self.bn1(self.conv1(images))))
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            maps = stage(maps)
+        for number in (1, 2, 3, 4):
+            maps = self.get_submodule(f"layer{number}")(maps)
         return maps

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts.device import device
+from opengait_mimic.losses.gather import sendable
 from opengait_mimic.yamls import read_yaml
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
@@ -71,7 +72,7 @@ def ddp_all_gather(features: torch.Tensor, dim: int = 0, requires_grad: bool = T
         return features
     own = features.detach().contiguous()
     slices = [torch.empty_like(own) for _ in range(get_world_size())]
-    dist.all_gather(slices, own)
+    dist.all_gather([sendable(slice) for slice in slices], sendable(own))
     if requires_grad:
         slices[get_rank()] = features
     return torch.cat(slices, dim=dim)

@@ -25,6 +25,11 @@ def gather_and_scale_wrapper(forward: Callable) -> Callable:
     return on_global_batch
 
 
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """Half precision made wider, anything else as it is."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 class BaseLoss(nn.Module):
     """A loss: forward(**features) -> (loss, info), info being what to log.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from .base import BaseLoss, gather_and_scale_wrapper
+from .base import BaseLoss, at_least_float32, gather_and_scale_wrapper
 
 
 class CrossEntropyLoss(BaseLoss):
@@ -35,7 +35,7 @@ class CrossEntropyLoss(BaseLoss):
     @gather_and_scale_wrapper
     def forward(self, logits: torch.Tensor, labels: torch.Tensor):
         """logits: [n, classes, p]; labels: [n] of class numbers. Returns (loss, info)."""
-        logits = logits.float()
+        logits = at_least_float32(logits)
         targets = labels.long()[:, None].expand(-1, logits.shape[2])
         loss = F.cross_entropy(self.scale * logits, targets, label_smoothing=self.smoothing)
         self.info.update({"loss": loss.detach().clone()})

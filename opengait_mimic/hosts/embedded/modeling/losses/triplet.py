@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from .base import BaseLoss, gather_and_scale_wrapper
+from .base import BaseLoss, at_least_float32, gather_and_scale_wrapper
 
 
 class TripletLoss(BaseLoss):
@@ -25,7 +25,7 @@ class TripletLoss(BaseLoss):
     @gather_and_scale_wrapper
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor):
         """embeddings: [n, c, p]; labels: [n]. Returns (loss [p], info)."""
-        points = embeddings.permute(2, 0, 1).float().contiguous()
+        points = at_least_float32(embeddings).permute(2, 0, 1).contiguous()
         # The matrix-product shortcut of cdist would leave rounding noise on the diagonal.
         distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
         hinge = self._hinges(distances, labels)

@@ -1,0 +1,82 @@
+"""Painting occlusions on a CPU, beside a loop over frames with OpenCV's resize; and what goes over the bus."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from opengait_mimic.benchmarks.measure import Report, in_turn, main
+from opengait_mimic.occlusion import KINDS, Plan, mixture, paint
+
+CLIPS, FRAMES, HEIGHT, WIDTH = 128, 30, 64, 44
+AGAINST = "loop over frames"
+
+
+def plan(kind: str, refit: bool) -> Plan:
+    """The same draw for both sides."""
+    rngs = [np.random.default_rng(i) for i in range(CLIPS)]
+    return mixture([{"kind": kind, "prob": 1, "refit": refit}]).plan(rngs, [np.arange(FRAMES)] * CLIPS, HEIGHT, WIDTH)
+
+
+def frame_by_frame(sils: np.ndarray, plan: Plan) -> np.ndarray:
+    """Paint, and where asked crop and resize, one frame after the other."""
+    import cv2
+
+    frames, height, width = [], *sils.shape[-2:]
+    for frame, box, refit in zip(sils.reshape(-1, height, width), plan.boxes.tolist(), plan.refit, strict=True):
+        top, bottom, left, right = box
+        frame = frame.copy()
+        frame[top:bottom, left:right] = 0
+        if refit:
+            if left == 0 and right == width:
+                frame = frame[bottom:] if top == 0 else frame[:top] if bottom == height else frame
+            elif top == 0 and bottom == height:
+                frame = frame[:, right:] if left == 0 else frame[:, :left] if right == width else frame
+            frame = cv2.resize(frame, (width, height))
+        frames.append(frame)
+    return np.stack(frames).reshape(sils.shape)
+
+
+def run(report: Report, quickly: bool = False) -> None:
+    """Measure every kind, with and without refit; `quickly` takes two of them."""
+    have = True
+    try:
+        import cv2
+
+        cv2.setNumThreads(torch.get_num_threads())
+    except ImportError:
+        have = False
+        report.remarks.append("OpenCV is not installed: the loop over frames is not measured")
+    generator = torch.Generator().manual_seed(0)
+    bytes_ = torch.randint(0, 256, (CLIPS, FRAMES, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator)
+    for sils in (bytes_.float(), bytes_):
+        for refit in (False, True):
+            for kind in ("top", "moving_patch") if quickly else KINDS:
+                asked = plan(kind, refit)
+                sides = [lambda s=sils, a=asked: paint(s, a)]
+                if have:
+                    sides.append(lambda s=sils, a=asked: frame_by_frame(s.numpy(), a))
+                    mine, theirs = (torch.as_tensor(side()).float() for side in sides)
+                    difference = (mine - theirs).abs().max().item()
+                    assert difference <= (1.01 if sils.dtype == torch.uint8 else 1e-2), difference
+                times = in_turn(sides, seconds=0.5 if quickly else 1.5)
+                name = f"{str(sils.dtype).removeprefix('torch.')}, {kind}{', refit' if refit else ''}"
+                report.add(name, times[0], times[1] if have else None, AGAINST, target="3" if refit else "10")
+    (copy,) = in_turn([bytes_.float().clone], seconds=0.5)
+    report.remarks.append(
+        f"copying the float32 clips alone takes {copy:.3g} ms, and no painting that keeps them can less"
+    )
+    report.add("bytes to a device, per pixel", 1.0, 16.0, "float64, occluded and holistic", "B", "16")
+    if not torch.cuda.is_available():
+        report.remarks.append("no CUDA device: the transfer itself is not measured")
+        return
+    asked, double = plan("top", False), bytes_.double() / 255
+    times = in_turn([
+        lambda: paint(bytes_.cuda().float().div_(255), asked),
+        lambda: (double.cuda().float(), double.cuda().float()),
+    ])  # fmt: skip
+    report.add("to the device, scaled and painted there", *times, "float64, occluded and holistic")
+
+
+if __name__ == "__main__":
+    main("painting", run)

@@ -1,0 +1,65 @@
+"""`ResidualGait`: occlusion corrected by a residual on the holistic network (the authors' follow-up, RG-Gait)."""
+
+from __future__ import annotations
+
+import torch
+
+from opengait_mimic.models.guided import GuidedModel, build_backbone, load_teacher
+from opengait_mimic.models.occluded import check_losses
+from opengait_mimic.networks import Frozen
+
+
+class ResidualGait(GuidedModel):
+    """γ = a · T(F_m(O) ⊕ δ) + F_t(O): the frozen holistic network, corrected as far as the VEN sees an occlusion.
+
+    a is the hidden share that the VEN estimates, so that a clean clip is embedded by F_t alone and holistic accuracy
+    stays. Trained by identity on clips some of which are clean (probabilities of `Occlusion` that leave some to 1).
+    F_t takes part in inference and so is in the checkpoint. The classifier starts from F_t's own, where that has one
+    of the same shape.
+
+    model_cfg: as MimicGait's, without `fuse`; `ven` has the task regression; `class_num` for CrossEntropyLoss.
+    loss_cfg: TripletLoss, CrossEntropyLoss.
+    """
+
+    takes = ("TripletLoss", "CrossEntropyLoss")
+
+    def build_network(self, model_cfg: dict) -> None:
+        super().build_network(model_cfg)
+        check_losses(self.wanted_losses, self.takes, "ResidualGait", model_cfg.get("class_num"))
+        self.holistic = Frozen(build_backbone(self.spec))
+
+    def init_parameters(self) -> None:
+        super().init_parameters()
+        if not self.phase_training and self.is_trained():
+            return
+        load_teacher(self.holistic.network, self.spec)
+        if hasattr(self, "neck"):
+            self._start_neck()
+
+    @torch.no_grad()
+    def _start_neck(self) -> None:
+        """Take over F_t's classifier, a batch norm over all parts and weights per part, if it fits ours."""
+        for module in self.holistic.network.modules():
+            weight, norm = getattr(module, "fc_bin", None), getattr(module, "bn1d", None)
+            if (
+                isinstance(norm, torch.nn.BatchNorm1d)
+                and norm.num_features == self.neck.norm.num_features
+                and weight.shape == self.neck.weight.shape
+            ):
+                self.neck.weight.copy_(weight)
+                self.neck.norm.load_state_dict(norm.state_dict())
+
+    def recognise(self, sils, seqL=None, labels=None):
+        clips, seen = self.look(sils, seqL)
+        residual = self.join(self.backbone(clips, seqL, labels), seen)
+        return seen.amount[:, None, None] * residual + self.holistic(clips, seqL), seen
+
+    def forward(self, inputs):
+        clips, labs, _, _, seqL = inputs
+        embeddings, seen = self.recognise(clips.occluded, seqL, labs if self.training else None)
+        features = self.training_features(self.loss_inputs(embeddings, labs)) if self.training else {}
+        return {
+            "training_feat": features,
+            "visual_summary": self.summary(clips),
+            "inference_feat": self.compared(embeddings, seen),
+        }

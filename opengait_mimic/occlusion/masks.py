@@ -1,0 +1,72 @@
+"""What a plan hides, pixel by pixel, and the brush for outlines that are no boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from opengait_mimic.occlusion.plan import Plan
+
+
+def hidden_mask(plan: Plan, height: int, width: int) -> np.ndarray:
+    """Which pixels of the whole frames a plan of any kinds hides.
+
+    Returns:
+        bool [f, h, w], clip after clip, on the rows and columns of the frames before any refit.
+    """
+    top, bottom, left, right = plan.boxes.T[:, :, None]
+    rows, columns = np.arange(height), np.arange(width)
+    hidden = ((rows >= top) & (rows < bottom))[:, :, None] & ((columns >= left) & (columns < right))[:, None, :]
+    if len(plan.masked):
+        hidden[plan.masked] = plan.masks
+    return hidden
+
+
+def visible_mask(plan: Plan, height: int, width: int) -> np.ndarray:
+    """Which pixels stay to be seen: the rest of `hidden_mask`, bool [f, h, w]."""
+    return ~hidden_mask(plan, height, width)
+
+
+def seen_boxes(plan: Plan, height: int, width: int) -> np.ndarray:
+    """The box of each whole frame that its painted copy shows.
+
+    Returns:
+        int64 [f, 4] (top, bottom, left, right): the whole frame where nothing is refitted, else the smallest box
+        around the visible pixels of a frame; where none is visible, the whole frame.
+    """
+    boxes = np.tile(np.array([0, height, 0, width]), (len(plan.boxes), 1))
+    chosen = plan.refit.nonzero()[0]
+    boxes[chosen] = around(visible_mask(plan, height, width)[chosen])
+    return boxes
+
+
+def around(visible: np.ndarray) -> np.ndarray:
+    """The smallest box around the visible pixels of frames [f, h, w]; the whole frame where there are none.
+
+    Returns:
+        int64 [f, 4] (top, bottom, left, right).
+    """
+    edges = []
+    for line in (visible.any(2), visible.any(1)):
+        edges += [line.argmax(1), line.shape[1] - line[:, ::-1].argmax(1)]
+    return np.stack(edges, axis=1)
+
+
+def paint_masks(frames: torch.Tensor, plan: Plan, classes: bool) -> torch.Tensor:
+    """A copy of frames with a plan's outlines: black, or where they merge with the body as bright as it is.
+
+    Args:
+        frames: [f, h, w] or [f, c, h, w], any dtype and device. classes: the values name classes, among which an
+            occluder is none: it is black.
+    """
+    where = torch.from_numpy(plan.masked).to(frames.device)
+    hidden = torch.from_numpy(plan.masks).to(frames.device)
+    if frames.dim() == 4:
+        hidden = hidden[:, None]
+    some = frames[where]
+    if plan.merged.any() and not classes:
+        bright = torch.from_numpy(plan.merged).to(frames.device).view(-1, *[1] * (some.dim() - 1))
+        some = torch.where(hidden, some.amax((-2, -1), keepdim=True) * bright, some)
+    else:
+        some = some.masked_fill(hidden, 0)
+    return frames.index_copy(0, where, some)

@@ -1,0 +1,125 @@
+"""The site is built without a warning, fetches nothing, and its references are those of the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+import yaml
+from page import DOCS, ROOT
+
+from opengait_mimic import __version__, schema
+from opengait_mimic.cli import commands
+from opengait_mimic.evaluation.occluded import Settings
+from opengait_mimic.occlusion import KINDS
+
+KEYS = {
+    "data_cfg": schema.DATA,
+    "trainer_cfg": schema.TRAINER,
+    "evaluator_cfg": schema.EVALUATOR,
+    "evaluator_cfg: occluded": {field.name: None for field in fields(Settings)},
+    "sampler": schema.SAMPLER,
+    "transform": schema.TRANSFORM,
+    "Occlusion": {"kinds": None, "seed": None},
+    **{f"model_cfg: {name}": rules for name, rules in schema.MODEL.items()},
+    "model_cfg: teacher": schema.TEACHER,
+    "model_cfg: ven": schema.VEN,
+    "loss_cfg": schema.LOSS,
+    **{f"loss_cfg: {name}": rules for name, rules in (schema.OWN_LOSSES | schema.HOST_LOSSES).items()},
+}
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, row by row, without its head."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert f"\n## {heading}\n" in text, f"docs/{page}: no heading {heading!r}"
+    part = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+@pytest.mark.parametrize("section", KEYS)
+def test_every_yaml_key_stands_in_the_reference_with_what_it_takes(section):
+    rows = table("yaml.md", section)
+    rules = KEYS[section]
+    assert {row[0].strip("`") for row in rows} == set(rules), f"docs/yaml.md: {section}"
+    for key, takes, _, meaning in rows:
+        rule = rules[key.strip("`")]
+        assert meaning, key
+        if rule is not None:
+            assert takes == rule.expected, f"docs/yaml.md: {section}: {key}"
+
+
+def test_every_kind_of_occlusion_has_a_paragraph_a_picture_and_its_settings():
+    text = (DOCS / "occlusions.md").read_text(encoding="utf-8")
+    settings = {row[0].strip("`"): row[1] for row in table("occlusions.md", "In a YAML")}
+    for kind, its_class in KINDS.items():
+        assert f"\n## {kind}\n" in text and f"(pictures/{kind}.gif)" in text, f"docs/occlusions.md: {kind}"
+        assert (DOCS / "pictures" / f"{kind}.gif").is_file(), "run python docs/pictures.py"
+        for field in fields(its_class):
+            assert settings[field.name] == "all" or kind in settings[field.name], (kind, field.name)
+
+
+def test_the_pictures_can_be_drawn_again(tmp_path):
+    sys.path.insert(0, str(DOCS))
+    try:
+        import pictures
+    finally:
+        sys.path.remove(str(DOCS))
+    names = {path.name for path in pictures.draw(tmp_path)}
+    assert names == {path.name for path in (DOCS / "pictures").iterdir()}
+
+
+def test_every_page_is_in_the_navigation():
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert pages == set(re.findall(r"[\w/-]+\.md", nav))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    pytest.importorskip("mkdocs", reason="the site needs the extra docs")
+    target = tmp_path_factory.mktemp("site")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(target)],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, timeout=300,
+    )  # fmt: skip
+    assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
+    return target
+
+
+def test_the_site_is_built_without_a_warning_and_fetches_nothing(site):
+    outside = r'"(?:https?:)?//'
+    loaded = rf"<(?:script|img|iframe|source)\b[^>]*\bsrc={outside}|<link\b[^>]*\brel=\"stylesheet\"[^>]*href={outside}"
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 25
+    for page in pages:
+        if page.name != "report.html":
+            assert not re.search(loaded, page.read_text(encoding="utf-8")), page
+
+
+def test_the_reference_has_every_command(site):
+    text = (site / "cli.html").read_text(encoding="utf-8")
+    for name in commands.commands:
+        assert f'id="opengait-mimic-{name}"' in text
+    assert "Sentinel" not in text and "\x08" not in text
+    assert "<p>opengait-mimic " not in text, "examples are shown as code"
+
+
+def test_the_workflow_and_the_templates_can_be_read():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert workflow["jobs"]["ci"]["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.12", "3.13"]
+    assert any(".ci/run" in str(step.get("run")) for step in workflow["jobs"]["ci"]["steps"])
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        assert isinstance(yaml.safe_load(path.read_text()), dict), path
+
+
+def test_the_citation_names_this_version_and_the_paper():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["cff-version"] == "1.2.0" and cited["version"] == __version__ and cited["license"] == "MIT"
+    paper = cited["preferred-citation"]
+    assert [author["family-names"] for author in paper["authors"]] == ["Gupta", "Chellappa"] and paper["year"] == 2025
