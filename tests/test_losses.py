@@ -338,6 +338,12 @@ def test_identical_vectors_give_the_margin_and_finite_gradients(normalize, dtype
     assert mimic.grad.isfinite().all()
 
 
+def test_near_features_have_all_digits_of_their_distance():
+    x = torch.tensor([[1.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
+    y = x + torch.tensor([[1e-6, -2e-6], [3e-7, 1e-9]], dtype=torch.float64)
+    assert distances(x, y).diagonal().tolist() == pytest.approx((y - x).norm(dim=1).tolist(), rel=1e-9)
+
+
 @pytest.mark.parametrize(("dtype", "sizes"), [(torch.float32, (2, 64, 256, 4096)), (torch.float64, (2, 64, 256))])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_equal_vectors_have_distance_0_whatever_their_length(dtype, sizes, scale):

@@ -15,7 +15,8 @@ from opengait_mimic.networks.registration import register, shrunk
 from opengait_mimic.networks.strips import part_bins, strips_to_parts
 from opengait_mimic.networks.visibility import DetailedVisibility, Visibility
 from opengait_mimic.occlusion import mixture, paint
-from opengait_mimic.occlusion.strips import hidden_pixels, visible_strips
+from opengait_mimic.occlusion.masks import visible_mask
+from opengait_mimic.occlusion.strips import visible_strips
 
 CLASSES = ("clean", "top", "bottom", "left", "right", "moving_patch")
 
@@ -81,7 +82,7 @@ def test_labels_are_those_of_a_slow_twin_in_both_layouts(kind, strips, seed):
     rng = np.random.default_rng(seed)
     plan = drawn.plan([rng] * 3, [np.arange(n) for n in lengths], 20, 12)
     sils = torch.from_numpy(rng.random((1, 6, 20, 12)).astype(np.float32))
-    shown = sils[0] * ~hidden_pixels(plan, 20, 12)
+    shown = sils[0] * torch.from_numpy(visible_mask(plan, 20, 12))
     torch.testing.assert_close(shown, paint(sils, plan)[0])
     found = visible_strips(sils, plan, strips, torch.tensor([lengths]))
     start = 0

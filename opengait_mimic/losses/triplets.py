@@ -6,6 +6,8 @@ import torch
 
 AT_ONCE = {"cpu": 2**20}  # distances in hand at a time: what a core's cache holds
 AT_ONCE_ON_DEVICE = 2**26
+NEAR = 1e-4  # of the squared norms; below, a squared distance found from products has lost its digits
+FEW = 16  # near features of each anchor; where all are near to all, taking differences would take far longer
 
 
 class Hinge(torch.autograd.Function):
@@ -66,11 +68,19 @@ class Hinge(torch.autograd.Function):
 
 
 def euclidean(x, y, x_norms, y_norms):
-    """Distances [p, b, r] of x [p, b, c] to y [p, r, c], given their squared norms; of equal vectors exactly 0."""
+    """Distances [p, b, r] of x [p, b, c] to y [p, r, c], given their squared norms; of equal vectors exactly 0.
+
+    They come from products, and what may be rounding alone is 0; on a CPU the distances to FEW near features come anew
+    from differences. A device would have to be waited for to know which these are.
+    """
     norms = x_norms[:, :, None] + y_norms[:, None, :]
     squared = torch.baddbmm(norms, x, y.transpose(1, 2), alpha=-2)
-    apart = squared > norms.mul_(8 * torch.finfo(squared.dtype).eps)  # else what is left of equal vectors by rounding
-    return squared.mul_(apart).sqrt_()
+    near = (squared <= norms * NEAR).nonzero() if squared.device.type == "cpu" else ()
+    squared.mul_(squared > norms.mul_(8 * torch.finfo(squared.dtype).eps))
+    if 0 < len(near) <= FEW * norms.shape[0] * norms.shape[1]:
+        for part, row, other in (some.unbind(1) for some in near.split(max(1, AT_ONCE["cpu"] // x.shape[2]))):
+            squared[part, row, other] = (x[part, row] - y[part, other]).square_().sum(1)
+    return squared.sqrt_()
 
 
 def hinge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
+from opengait_mimic.occlusion.masks import visible_mask
 from opengait_mimic.occlusion.plan import Plan
 
 
@@ -29,7 +30,7 @@ def visible_strips(
         return torch.ones(len(lengths), strips, device=sils.device)
     height, width = sils.shape[-2:]
     frames = silhouettes(sils).reshape(-1, height, width).float()
-    shown = (~hidden_pixels(plan, height, width, sils.device)).float()
+    shown = torch.from_numpy(visible_mask(plan, height, width)).to(sils.device).float()
     counts = torch.tensor(lengths, device=sils.device)
     clip = torch.repeat_interleave(counts, output_size=len(frames))
     strip = torch.arange(height, device=sils.device) * strips // height
@@ -41,10 +42,3 @@ def visible_strips(
     )
     pixels = counts[:, None] * width * torch.bincount(strip, minlength=strips)
     return torch.where(body > 0, seen / body.clamp(min=1e-6), area / pixels.clamp(min=1))
-
-
-def hidden_pixels(plan: Plan, height: int, width: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """[f, h, w] bool, what the plan hides of each of its f frames, before any `refit`."""
-    top, bottom, left, right = torch.from_numpy(plan.boxes).to(device)[:, :, None].unbind(1)
-    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
-    return ((rows >= top) & (rows < bottom))[:, :, None] & ((columns >= left) & (columns < right))[:, None, :]
