@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -77,7 +77,7 @@ def run_demo(
     results = tables.run(planned, EMBEDDED, "cpu", 1, jobs, say, resume)
     rows = [method_row(found) for found in map(read_result, results) if found["kind"] == "recognition"]
     table = markdown_table(rows)
-    content = {"versions": versions(), "threads": torch.get_num_threads(), "seed": seed}
+    content: dict[str, Any] = {"versions": versions(), "threads": torch.get_num_threads(), "seed": seed}
     content |= {"seconds": round(time.monotonic() - started, 1), "rows": rows}
     write_text(out / "results.json", json.dumps(content, indent=1))
     write_text(out / "results.md", table + "\n")

@@ -223,7 +223,7 @@ class CrossingPerson(OutlineKind):
     """
 
     velocity: Range = (0.5, 2.0)
-    merged: bool = False
+    merged: bool = False  # type: ignore[misc]
     dynamic: ClassVar[bool] = True
 
     def masks(self, rng, times, height, width, others):
@@ -256,7 +256,7 @@ class Outline(OutlineKind):
     shapes: tuple[str, ...] = shapes.SHAPES
     folder: str | None = None
     velocity: Range = (0.5, 2.0)
-    merged: bool = False
+    merged: bool = False  # type: ignore[misc]
     dynamic: ClassVar[bool] = True
 
     def __post_init__(self):
