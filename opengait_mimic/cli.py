@@ -507,11 +507,9 @@ def backbones(**options):
 
 
 @commands.command()
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
-              help="Also write the numbers, with the machine, to this file.")  # fmt: skip
 @click.option("--host", default=None, metavar="PATH|embedded",
               help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.")  # fmt: skip
-def bench(json_file, host):
+def bench(host):
     """Measure on this machine what the fast parts gain: loss, occlusion, inputs, step and repeated tests.
 
     It takes less than two minutes; each benchmark in full is a module: python -m opengait_mimic.benchmarks.loss,
@@ -519,16 +517,14 @@ def bench(json_file, host):
 
     \b
     opengait-mimic bench
-    opengait-mimic bench --json bench.json
+    opengait-mimic bench --json > bench.json
     """
     from opengait_mimic.benchmarks.headlines import measure
     from opengait_mimic.hosts import activate
 
     activate(host)
-    report = measure(lambda line: click.echo(line, err=True))
-    click.echo(report.table())
-    if json_file is not None:
-        report.write(json_file)
+    report = measure(console.remark)
+    console.outcome(report.table(), report.content())
 
 
 @commands.command()

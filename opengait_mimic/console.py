@@ -73,7 +73,7 @@ def conclude(text: str, content: object) -> None:
         outcome(text, content)
 
 
-def bar(total: int | None, title: str, unit: str, first: bool = True, **options) -> tqdm:
+def bar(total: float | None, title: str, unit: str, first: bool = True, **options) -> tqdm:
     """A progress bar with the time left, on a terminal's standard error; elsewhere, or when quiet, it shows nothing.
 
     Args:

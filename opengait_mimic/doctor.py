@@ -172,11 +172,12 @@ def _host(named: str | None) -> Iterator[Check]:
                     f"where you have one: --host PATH, or {ROOT_VARIABLE} in the environment")  # fmt: skip
         yield from _backbones(EMBEDDED, {})
         return
-    yield _version(host)
-    yield _added(host)
-    found = probe(host)
-    yield from _imports(host, found)
-    yield from _backbones(host, found)
+    root = Path(host)
+    yield _version(root)
+    yield _added(root)
+    found = probe(root)
+    yield from _imports(root, found)
+    yield from _backbones(root, found)
 
 
 def _git(host: Path, *arguments: str) -> str:

@@ -68,11 +68,14 @@ class Report:
         notes = [f"{row.what}: {row.note}" for row in self.rows if row.note] + self.remarks
         return text + "".join(f"\n- {note}" for note in notes)
 
+    def content(self) -> dict:
+        """For JSON, with the machine."""
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        return {"benchmark": self.name, "machine": machine(), "rows": rows, "remarks": self.remarks}
+
     def write(self, path: Path) -> None:
         """As JSON, with the machine."""
-        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
-        content = {"benchmark": self.name, "machine": machine(), "rows": rows, "remarks": self.remarks}
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        path.write_text(json.dumps(self.content(), indent=1) + "\n")
 
 
 def _amount(value: float | None, unit: str) -> str:

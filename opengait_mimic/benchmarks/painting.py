@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -53,7 +55,7 @@ def run(report: Report, quickly: bool = False) -> None:
         for refit in (False, True):
             for kind in ("top", "moving_patch") if quickly else KINDS:
                 asked = plan(kind, refit)
-                sides = [lambda s=sils, a=asked: paint(s, a)]
+                sides: list[Callable] = [lambda s=sils, a=asked: paint(s, a)]
                 if have:
                     sides.append(lambda s=sils, a=asked: frame_by_frame(s.numpy(), a))
                     mine, theirs = (torch.as_tensor(side()).float() for side in sides)

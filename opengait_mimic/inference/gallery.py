@@ -6,9 +6,9 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,8 +67,7 @@ class Gallery:
         return len(self.names)
 
     def __getitem__(self, rows) -> Gallery:
-        columns = (getattr(self, name)[rows] for name in _COLUMNS)
-        return Gallery(self.fingerprint, self.metric, *columns, weighted=self.weighted)  # type: ignore[misc]
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     def weights(self, probe: Gallery) -> Weights | None:
         """How visible the parts of some probes are, and those of this gallery; None where parts are not weighted."""
@@ -188,8 +187,8 @@ def joined(gallery: Gallery, added: Gallery) -> Gallery:
     """
     refuse_another_model(added.fingerprint, gallery, "the gallery")
     old = gallery[~np.isin(gallery.names, added.names)]
-    columns = (np.concatenate([getattr(old, name), getattr(added, name)]) for name in _COLUMNS)
-    return Gallery(gallery.fingerprint, gallery.metric, *columns, weighted=gallery.weighted)  # type: ignore[misc, arg-type]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(old, name), getattr(added, name)]) for name in _COLUMNS}
+    return replace(gallery, **columns)
 
 
 def refuse_another_model(fingerprint: str, gallery: Gallery, where: str | Path) -> None:

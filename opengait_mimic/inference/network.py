@@ -48,6 +48,8 @@ class RecognitionNetwork(nn.Module):
         description: what to build. fused: the shape of T's weight, [p, c + d, c]; None without T.
     """
 
+    strips: torch.Tensor | None
+
     def __init__(self, description: Description, fused: tuple[int, ...] | None):
         super().__init__()
         self.backbone = gait_network(description.backbone, description.dataset_name)

@@ -55,7 +55,7 @@ def _twin(module: nn.Module, device: torch.device, made: dict[int, nn.Module]) -
 def _fold(network: nn.Module, trial: torch.Tensor) -> None:
     """Put each batch norm into the one convolution before it."""
     results: list[tuple[torch.Tensor, nn.Module]] = []
-    before: dict[nn.Module, set] = {}  # by batch norm: what its inputs came from, None for anything else
+    before: dict[_BatchNorm, set] = {}  # by batch norm: what its inputs came from, None for anything else
     after: dict[nn.Module, set] = {}  # by convolution: the batch norms that took its results
 
     def note_result(module, inputs, output):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from opengait_mimic.networks.clips import silhouettes
-from opengait_mimic.networks.visibility import Visibility, amount_values
+from opengait_mimic.networks.visibility import DetailedVisibility, Visibility, amount_values
 
 # Which edge of the frame a kind hides: its axis (rows or columns), and whether it is the last one.
 EDGES = {"top": (0, False), "bottom": (0, True), "left": (1, False), "right": (1, True)}
@@ -56,7 +56,7 @@ def register(
     return out.to(sils.dtype)
 
 
-def amount_distribution(visibility: Visibility) -> tuple[torch.Tensor, torch.Tensor]:
+def amount_distribution(visibility: Visibility | DetailedVisibility) -> tuple[torch.Tensor, torch.Tensor]:
     """The hidden shares that the VEN thinks possible, [n, b] each: their values and their weights, sum 1.
 
     A VEN without bins has one, its estimate.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.networks.visibility import Visibility
+from opengait_mimic.networks.visibility import DetailedVisibility
 
 PYRAMID = (16, 8, 4, 2, 1)
 
@@ -49,7 +49,7 @@ def strips_to_parts(bins: Sequence[int], strips: int) -> torch.Tensor:
     return shared / shared.sum(1, keepdim=True)
 
 
-def parts_visibility(seen: Visibility, strips: torch.Tensor) -> torch.Tensor:
+def parts_visibility(seen: DetailedVisibility, strips: torch.Tensor) -> torch.Tensor:
     """[n, p] float32 visible shares, 0–1, of the parts of n clips.
 
     Args:

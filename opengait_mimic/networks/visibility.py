@@ -23,7 +23,14 @@ class Visibility(NamedTuple):
     feature: torch.Tensor
     logits: torch.Tensor | None
     amount: torch.Tensor | None
-    amount_logits = part_logits = None  # type: ignore[misc]  # what the paper's VEN does not have
+
+    @property
+    def amount_logits(self) -> None:
+        """What the paper's VEN does not have."""
+
+    @property
+    def part_logits(self) -> None:
+        """What the paper's VEN does not have."""
 
 
 class DetailedVisibility(NamedTuple):

@@ -47,8 +47,8 @@ def around(visible: np.ndarray) -> np.ndarray:
         int64 [f, 4] (top, bottom, left, right).
     """
     edges = []
-    for line in (visible.any(2), visible.any(1)):
-        edges += [line.argmax(1), line.shape[1] - line[:, ::-1].argmax(1)]  # type: ignore[index]
+    for line in (np.asarray(visible.any(axis)) for axis in (2, 1)):
+        edges += [line.argmax(1), line.shape[1] - line[:, ::-1].argmax(1)]
     return np.stack(edges, axis=1)
 
 

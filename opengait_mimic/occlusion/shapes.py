@@ -79,8 +79,9 @@ def _patches(rng: np.random.Generator) -> np.ndarray:
     """Blots, as where the body has the background's colour."""
     blots = []
     for _ in range(rng.integers(10, 17)):
-        (x, y), (across, down) = rng.uniform(0.05, 0.95, 2), rng.uniform(0.08, 0.24, 2)
-        blots.append(_round(rng, x, y, across, down, 0.1))
+        x, y = rng.uniform(0.05, 0.95, 2)
+        across, along = rng.uniform(0.08, 0.24, 2)
+        blots.append(_round(rng, x, y, across, along, 0.1))
     return _filled(SIZE, *blots)
 
 

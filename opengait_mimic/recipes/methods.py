@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 Run = tuple[str, str]  # a method and the kinds it is trained on
 
@@ -69,7 +70,7 @@ def _pairs(*names: str) -> tuple[dict]:
 
 VENS = {"both": "ven", "classification": "ven_classification", "regression": "ven_regression", "parts": "ven_parts"}
 AWARE, MIMIC = "OcclusionAware", "MimicGait"
-OURS = {"tables": (BEYOND,), "in_paper": False}
+OURS: dict[str, Any] = {"tables": (BEYOND,), "in_paper": False}
 METHODS = {
     "teacher": Method("Teacher", "Teacher"),
     "ven": Method("VEN", "VEN", model="VisibilityEstimation", losses=(WEIGHED,), tasks="both"),

@@ -60,8 +60,8 @@ def write_report(collection: Collection, out: Path, clips: Path | None = None) -
 
 
 def tables_text(made: list[Table]) -> str:
-    """The paper's tables as Markdown."""
-    return "\n".join(table.markdown() for table in made if table.key in PAPER)
+    """The paper's tables, and that of what goes beyond it, as Markdown."""
+    return "\n".join(table.markdown() for table in made if table.key in (*PAPER, "beyond"))
 
 
 def _write(out: Path, files: dict[str, str | bytes]) -> None:
