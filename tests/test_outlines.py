@@ -127,12 +127,12 @@ def test_the_amount_is_the_hidden_share_of_the_frames_and_only_that_changes(name
         assert plan.refit[frames].tolist() == [refit and plan.kind[clip] > 0] * lengths[clip]
 
 
-def test_a_clip_that_nothing_is_hidden_of_is_clean():
-    mask = np.zeros((8, 8), dtype=bool)
-    mask[0, 0] = True
-    plan = plan_of([{"kind": "crossing_person", "refit": True}], (1,), (1, 1), 0)
-    if plan.amount[0] == 0:
-        assert plan.kind[0] == 0 and not plan.refit.any() and not len(plan.masked)
+def test_a_clip_that_nothing_is_hidden_of_is_clean(monkeypatch):
+    masks = iter([np.zeros((2, 8, 8), dtype=bool), np.ones((2, 8, 8), dtype=bool)])
+    monkeypatch.setattr(Outline, "masks", lambda *_: next(masks))
+    plan = plan_of([{"kind": "outline", "prob": 1, "refit": True}], [2, 2], (8, 8))
+    assert plan.kind.tolist() == [0, 1] and plan.amount.tolist() == [0, 1]
+    assert plan.refit.tolist() == [False, False, True, True] and plan.masked.tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("seed", range(20))
