@@ -56,6 +56,7 @@ def sides() -> tuple:
 
     from opengait_mimic.models.bytewise import steps
     from opengait_mimic.models.occluded import OccludedModel
+    from opengait_mimic.models.panels import Speed
     from opengait_mimic.occlusion import Occlusion
     from opengait_mimic.resuming import STEP, draw_from
 
@@ -75,6 +76,7 @@ def sides() -> tuple:
             prepare(self, get_transform([{"type": "Compose", "trf_cfg": AUGMENTED}]))
             self.steps = {True: steps([{"type": "Compose", "trf_cfg": AUGMENTED}])}
             self.cfgs = {"trainer_cfg": {}}
+            self.speed = Speed()
             self.engine_cfg = {"transform": [{"type": "Compose", "trf_cfg": AUGMENTED}]}
             self.occlusion = {"trainer_cfg": Occlusion(KINDS)}
 

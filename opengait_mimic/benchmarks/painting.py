@@ -24,18 +24,24 @@ def frame_by_frame(sils: np.ndarray, plan: Plan) -> np.ndarray:
     """Paint, and where asked crop and resize, one frame after the other."""
     import cv2
 
-    frames, height, width = [], *sils.shape[-2:]
-    for frame, box, refit in zip(sils.reshape(-1, height, width), plan.boxes.tolist(), plan.refit, strict=True):
-        top, bottom, left, right = box
+    frames, (height, width) = [], sils.shape[-2:]
+    masks = dict(zip(plan.masked.tolist(), plan.masks, strict=True))
+    for i, (frame, box, refit) in enumerate(zip(sils.reshape(-1, height, width), plan.boxes, plan.refit, strict=True)):
+        top, bottom, left, right = box.tolist()
         frame = frame.copy()
-        frame[top:bottom, left:right] = 0
-        if refit:
-            if left == 0 and right == width:
-                frame = frame[bottom:] if top == 0 else frame[:top] if bottom == height else frame
-            elif top == 0 and bottom == height:
-                frame = frame[:, right:] if left == 0 else frame[:, :left] if right == width else frame
-            frame = cv2.resize(frame, (width, height))
-        frames.append(frame)
+        if i in masks:
+            frame[masks[i]] = 0
+        else:
+            frame[top:bottom, left:right] = 0
+        if refit and i in masks:
+            rows, columns = (~masks[i]).any(1).nonzero()[0], (~masks[i]).any(0).nonzero()[0]
+            if len(rows):
+                frame = frame[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        elif refit and left == 0 and right == width:
+            frame = frame[bottom:] if top == 0 else frame[:top] if bottom == height else frame
+        elif refit and top == 0 and bottom == height:
+            frame = frame[:, right:] if left == 0 else frame[:, :left] if right == width else frame
+        frames.append(cv2.resize(frame, (width, height)) if refit else frame)
     return np.stack(frames).reshape(sils.shape)
 
 

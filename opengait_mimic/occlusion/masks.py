@@ -52,21 +52,28 @@ def around(visible: np.ndarray) -> np.ndarray:
     return np.stack(edges, axis=1)
 
 
-def paint_masks(frames: torch.Tensor, plan: Plan, classes: bool) -> torch.Tensor:
-    """A copy of frames with a plan's outlines: black, or where they merge with the body as bright as it is.
+def outlined(frames: torch.Tensor, part, plan: Plan, classes: bool) -> torch.Tensor:
+    """Some of a plan's frames with its outlines: black, or where they merge with the body as bright as it is.
 
     Args:
-        frames: [f, h, w] or [f, c, h, w], any dtype and device. classes: the values name classes, among which an
-            occluder is none: it is black.
+        frames: [k, h, w] or [k, c, h, w], any dtype and device; they stay as they are. part: which of the plan's
+            frames they are, a slice or a tensor of indices. classes: the values name classes, among which an occluder
+            is none: it is black.
     """
-    where = torch.from_numpy(plan.masked).to(frames.device)
-    hidden = torch.from_numpy(plan.masks).to(frames.device)
-    if frames.dim() == 4:
-        hidden = hidden[:, None]
-    some = frames[where]
-    if plan.merged.any() and not classes:
-        bright = torch.from_numpy(plan.merged).to(frames.device).view(-1, *[1] * (some.dim() - 1))
+    chosen = np.arange(len(plan.boxes))[part.cpu().numpy() if isinstance(part, torch.Tensor) else part]
+    place = np.searchsorted(plan.masked, chosen)
+    place[place == len(plan.masked)] = -1
+    found = np.flatnonzero(plan.masked[place] == chosen) if len(plan.masked) else np.zeros(0, np.int64)
+    if not len(found):
+        return frames
+    hidden = torch.from_numpy(plan.masks[place[found]]).to(frames.device)
+    hidden = hidden[:, None] if frames.dim() == 4 else hidden
+    where = torch.from_numpy(found).to(frames.device)
+    some = frames if len(found) == len(frames) else frames[where]
+    merged = plan.merged[place[found]]
+    if merged.any() and not classes:
+        bright = torch.from_numpy(merged).to(frames.device).view(-1, *[1] * (some.dim() - 1))
         some = torch.where(hidden, some.amax((-2, -1), keepdim=True) * bright, some)
     else:
         some = some.masked_fill(hidden, 0)
-    return frames.index_copy(0, where, some)
+    return some if len(found) == len(frames) else frames.index_copy(0, where, some)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from opengait_mimic.occlusion.masks import around, paint_masks
+from opengait_mimic.occlusion.masks import around, outlined
 from opengait_mimic.occlusion.plan import Plan
 
 AT_ONCE = 240  # frames that are stretched at a time on a CPU: what its cache holds
@@ -35,22 +35,36 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
     frames = sils.reshape(-1, *channels, height, width)
     if len(frames) != len(plan.boxes):
         raise ValueError(f"the plan has {len(plan.boxes)} frames, the silhouettes have {len(frames)}")
-    seen = visible(torch.from_numpy(plan.boxes), height, width)
-    if len(plan.masked):
-        frames = paint_masks(frames, plan, classes)
-        seen[plan.masked] = torch.from_numpy(around(~plan.masks))
-    cropped = plan.refit & (seen != torch.tensor([0, height, 0, width])).any(1).numpy()
-    painted = torch.empty(frames.shape, dtype=frames.dtype, device=frames.device)
+    cropped = np.zeros(len(frames), dtype=bool)
+    if plan.refit.any():
+        seen = visible(torch.from_numpy(plan.boxes), height, width)
+        if len(plan.masked):
+            seen[plan.masked] = torch.from_numpy(around(~plan.masks))
+        cropped = plan.refit & (seen != torch.tensor([0, height, 0, width])).any(1).numpy()
+    painted = _room_for(frames)
     for part in _parts(~cropped, sils.device):
-        painted[part] = frames[part]
+        painted[part] = outlined(frames[part], part, plan, classes)
     hide(painted, np.where(cropped[:, None], 0, plan.boxes))
     if cropped.any():
         taps = [_taps(seen[:, axes], size, sils, classes) for axes, size in ((slice(2), height), (slice(2, 4), width))]
         for part in _parts(cropped, sils.device):
             rows, columns = (t and t.of(part, math.prod(channels)) for t in taps)
-            stretched = stretch(frames[part].reshape(-1, height, width), rows, columns)
+            some = outlined(frames[part], part, plan, classes)
+            stretched = stretch(some.reshape(-1, height, width), rows, columns)
             painted[part] = stretched.view(-1, *channels, height, width)
     return painted.reshape(sils.shape)
+
+
+def _room_for(frames: torch.Tensor) -> torch.Tensor:
+    """A new tensor like `frames`, contiguous, its values not set.
+
+    On a CPU it lies where NumPy puts it, which asks the system for large pages: a copy of some ten megabytes into
+    PyTorch's own memory spends most of its time on small ones.
+    """
+    if frames.device.type == "cpu" and frames.dtype != torch.bfloat16:
+        one = torch.empty(0, dtype=frames.dtype).numpy()
+        return torch.from_numpy(np.empty(tuple(frames.shape), one.dtype))
+    return torch.empty(frames.shape, dtype=frames.dtype, device=frames.device)
 
 
 def hide(frames: torch.Tensor, boxes: np.ndarray) -> None:
@@ -74,7 +88,7 @@ def hide(frames: torch.Tensor, boxes: np.ndarray) -> None:
             rows[..., left:right] = 0
         else:
             seen = ~_within(columns, torch.from_numpy(boxes[first:last, 2:]))
-            rows *= seen.reshape(len(seen), *[1] * (rows.dim() - 2), -1)
+            rows *= seen.to(rows.dtype).reshape(len(seen), *[1] * (rows.dim() - 2), -1)
 
 
 def _within(places: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
