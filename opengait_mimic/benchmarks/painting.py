@@ -70,10 +70,8 @@ def run(report: Report, quickly: bool = False) -> None:
                 times = in_turn(sides, seconds=0.5 if quickly else 1.5)
                 name = f"{str(sils.dtype).removeprefix('torch.')}, {kind}{', refit' if refit else ''}"
                 report.add(name, times[0], times[1] if have else None, AGAINST, target="3" if refit else "10")
-    (copy,) = in_turn([bytes_.float().clone], seconds=0.5)
-    report.remarks.append(
-        f"copying the float32 clips alone takes {copy:.3g} ms, and no painting that keeps them can less"
-    )
+    copies = in_turn([bytes_.float().numpy().copy, bytes_.numpy().copy], seconds=0.5)
+    report.remarks.append("copying the clips alone takes {:.3g} ms in float32, {:.3g} ms in uint8".format(*copies))
     report.add("bytes to a device, per pixel", 1.0, 16.0, "float64, occluded and holistic", "B", "16")
     if not torch.cuda.is_available():
         report.remarks.append("no CUDA device: the transfer itself is not measured")
