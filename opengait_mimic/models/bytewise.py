@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from data.transform import get_transform
 
+from opengait_mimic.pages import room
+
 # What moves or blackens pixels, and what makes new values of them. All leave a clip as it is more often than not.
 OF_BYTES = ("RandomHorizontalFlip", "RandomErasing")
 OF_VALUES = ("RandomRotate", "RandomPerspective", "RandomAffine")
@@ -95,9 +97,9 @@ def onto(clips: list[np.ndarray], divisor: float, device: torch.device) -> torch
         clips: as `apply` returns them.
     """
     bytewise = np.array([clip.dtype == np.uint8 for clip in clips])
+    sils = room((len(clips), *clips[0].shape), torch.float32, device)
     if bytewise.all():
-        return _joined(clips, device).to(torch.float32).div_(divisor)
-    sils = torch.empty(len(clips), *clips[0].shape, device=device)
+        return sils.copy_(_joined(clips, device)).div_(divisor)
     for chosen in (bytewise.nonzero()[0], (~bytewise).nonzero()[0]):
         if len(chosen):
             sils[torch.from_numpy(chosen).to(device)] = _joined([clips[i] for i in chosen], device).to(torch.float32)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from opengait_mimic.occlusion.masks import around, outlined
 from opengait_mimic.occlusion.plan import Plan
+from opengait_mimic.pages import room
 
 AT_ONCE = 240  # frames that are stretched at a time on a CPU: what its cache holds
 
@@ -41,7 +42,7 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
         if len(plan.masked):
             seen[plan.masked] = torch.from_numpy(around(~plan.masks))
         cropped = plan.refit & (seen != torch.tensor([0, height, 0, width])).any(1).numpy()
-    painted = _room_for(frames)
+    painted = room(frames.shape, frames.dtype, frames.device)
     for part in _parts(~cropped, sils.device):
         painted[part] = outlined(frames[part], part, plan, classes)
     hide(painted, np.where(cropped[:, None], 0, plan.boxes))
@@ -53,18 +54,6 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
             stretched = stretch(some.reshape(-1, height, width), rows, columns)
             painted[part] = stretched.view(-1, *channels, height, width)
     return painted.reshape(sils.shape)
-
-
-def _room_for(frames: torch.Tensor) -> torch.Tensor:
-    """A new tensor like `frames`, contiguous, its values not set.
-
-    On a CPU it lies where NumPy puts it, which asks the system for large pages: a copy of some ten megabytes into
-    PyTorch's own memory spends most of its time on small ones.
-    """
-    if frames.device.type == "cpu" and frames.dtype != torch.bfloat16:
-        one = torch.empty(0, dtype=frames.dtype).numpy()
-        return torch.from_numpy(np.empty(tuple(frames.shape), one.dtype))
-    return torch.empty(frames.shape, dtype=frames.dtype, device=frames.device)
 
 
 def hide(frames: torch.Tensor, boxes: np.ndarray) -> None:
