@@ -98,7 +98,7 @@ def run(report: Report, quickly: bool = False) -> None:
         frames = 30 if cuda else 6 if quickly or name == "DeepGaitV2" else 10
         with tempfile.TemporaryDirectory() as folder, quiet_host():
             sides = steps(name, Path(folder), host, batch, frames)
-            bare, mimic, teacher = in_turn(list(sides.values()), seconds=15 if quickly else 60, least=3)
+            bare, mimic, teacher = in_turn(list(sides.values()), seconds=15 if quickly else 45, least=3)
         target = BACKBONES[name][1]
         clips = batch[0] * batch[1]
         what = f"{name}, {clips} clips of {frames} frames"
