@@ -311,7 +311,12 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "path", "value", "words"), MISTAKES, ids=lambda v: str(v)[:40])
+def named(value):
+    """A test's name must not hold a function's address: parallel workers must collect the same names."""
+    return getattr(value, "__name__", str(value))[:40]
+
+
+@pytest.mark.parametrize(("name", "path", "value", "words"), MISTAKES, ids=named)
 def test_a_mistake_is_one_line(here, name, path, value, words):
     cfgs = yaml.safe_load((here / f"{name}.yaml").read_text())
     (here / "x.yaml").write_text(yaml.safe_dump(changed(cfgs, path, value)))
