@@ -4,7 +4,7 @@ Trains narrow VENs on generated and recorded walkers under several lists of kind
 pedestrians whose frames are marked clear, merged with another person, or partly hidden, and writes the areas under
 the ROC curves beside those of trivial measures, with pictures:
 
-    python studies/real_occlusion.py ../shared/data --out docs/results
+    python studies/real_occlusion.py FOLDER --out docs/results
 """
 
 from __future__ import annotations

@@ -6,11 +6,13 @@ import copy
 import warnings
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
 
 from opengait_mimic.hosts.batch_norm import over_processes
+from opengait_mimic.occlusion import Plan
 
 
 def place() -> tuple[int, int]:
@@ -94,13 +96,27 @@ def share_of(inputs: tuple) -> tuple:
     clips, labels, types, views, seqL = inputs
     rank, count = place()
     mine = own_share()
+    lengths = [clips.occluded.shape[1]] * len(labels)
     if seqL is None:
         sils = [x[mine] for x in clips[:2]]
     else:
         lengths = seqL[0].tolist()
         sils = [torch.cat(x.split(lengths, dim=1)[rank::count], dim=1) for x in clips[:2]]
         seqL = seqL[:, mine]
-    return type(clips)(*sils, *(x[mine] for x in clips[2:])), labels[mine], types[mine], views[mine], seqL
+    plan = clips.plan and plan_of(clips.plan, np.arange(len(labels))[mine], lengths)
+    clips = clips._replace(
+        occluded=sils[0], holistic=sils[1], kind=clips.kind[mine], amount=clips.amount[mine], plan=plan
+    )
+    return clips, labels[mine], types[mine], views[mine], seqL
+
+
+def plan_of(plan: Plan, clips: np.ndarray, lengths: list[int]) -> Plan:
+    """The plan of some clips of a batch; `lengths` of all of them, in frames."""
+    starts = np.cumsum([0, *lengths])
+    frames = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in clips])
+    masked = np.isin(plan.masked, frames)
+    return Plan(plan.kind[clips], plan.amount[clips], plan.boxes[frames], plan.refit[frames],
+                np.searchsorted(frames, plan.masked[masked]), plan.masks[masked], plan.merged[masked])  # fmt: skip
 
 
 def model_of(cfgs: dict, dtype: torch.dtype | None):
