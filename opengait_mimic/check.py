@@ -33,6 +33,7 @@ from opengait_mimic.data.read import look, read_frames
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
+from opengait_mimic.evaluation.results import MATCHINGS
 from opengait_mimic.hosts import EMBEDDED, module_folder
 from opengait_mimic.hosts.memory import refuse_beyond_memory
 from opengait_mimic.inputs import OTHER_INPUTS
@@ -129,7 +130,7 @@ def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
         check_losses(cfgs["loss_cfg"])
         if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
             check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
-    for key in ("occluded", "weighted"):
+    for key in ("occluded", *MATCHINGS):
         if model not in RECOGNITION and cfgs["evaluator_cfg"].get(key):
             raise ConfigError(f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do")
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest, shown
+from opengait_mimic.evaluation.likelihood import likelihood
+from opengait_mimic.evaluation.results import MATCHINGS
 from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS
@@ -163,6 +165,7 @@ def check_uses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> None:
     needs = {
         "model_cfg: register": ("classification", "regression") if model_cfg.get("register") else (),
         "evaluator_cfg: weighted": ("parts",) if weighting(evaluator.get("weighted")) else (),
+        "evaluator_cfg: likelihood": ("classification",) if likelihood(evaluator.get("likelihood")) else (),
         "model_cfg: model: ResidualGait": ("regression",) if model_cfg["model"] == "ResidualGait" else (),
     }
     for key, tasks in needs.items():
@@ -171,8 +174,9 @@ def check_uses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> None:
         if missing:
             found = "there is no ven" if ven is None else f"its tasks are {', '.join(has)}"
             raise ConfigError(f"{key}: needs a ven with the tasks {', '.join(tasks)}; {found}")
-    if evaluator.get("weighted") and evaluator.get("eval_func") != "evaluate_recognition":
-        raise ConfigError("evaluator_cfg: weighted: needs eval_func evaluate_recognition")
+    for key in MATCHINGS:
+        if evaluator.get(key) and evaluator.get("eval_func") != "evaluate_recognition":
+            raise ConfigError(f"evaluator_cfg: {key}: needs eval_func evaluate_recognition")
     prepared = prepared_by(evaluator.get("transform"))
     if model_cfg.get("register") and prepared.startswith("BaseParsing"):
         raise ConfigError(f"model_cfg: register: takes silhouettes, {prepared} makes parsing maps")

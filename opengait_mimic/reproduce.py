@@ -12,7 +12,7 @@ import torch
 
 from opengait_mimic import tables
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.evaluation.results import weighted_result
+from opengait_mimic.evaluation.results import MATCHINGS, matched_result
 from opengait_mimic.hosts import choose
 from opengait_mimic.hosts.launch import check_device
 from opengait_mimic.recipes import stages
@@ -104,6 +104,6 @@ def reproduce(say: Callable[[str], None], **options) -> Written:
             tables.make_walkers(data, seed, f"walkers, seed {seed}")
     device, nproc = options["device"], options["nproc"]
     results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, options["resume"])
-    results += [path for path in map(weighted_result, results) if path.is_file()]
+    results += [p for path in results for how in MATCHINGS if (p := matched_result(path, how)).is_file()]
     first = next(plan.data[-1].root.glob("*/*/*/*.pkl"))
     return write_report(collect(results), options["out"] / "report", first)

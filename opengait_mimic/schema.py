@@ -100,6 +100,7 @@ EVALUATOR = {
     **_ENGINE, "eval_func": NAME, "metric": one_of("euc", "cos"), "cross_view_gallery": FLAG, "rerank": FLAG,
     # Looked at where they are read.
     "occluded": None, "gallery": None, "probe": None, "cross_view": None, "partition": None, "weighted": None,
+    "likelihood": None,
 }  # fmt: skip
 SAMPLER = {
     "type": NAME, "batch_shuffle": FLAG, "frames_num_fixed": whole(1, 10**5), "frames_num_min": whole(1, 10**5),

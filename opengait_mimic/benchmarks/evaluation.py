@@ -48,7 +48,8 @@ def tested(folder: Path, host: str | Path, subjects: int, frames: int):
 
 def repeated(net) -> tuple:
     """Five kinds with ten seeds each: as our tests look, and as many tests of their own."""
-    from opengait_mimic.models.testing import Judge, Pass, look, sides
+    from opengait_mimic.models.passes import Pass, look
+    from opengait_mimic.models.testing import Judge, sides
     from opengait_mimic.occlusion import mixture
 
     def own(inputs):

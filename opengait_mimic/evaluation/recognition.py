@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.likelihood import Odds
 from opengait_mimic.evaluation.protocols import Comparison, Protocol
 from opengait_mimic.evaluation.ranking import Ranking, distance_blocks, hits_at, rank
 from opengait_mimic.evaluation.weighted import Weights
@@ -106,7 +107,7 @@ def recognise(
     protocol: Protocol,
     metric: str = "euc",
     device="cpu",
-    weights: Weights | None = None,
+    weights: Weights | Odds | None = None,
 ) -> Recognition:
     """Compare probes with galleries as a protocol says.
 
@@ -114,7 +115,8 @@ def recognise(
         probe, gallery: [n, c, p] embeddings of the whole test set, in the same order. Rows of probes are taken from
             `probe`, rows of galleries from `gallery`; they may be the same array.
         labels, types, views: [n] of str.
-        metric, weights: see `ranking.distance`; weights of all n clips on both sides. device: to compute on.
+        metric, weights: see `ranking.distance`; weights of all n clips on both sides. In place of weights, the `Odds`
+            of all n clips on both sides compare them by likelihood. device: to compute on.
     Raises:
         ConfigError: another metric.
         DataError: the test set lacks what the protocol compares, an embedding is not finite, or no probe that counts
@@ -142,7 +144,7 @@ def rank_comparison(
     metric: str = "euc",
     device="cpu",
     pairs: Pairs | None = None,
-    weights: Weights | None = None,
+    weights: Weights | Odds | None = None,
 ) -> Ranking:
     """Rank the gallery of one comparison for each of its k probes.
 
@@ -154,8 +156,12 @@ def rank_comparison(
     probes, others = comparison.probes, comparison.gallery
     gallery_labels, gallery_views = (torch.from_numpy(names[others]).to(device) for names in (labels, views))
     rankings = []
-    weights = weights and weights.of(probes, others)
-    for rows, distances in distance_blocks(probe[probes], gallery[others], metric, device, weights):
+    if isinstance(weights, Odds):
+        blocks = weights.blocks(probes, others, device)
+    else:
+        weights = weights and weights.of(probes, others)
+        blocks = distance_blocks(probe[probes], gallery[others], metric, device, weights)
+    for rows, distances in blocks:
         chosen = probes[rows]
         same = torch.from_numpy(labels[chosen, None]).to(device) == gallery_labels
         genuine, removed = same, None
@@ -230,7 +236,7 @@ def _condition(
     views: np.ndarray,
     metric: str,
     device,
-    seen: Weights | None,
+    seen: Weights | Odds | None,
 ) -> Condition | None:
     """One condition; None where no probe that counts is left."""
     pairs = Pairs(len(probe))

@@ -43,10 +43,13 @@ def _digest(stream) -> hashlib._Hash:
     return digest
 
 
-def weighted_result(path: Path) -> Path:
-    """Where the scores of weighted matching stand, beside the result file of the plain distance."""
+MATCHINGS = ("weighted", "likelihood")  # ways to compare clips that a test judges beside the plain distance
+
+
+def matched_result(path: Path, matching: str) -> Path:
+    """Where the scores of one of MATCHINGS stand, beside the result file of the plain distance."""
     name, _, iteration = path.stem.rpartition("-")
-    return path.with_name(f"{name}-weighted-{iteration}{path.suffix}")
+    return path.with_name(f"{name}-{matching}-{iteration}{path.suffix}")
 
 
 def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> None:

@@ -7,6 +7,7 @@ import torch
 from opengait_mimic.checkpoints import load_weights, read_weights
 from opengait_mimic.config import NetworkSpec, backbone_spec, check_uses_of_ven, distils, ven_settings, ven_spec
 from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.evaluation.likelihood import likelihood
 from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.models.backbone import Backbone, Probe, probe
 from opengait_mimic.models.occluded import OccludedModel, loss_entries, wanted_losses
@@ -113,6 +114,7 @@ class GuidedModel(OccludedModel):
             bins = part_bins(self.spec.model_cfg, shape.parts, asked.bins)
             strips = strips_to_parts(bins, self.ven.network.strips)
         self.register_buffer("strips", strips, persistent=False)
+        self.tells_kinds = likelihood(self.cfgs["evaluator_cfg"].get("likelihood")) is not None
         # A classifier that no loss reads would make DDP wait for gradients that never come.
         idle = shape.unused if self.uses_own_losses() else shape.idle
         for parameter in (*idle, *self.backbone.left_out()):
@@ -191,10 +193,17 @@ class GuidedModel(OccludedModel):
         return self.recognise(sils, seqL, labels)[0]
 
     def compared(self, embeddings: torch.Tensor, seen: Visibility | None) -> dict[str, torch.Tensor]:
-        """What a test compares: the embeddings, and with weighted matching the visibilities [n, p] of their parts."""
-        if self.training or self.strips is None:
-            return {"embeddings": embeddings}
-        return {"embeddings": embeddings, "visibility": parts_visibility(seen, self.strips)}
+        """What a test compares: the embeddings, and what its ways of matching take besides.
+
+        With weighted matching "visibility" [n, p] of the parts, with matching by likelihood "seen_kind" [n], the
+        class that the VEN sees.
+        """
+        found = {"embeddings": embeddings}
+        if not self.training and self.strips is not None:
+            found["visibility"] = parts_visibility(seen, self.strips)
+        if not self.training and self.tells_kinds:
+            found["seen_kind"] = seen.logits.argmax(1)
+        return found
 
     def training_features(self, features: dict[str, dict]) -> dict:
         """What each loss of `loss_cfg` reads, by its log_prefix; `features` by type of loss."""

@@ -145,6 +145,17 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
         loader.collate_fn = WithFrameNumbers(loader.collate_fn)
         return loader
 
+    def training_clips(self):
+        """The training set, read as the evaluator reads the test set: each sequence once, in its order."""
+        cfgs = self.cfgs
+        self.cfgs = {**cfgs, "trainer_cfg": {**cfgs["trainer_cfg"], "sampler": cfgs["evaluator_cfg"]["sampler"]}}
+        try:
+            loader = super(Resumable, self).get_loader(cfgs["data_cfg"], True)
+        finally:
+            self.cfgs = cfgs
+        loader.collate_fn = WithFrameNumbers(loader.collate_fn)
+        return loader
+
     def whole(self, inputs) -> Whole:
         """A batch of the loader after the host's own pretreatment."""
         (*seqs, numbers), labs, typs, vies, seqL = inputs

@@ -1,149 +1,47 @@
-"""Tests of our models: the test set is loaded once, and embedded occluded and whole in the same pass over it."""
+"""Tests of our models, on occluded and on whole clips."""
 
 from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from evaluation import evaluator
 
-from opengait_mimic import console, hosts
+from opengait_mimic import hosts
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.config import backbone_title, lifted, method_name, training_seed, ven_name
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.evaluation import occluded
+from opengait_mimic.evaluation.likelihood import Identities, Likelihood, Odds, likelihood
 from opengait_mimic.evaluation.occluded import Holistic, Repeat
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import at_ranks, recognise, scores
 from opengait_mimic.evaluation.relative import relative_scalars, relative_table
-from opengait_mimic.evaluation.results import fingerprint, versions, weighted_result, write_result
+from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
 from opengait_mimic.evaluation.weighted import Weighting, Weights, weighting
-from opengait_mimic.losses.gather import rank, world_size
-from opengait_mimic.models.panels import Speed
-from opengait_mimic.occlusion import Mixture
+from opengait_mimic.models.identities import evidence, learn_identities
+from opengait_mimic.models.passes import Pass, Seen, look
 
-KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more passes than fit share several loads of the test set
-
-
-class Pass(NamedTuple):
-    """One way to look at every clip of the test set.
-
-    Attributes:
-        network: takes the inputs of our models' forward, gives features by name, each [n, …].
-        mixture: what occludes the clips, None leaves them whole. seed: of their occlusion.
-        clips: (label, type, view) of those it is for; None: all.
-    """
-
-    network: Callable[[tuple], dict[str, torch.Tensor]]
-    mixture: Mixture | None = None
-    seed: int = 0
-    clips: frozenset[tuple[str, str, str]] | None = None
-
-
-class Seen(NamedTuple):
-    """What one pass gave, on the first process.
-
-    Attributes:
-        names: [n, 3] label, type and view of every clip of the pass, sorted. features: [n, …] by name, with the
-            occlusion's "drawn_kind" and "drawn_amount".
-    """
-
-    names: np.ndarray
-    features: dict[str, np.ndarray]
-
-    def among(self, names: np.ndarray) -> Seen:
-        """The same with a row for each of `names` [m, 3], which are sorted and include its own; others are 0."""
-        if len(names) == len(self.names):
-            return self
-        places = {tuple(name): i for i, name in enumerate(names.tolist())}
-        rows = [places[tuple(name)] for name in self.names.tolist()]
-        features = {k: np.zeros((len(names), *v.shape[1:]), v.dtype) for k, v in self.features.items()}
-        for key, value in features.items():
-            value[rows] = self.features[key]
-        return Seen(names, features)
-
-
-def look(net, passes: list[Pass], clip_bytes: int = 1) -> Iterator[Seen | None]:
-    """Take the test set through every pass; clips in canonical order, each once. It is loaded once for many passes.
-
-    Neither the number of processes nor the order in which the loader gives its clips changes what is seen.
-
-    Args:
-        net: one of our models, in eval mode, with a test loader. clip_bytes: size of a clip's features.
-    Yields:
-        For each pass what it saw, on the first process; None on the others.
-    """
-    clips = -(-len(net.test_loader.dataset) // world_size())
-    together = max(1, KEPT_AT_ONCE // (clips * clip_bytes))
-    for first in range(0, len(passes), together):
-        yield from _look(net, passes[first : first + together])
-
-
-@torch.no_grad()
-def _look(net, passes: list[Pass]) -> Iterator[Seen | None]:
-    labels = net.test_loader.dataset.label_set
-    names, kept, speed = [[] for _ in passes], [defaultdict(list) for _ in passes], Speed()
-    speed.restart()
-    with console.bar(len(net.test_loader.dataset), "test", "seq", first=rank() == 0) as bar:
-        for inputs in net.test_loader:
-            whole = net.whole(inputs)
-            here = list(zip((labels[i] for i in whole.labs.tolist()), whole.typs, whole.vies, strict=True))
-            for one, its_names, features in zip(passes, names, kept, strict=True):
-                if one.clips is not None and one.clips.isdisjoint(here):
-                    continue
-                its_names += here
-                seen = whole.occluded_by_content(one.mixture, one.seed)
-                with _half_precision(net, whole.sils.device):
-                    found = one.network(seen)
-                for name, value in {**found, "drawn_kind": seen[0].kind, "drawn_amount": seen[0].amount}.items():
-                    features[name].append((value.float() if value.is_floating_point() else value).cpu().numpy())
-                speed.take(len(here))
-            bar.update(min(world_size(), bar.total - bar.n))
-    net.test_speed = speed.scalars("test_throughput")
-    told = ", ".join(f"{name.rpartition('/')[2]} {value:.1f}" for name, value in net.test_speed.items())
-    net.msg_mgr.log_info(f"embedded {bar.total} clips, up to {len(passes)} times each: {told}")
-    for its_names, features in zip(names, kept, strict=True):
-        yield _gathered(its_names, {name: np.concatenate(values) for name, values in features.items()})
-
-
-def _half_precision(net, device: torch.device) -> torch.autocast:
-    """Half precision on a device where the YAML asks for it; a CPU tests in full precision."""
-    asked = net.engine_cfg["enable_float16"] and device.type != "cpu"
-    return torch.autocast(device.type, torch.float16 if asked else torch.bfloat16, enabled=asked)
-
-
-def _gathered(names: list[tuple[str, str, str]], features: dict[str, np.ndarray]) -> Seen | None:
-    """All processes' clips, sorted by name; those the sampler repeated to fill its last batch once."""
-    parts = [(names, features)]
-    if world_size() > 1:
-        parts = [None] * world_size() if rank() == 0 else None
-        dist.gather_object((names, features), parts)
-        if rank() != 0:
-            return None
-    parts = [part for part in parts if part[0]]  # a process may have had no clip of this pass
-    joined = np.array([name for part, _ in parts for name in part])
-    names, first = np.unique(joined, axis=0, return_index=True)
-    return Seen(names, {k: np.concatenate([found[k] for _, found in parts])[first] for k in parts[0][1]})
+_SAID = {"": "", "weighted": ", weighted by visibility", "likelihood": ", by likelihood"}
 
 
 class Judge:
     """How a model's embeddings become scores: `evaluate_recognition`'s protocol, or another eval function of the host.
 
     Args:
-        cfgs: the run's configuration, as in its YAML. weighted: parts count by their visibility.
+        cfgs: the run's configuration, as in its YAML. how: another way to compare clips than the plain distance:
+            parts count by their visibility, or `identities` compare by likelihood.
     Raises:
         ConfigError: the host has no such eval function.
     """
 
-    def __init__(self, cfgs: dict, weighted: Weighting | None = None):
-        self.cfg, self.weighted = cfgs["evaluator_cfg"], weighted
+    def __init__(self, cfgs: dict, how: Weighting | Likelihood | None = None, identities: Identities | None = None):
+        self.cfg, self.how, self.identities = cfgs["evaluator_cfg"], how, identities
         data_cfg = cfgs["data_cfg"]
         self.dataset = data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
         name = self.cfg["eval_func"]
@@ -162,9 +60,8 @@ class Judge:
         embeddings = probe.features["embeddings"]
         metric = self.cfg.get("metric", "euc")
         if self.protocol is not None:
-            weights = self.weighted and Weights(*map(visibility, (probe, gallery)), self.weighted.epsilon)
             found = recognise(embeddings, gallery.features["embeddings"], labels, types, views, self.protocol, metric,
-                              device, weights)  # fmt: skip
+                              device, self._matching(probe, gallery))  # fmt: skip
             return Holistic(scores(found.headline), found)
         data = {"embeddings": embeddings, "labels": labels.tolist(), "types": types.tolist(), "views": views.tolist()}
         options = {k: self.cfg[k] for k in inspect.signature(self.function).parameters if k in self.cfg}
@@ -172,6 +69,18 @@ class Judge:
         # Tables have no place among the scores, nor have conditions that the data lack (NaN in a checkout).
         single = {k.rpartition("/")[2]: float(v) for k, v in result.items() if np.ndim(v) == 0}
         return Holistic({k: v for k, v in single.items() if np.isfinite(v)}, None)
+
+    @property
+    def matching(self) -> str:
+        """One of `results.MATCHINGS`; "" is the plain distance."""
+        return {Weighting: "weighted", Likelihood: "likelihood"}.get(type(self.how), "")
+
+    def _matching(self, probe: Seen, gallery: Seen) -> Weights | Odds | None:
+        if isinstance(self.how, Weighting):
+            return Weights(*map(visibility, (probe, gallery)), self.how.epsilon)
+        if self.identities is not None:
+            return Odds(self.identities, *(evidence(self.identities, side) for side in (probe, gallery)))
+        return None
 
 
 def visibility(seen: Seen) -> np.ndarray:
@@ -184,16 +93,14 @@ def recognition_test(net) -> dict[str, float] | None:
     """Test a recognition model on occluded and on whole clips, beside its teacher on whole clips (HP).
 
     Writes the result file, prints every test's table, and returns the standard test's scalars for TensorBoard;
-    None on all but the first process. Weighted matching, where it is asked for, is judged beside the plain distance
-    and has a result file of its own.
+    None on all but the first process. Other ways of matching, where they are asked for, are judged beside the plain
+    distance and have result files of their own.
     """
     cfgs, log = net.asked, net.msg_mgr.log_info
     entry = lifted(cfgs["evaluator_cfg"]["transform"], "transform")[1]
     asked = occluded.settings(cfgs["evaluator_cfg"].get("occluded"))
     judge = Judge(cfgs)
     compared = {}
-    weighted = weighting(cfgs["evaluator_cfg"].get("weighted"))
-    judges = [judge] if weighted is None else [judge, Judge(cfgs, weighted)]
     if judge.protocol is not None:  # say now, not after embedding everything, that nothing can be compared
         compared = sides(judge, net.test_loader.dataset)
     elif asked.who != "both" or asked.severity:
@@ -206,6 +113,12 @@ def recognition_test(net) -> dict[str, float] | None:
     teacher = net.reference_network()
     if asked.gallery_by == "teacher" and teacher is None:
         raise ConfigError("evaluator_cfg: occluded: gallery_by: the teacher's checkpoint is not there")
+
+    judges = [judge]
+    if (weighted := weighting(cfgs["evaluator_cfg"].get("weighted"))) is not None:
+        judges.append(Judge(cfgs, weighted))
+    if (odds := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
+        judges.append(Judge(cfgs, odds, learn_identities(net, odds)))
 
     own = lambda inputs: net.forward(inputs)["inference_feat"]  # noqa: E731
     passes = [Pass(own)]
@@ -270,31 +183,31 @@ def recognition_test(net) -> dict[str, float] | None:
     method = method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg)
     scalars: dict[str, float] = {}
     for one, holistic, repeats in zip(judges, holistics, drawn_by_judge, strict=True):
-        title = "" if one.weighted is None else "weighted"
         summaries = [occluded.summary(test, repeats[test.name], reference) for test in tests]
         for test, summary in zip(tests, summaries, strict=True):
             zero_shot = ", kinds it was not trained on" if test.zero_shot else ""
-            log(f"{test.name} ({test.protocol}{zero_shot}){title and ', weighted by visibility'}\n"
+            log(f"{test.name} ({test.protocol}{zero_shot}){_SAID[one.matching]}\n"
                 f"{relative_table(summary, holistic.scores)}")  # fmt: skip
         kept = occluded.retention(holistic, reference)
         if "Rank-1" in kept:
             log(f"Holistic retention, own whole / HP, Rank-1: {kept['Rank-1']:.3f}")
         content = {
             **about,
-            "method": f"{method}, {title}" if title else method,
-            "protocol": {**about["protocol"], **({"epsilon": one.weighted.epsilon} if title else {})},
+            "method": f"{method}, {one.matching}" if one.matching else method,
+            "protocol": {**about["protocol"], **({one.matching: asdict(one.how)} if one.matching else {})},
             "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
             "retention": kept,
             "tests": summaries,
         }
-        path = weighted_result(result_path(net)) if title else result_path(net)
+        path = matched_result(result_path(net), one.matching) if one.matching else result_path(net)
         write_result(path, content, _probes(own_whole.names, holistic, reference, repeats))
         log(f"Results are in {path}")
         if not tests:
             found = {f"scalar/test_accuracy/{name}": value for name, value in holistic.scores.items()}
         else:
             found = relative_scalars(summaries[0], holistic.scores)
-        scalars |= {name.replace("/", f"/{title}_", 1) if title else name: value for name, value in found.items()}
+        prefix = one.matching and f"{one.matching}_"
+        scalars |= {name.replace("/", f"/{prefix}", 1): value for name, value in found.items()}
     return scalars
 
 

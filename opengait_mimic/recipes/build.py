@@ -66,7 +66,7 @@ def recipe(
             "enable_float16": half,
             "eval_func": "evaluate_visibility" if how.tasks else "evaluate_recognition",
             "metric": "euc",
-            **({"weighted": True} if how.weighted else {}),
+            **({"weighted": True, "likelihood": True} if how.weighted else {}),
             **_occluded(dataset, backbone, method, kinds, zero_shot),
             "sampler": {
                 "type": "InferenceSampler",

@@ -31,8 +31,8 @@ class Method:
         save_name: of its run, before the backbone's name.
         note: what it is, in a few words.
         in_paper: whether the paper has this row.
-        weighted: matched by visibility, too. registered: on clips that the VEN puts back on their rows.
-        clean: a share of the training clips is clean. fuses: whether T joins the VEN's feature.
+        weighted: matched by visibility and by likelihood, too. registered: on clips that the VEN puts back on their
+            rows. clean: a share of the training clips is clean. fuses: whether T joins the VEN's feature.
     """
 
     title: str
@@ -132,16 +132,17 @@ METHODS = {
         "VEN+", "VEN_parts", model="VisibilityEstimation", losses=(WEIGHED,), tasks="parts",
     ),
     "baseline1_weighted": Method(
-        "Baseline-1", "Baseline1_weighted", "the teacher's weights on occluded clips, also matched by visibility",
+        "Baseline-1", "Baseline1_weighted",
+        "the teacher's weights on occluded clips, also matched by visibility and by likelihood",
         model=AWARE, ven="parts", weighted=True, fuses=False, **OURS,
     ),
     "mimic_weighted": Method(
-        "Mimic + VEN+", "MimicGait_weighted", "MiCKD, guided by a VEN+, also matched by visibility",
+        "Mimic + VEN+", "MimicGait_weighted", "MiCKD, guided by a VEN+, also matched by visibility and by likelihood",
         model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, **OURS,
     ),
     "mimic_registered": Method(
         "Mimic + VEN+, registered", "MimicGait_registered",
-        "MiCKD on clips put back on their rows, also matched by visibility",
+        "MiCKD on clips put back on their rows, also matched by visibility and by likelihood",
         model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, registered=True, **OURS,
     ),
     "mimic_clean": Method(
@@ -154,7 +155,7 @@ METHODS = {
     ),
     "mimic_all": Method(
         "Mimic + VEN+, registered, clean clips", "MimicGait_all",
-        "MiCKD on registered clips, a third of them clean, also matched by visibility",
+        "MiCKD on registered clips, a third of them clean, also matched by visibility and by likelihood",
         model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, registered=True, clean=True, **OURS,
     ),
 }  # fmt: skip

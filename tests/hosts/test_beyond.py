@@ -1,8 +1,11 @@
-"""What goes beyond the paper on the embedded host: a VEN with parts, weighted matching, registration, the residual."""
+"""What goes beyond the paper on the embedded host: a VEN with parts, weighted matching and matching by
+likelihood, registration, the residual."""
 
 from __future__ import annotations
 
 import copy
+import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from narrow import GAITBASE, GAITGL, GAITSET, IDENTITY, MICKD, SEEN, VEN, config
 
 from opengait_mimic.check import check
 from opengait_mimic.errors import ConfigError
+from opengait_mimic.evaluation.likelihood import Fit, Likelihood, Odds
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import recognise, scores
 from opengait_mimic.evaluation.results import read_result
@@ -21,13 +25,13 @@ from opengait_mimic.evaluation.weighted import Weights
 from opengait_mimic.hosts import activate
 from opengait_mimic.inference import load
 from opengait_mimic.inference.export import write_export
-from opengait_mimic.occlusion import paint
+from opengait_mimic.occlusion import content_rng, paint
 
 activate("embedded")
 
 from main import run  # noqa: E402
 
-from opengait_mimic.models import MimicGait, OcclusionAware, ResidualGait, VisibilityEstimation, testing  # noqa: E402
+from opengait_mimic.models import MimicGait, OcclusionAware, ResidualGait, VisibilityEstimation, passes  # noqa: E402
 
 CUT = [{"kind": "top", "prob": 0.4, "refit": True}, {"kind": "bottom", "prob": 0.4, "refit": True}]
 PARTS = {**VEN, "tasks": ["classification", "regression", "parts"], "bands": 4, "amount_bins": 9}
@@ -69,12 +73,12 @@ def results(name) -> dict[str, dict]:
     return {content["method"]: content for content in found}
 
 
-def embedded(net, occluded: bool) -> testing.Seen:
+def embedded(net, occluded: bool) -> passes.Seen:
     """The test set as the network sees it."""
     occlusion = net.occlusion["evaluator_cfg"]
-    one = testing.Pass(lambda inputs: net.forward(inputs)["inference_feat"], occlusion.mixture if occluded else None,
+    one = passes.Pass(lambda inputs: net.forward(inputs)["inference_feat"], occlusion.mixture if occluded else None,
                        occlusion.seed)  # fmt: skip
-    return next(testing.look(net.eval(), [one]))
+    return next(passes.look(net.eval(), [one]))
 
 
 def test_a_ven_with_parts_learns_and_says_how_well(data, stage):
@@ -127,11 +131,54 @@ def test_a_weighted_test_gives_both_results_and_they_are_those_of_the_embeddings
         expected = scores(recognise(embeddings, embeddings, *everything, weights=weights).headline)
         (test,) = found[method]["tests"]
         assert {name: score["mean"] for name, score in test["scores"].items()} == pytest.approx(expected)
-    assert found["Baseline-1"]["protocol"].get("epsilon") is None
-    assert found["Baseline-1, weighted"]["protocol"]["epsilon"] == 0.05
+    assert found["Baseline-1"]["protocol"].get("weighted") is None
+    assert found["Baseline-1, weighted"]["protocol"]["weighted"]["epsilon"] == 0.05
     assert {"scalar/test_accuracy/Rank-1", "scalar/weighted_test_accuracy/Rank-1"} <= set(scalars)
     kept, holistic = found["Baseline-1"]["retention"], found["Baseline-1"]["holistic"]
     assert kept["Rank-1"] == pytest.approx(1) == holistic["own"]["Rank-1"] / holistic["teacher"]["Rank-1"]
+
+
+def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(data, stage):
+    asked_for = {"draws": 3, "dimensions": 5}
+    cfgs = asked(data, "base1", BASELINE1, IDENTITY, hint=0)
+    del cfgs["evaluator_cfg"]["weighted"]
+    cfgs["evaluator_cfg"]["likelihood"] = asked_for
+    scalars = run(copy.deepcopy(cfgs), training=False)
+    found = results("base1")
+    assert set(found) == {"Baseline-1", "Baseline-1, likelihood"}
+    net = OcclusionAware(copy.deepcopy(cfgs), False).eval()
+    # By hand: every sequence of the training set, whole and as the VEN's kinds hide it.
+    partition = json.loads(Path(cfgs["data_cfg"]["dataset_partition"]).read_text())
+    root = Path(cfgs["data_cfg"]["dataset_root"])
+    paths = sorted(p for name in partition["TRAIN_SET"] for p in root.glob(f"{name}/*/*/*.pkl"))
+    stored = [pickle.loads(p.read_bytes()) for p in paths]
+    kinds, who = net.ven_spec.kinds, np.array([p.parts[-4] for p in paths])
+
+    def features(clips):
+        with torch.no_grad():
+            each = [net.compared(*net.recognise(clip[None])) for clip in clips]
+        return [np.concatenate([one[k].numpy() for one in each]) for k in ("embeddings", "seen_kind")]
+
+    def hidden(clip, seed):
+        sils = torch.from_numpy(clip)[None].float() / 255
+        plan = kinds.plan([content_rng(clip, seed)], [np.arange(len(clip))], *clip.shape[1:])
+        return paint(sils, plan)[0]
+
+    whole = features([torch.from_numpy(clip).float() / 255 for clip in stored])
+    fit = Fit(whole[0], who, len(kinds.classes), "euc", Likelihood(**asked_for))
+    fit.add(whole[0], who, whole[1])
+    for seed in range(3):
+        embeddings, classes = features([hidden(clip, seed) for clip in stored])
+        fit.add(embeddings, who, classes)
+    seen = embedded(net, True)
+    told = fit.identities().evidence(seen.features["embeddings"], seen.features["seen_kind"])
+    expected = recognise(seen.features["embeddings"], seen.features["embeddings"], *seen.names.T, protocol("GREW"),
+                         weights=Odds(fit.identities(), told, told))  # fmt: skip
+    (test,) = found["Baseline-1, likelihood"]["tests"]
+    assert {k: score["mean"] for k, score in test["scores"].items()} == pytest.approx(scores(expected.headline), abs=1)
+    settings = found["Baseline-1, likelihood"]["protocol"]["likelihood"]
+    assert settings == {"draws": 3, "dimensions": 5, "shrinkage": 1.0}
+    assert "scalar/likelihood_test_accuracy/Rank-1" in scalars
 
 
 def test_the_hosts_own_evaluation_takes_the_visibilities_too(data, stage):
@@ -217,6 +264,7 @@ def test_a_trained_residual_and_a_registered_mimic_work_without_a_host(data, sta
     ({"model_cfg": {"ven": None, "register": True}}, "model_cfg: register: needs a ven .* there is no ven"),
     ({"model_cfg": {"ven": "ven.yaml"}}, "evaluator_cfg: weighted: needs a ven with the tasks parts; its tasks are"),
     ({"model_cfg": {"register": 1}}, "register: 1 is not true or false"),
+    ({"evaluator_cfg": {"likelihood": {"draw": 1}}}, "did you mean 'draws'"),
     ({"evaluator_cfg": {"weighted": {"epsilom": 1}}}, "did you mean 'epsilon'"),
     ({"evaluator_cfg": {"eval_func": "evaluate_real_scene"}}, "weighted: needs eval_func evaluate_recognition"),
     ({"model_cfg": {**RESIDUAL, "ven": None}, "evaluator_cfg": {"weighted": False}}, "ResidualGait: needs a ven"),

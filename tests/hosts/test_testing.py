@@ -31,7 +31,7 @@ from main import run  # noqa: E402
 from modeling.base_model import BaseModel  # noqa: E402
 from utils import init_seeds  # noqa: E402
 
-from opengait_mimic.models import MimicGait, OcclusionAware, VisibilityEstimation, testing  # noqa: E402
+from opengait_mimic.models import MimicGait, OcclusionAware, VisibilityEstimation, passes  # noqa: E402
 
 MIMIC = {"model": "MimicGait", "backbone": "teacher.yaml", "ven": "ven.yaml"}
 AWARE = {"model": "OcclusionAware", "backbone": "teacher.yaml"}
@@ -175,12 +175,12 @@ class TestLoading:
         cfgs = asked(data, repeats=2)  # own, teacher and two draws: four passes
         _, once, arrays = outcome(cfgs)
         loads.clear()
-        monkeypatch.setattr(testing, "KEPT_AT_ONCE", 24 * 4 * 8 * 16 * 3)  # three passes of 8 × 16 floats
+        monkeypatch.setattr(passes, "KEPT_AT_ONCE", 24 * 4 * 8 * 16 * 3)  # three passes of 8 × 16 floats
         _, twice, again = outcome(cfgs)
         assert len(loads) == 2 * 24
         assert twice == once and set(arrays) == set(again)
         assert all((arrays[name] == again[name]).all() for name in arrays)
-        monkeypatch.setattr(testing, "KEPT_AT_ONCE", 1)
+        monkeypatch.setattr(passes, "KEPT_AT_ONCE", 1)
         loads.clear()
         assert outcome(cfgs)[1] == once
         assert len(loads) == 4 * 24

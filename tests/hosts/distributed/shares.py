@@ -193,7 +193,7 @@ def seen_by_us(cfgs: dict) -> dict | None:
     from modeling import models
     from utils import init_seeds
 
-    from opengait_mimic.models.testing import Pass, look
+    from opengait_mimic.models.passes import Pass, look
 
     init_seeds(0)
     net = getattr(models, cfgs["model_cfg"]["model"])(cfgs, False)

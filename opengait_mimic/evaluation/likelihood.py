@@ -1,0 +1,268 @@
+"""Likelihood-ratio matching: how much likelier two clips are of one person than of two, given what hides each.
+
+Probabilistic linear discriminant analysis (Prince and Elder, ICCV 2007) whose factors and noise depend on the
+occlusion. The embedding x of a clip of class k (a kind of occlusion as the VEN tells it; 0 is clean) is taken as
+
+    x = μ_k + F_k y + ε,    y ~ N(0, I),    ε ~ N(0, Σ_k),
+
+y being the person's identity: what is hidden has small factors and large noise, and what is seen of one half of a
+body tells of the other half as far as the two go together in people. A clip enters by h = F_kᵀ Σ_k⁻¹ (x - μ_k) and
+J_k = F_kᵀ Σ_k⁻¹ F_k alone, and the logarithm of the likelihood ratio of one identity against two is
+
+    Λ = ½ [(h₁ + h₂)ᵀ (I + J₁ + J₂)⁻¹ (h₁ + h₂) - h₁ᵀ (I + J₁)⁻¹ h₁ - h₂ᵀ (I + J₂)⁻¹ h₂
+           + log |I + J₁| + log |I + J₂| - log |I + J₁ + J₂|].
+
+Clips are compared by D = log(1 + exp(-Λ)): minus the logarithm of the probability that they show one person, at even
+odds. All is fitted in closed form on the training set, whole and occluded; nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from opengait_mimic.errors import ConfigError, DataError, nearest, shown
+
+LARGEST = 2048  # numbers of an embedding that are modelled; each part of a larger one gives its main directions
+RIDGE = 0.01  # of the factors, as a share of the number of clips
+FEWEST = 2  # clips of a class per number of the identity; a class with fewer takes the model of all classes together
+CELLS_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """`evaluator_cfg.likelihood`.
+
+    Attributes:
+        draws: occlusions drawn for each clip of the training set, at least 1.
+        dimensions: most numbers of an identity y, at least 1.
+        shrinkage: added to the noise of each number, as a share of its mean over all of them; above 0.
+    """
+
+    draws: int = 2
+    dimensions: int = 100
+    shrinkage: float = 1.0
+
+
+def likelihood(value: object, where: str = "evaluator_cfg: likelihood") -> Likelihood | None:
+    """Check and read `evaluator_cfg.likelihood`: true, false, or a mapping with draws, dimensions, shrinkage.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    if value is None or value is False:
+        return None
+    if value is True:
+        return Likelihood()
+    fields = Likelihood.__dataclass_fields__
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected true, false or a mapping with {', '.join(fields)}; found {shown(value)}")
+    for key, number in value.items():
+        if key not in fields:
+            raise ConfigError(f"{where}: unknown key {shown(key)}; {nearest(key, fields)}")
+        if key == "shrinkage":
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= 1e6:
+                raise ConfigError(f"{where}: shrinkage: {shown(number)} is not a number above 0")
+        elif isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 4096:
+            raise ConfigError(f"{where}: {key}: {shown(number)} is not a whole number from 1 to 4096")
+    return Likelihood(**value)
+
+
+class Vectors(NamedTuple):
+    """How an embedding [c, p] becomes the vector x [d] that is modelled.
+
+    Attributes:
+        metric: "cos" makes each part a unit vector first, "euc" leaves it.
+        directions: [p, c, r] of each part; None takes all of it.
+    """
+
+    metric: str
+    directions: np.ndarray | None = None
+
+    def __call__(self, embeddings: np.ndarray) -> np.ndarray:
+        """[n, c, p] -> [n, d] float64."""
+        parts = _parts(embeddings, self.metric)
+        if self.directions is not None:
+            parts = np.einsum("ncp,pcr->nrp", parts, self.directions)
+        return parts.reshape(len(parts), -1)
+
+
+def vectors(embeddings: np.ndarray, metric: str) -> Vectors:
+    """For embeddings [n, c, p]: all their numbers, or the main directions of each part where these are too many."""
+    _, channels, parts = embeddings.shape
+    if channels * parts <= LARGEST:
+        return Vectors(metric)
+    centred = _parts(embeddings, metric)
+    centred = centred - centred.mean(0)
+    spread = np.einsum("ncp,ndp->pcd", centred, centred)
+    directions = np.linalg.eigh(spread)[1][:, :, ::-1]  # largest first
+    return Vectors(metric, np.ascontiguousarray(directions[:, :, : max(1, LARGEST // parts)]))
+
+
+def _parts(embeddings: np.ndarray, metric: str) -> np.ndarray:
+    embeddings = np.asarray(embeddings, dtype=np.float64)
+    if not np.isfinite(embeddings).all():
+        raise DataError("embeddings that are not finite numbers cannot be compared; the network has diverged")
+    if metric == "cos":
+        embeddings = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    return embeddings
+
+
+class Identities(NamedTuple):
+    """The model of k classes and all of them together, the last.
+
+    Attributes:
+        vectors: of an embedding. mean: [k + 1, d] μ. projection: [k + 1, d, q] Σ⁻¹ F. precision: [k + 1, q, q] J.
+        known: [k] bool, whether a class has a model of its own.
+    """
+
+    vectors: Vectors
+    mean: np.ndarray
+    projection: np.ndarray
+    precision: np.ndarray
+    known: np.ndarray
+
+    def evidence(self, embeddings: np.ndarray, classes: np.ndarray) -> Evidence:
+        """What clips tell of identities.
+
+        Args:
+            embeddings: [n, c, p]. classes: [n] int, of the occlusions as the VEN tells them.
+        """
+        x = self.vectors(embeddings)
+        of = np.where(self.known[classes], classes, len(self.known))
+        h = np.empty((len(x), self.precision.shape[1]))
+        for k in np.unique(of):
+            h[of == k] = (x[of == k] - self.mean[k]) @ self.projection[k]
+        return Evidence(h, of)
+
+
+class Evidence(NamedTuple):
+    """Attributes:
+    h: [n, q] float64. of: [n] int, which model each clip is of.
+    """
+
+    h: np.ndarray
+    of: np.ndarray
+
+
+class Odds(NamedTuple):
+    """All that a comparison of probes with a gallery takes: see `recognition.recognise`."""
+
+    identities: Identities
+    probe: Evidence
+    gallery: Evidence
+
+    def blocks(self, probes: np.ndarray, gallery: np.ndarray, device="cpu") -> Iterator[tuple[slice, torch.Tensor]]:
+        """Distances D of some rows of either side, in bounded memory.
+
+        Yields:
+            The places in `probes`, and their distances [b, m] float32 on the device, never negative.
+        """
+        theirs = Evidence(self.gallery.h[gallery], self.gallery.of[gallery])
+        rows = max(1, CELLS_AT_ONCE // max(1, len(gallery)))
+        for start in range(0, len(probes), rows):
+            chosen = slice(start, min(start + rows, len(probes)))
+            ours = Evidence(self.probe.h[probes[chosen]], self.probe.of[probes[chosen]])
+            yield chosen, distances(self.identities, ours, theirs, device)
+
+
+def distances(identities: Identities, probe: Evidence, gallery: Evidence, device="cpu") -> torch.Tensor:
+    """D [n, m] float32 on a device, computed in double precision."""
+    on = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device)  # noqa: E731
+    found = torch.zeros(len(probe.h), len(gallery.h), dtype=torch.float64, device=device)
+    one = np.eye(identities.precision.shape[1])
+    for a in np.unique(probe.of):
+        ours, left = np.flatnonzero(probe.of == a), one + identities.precision[a]
+        for b in np.unique(gallery.of):
+            theirs, right = np.flatnonzero(gallery.of == b), one + identities.precision[b]
+            both = left + right - one
+            joint = np.linalg.inv(both)
+            shift = sum(np.linalg.slogdet(m)[1] * sign for m, sign in ((left, 1), (right, 1), (both, -1)))
+            h1, h2 = on(probe.h[ours]), on(gallery.h[theirs])
+            single = [
+                torch.einsum("nq,qr,nr->n", h, on(joint - np.linalg.inv(alone)), h)
+                for h, alone in ((h1, left), (h2, right))
+            ]
+            ratio = 0.5 * (single[0][:, None] + single[1] + 2 * (h1 @ on(joint) @ h2.T) + float(shift))
+            found[on(ours)[:, None], on(theirs)] = F.softplus(-ratio, threshold=700)
+    return found.float()
+
+
+class Fit:
+    """The closed-form fit, a batch of clips at a time.
+
+    Args:
+        whole: [n, c, p] embeddings of the training set's whole clips. subjects: [n] who walks in them.
+        classes: k. metric: "euc" or "cos". asked: its settings.
+    Raises:
+        DataError: fewer than three subjects.
+    """
+
+    def __init__(self, whole: np.ndarray, subjects: np.ndarray, classes: int, metric: str, asked: Likelihood):
+        self.asked = asked
+        self.vectors = vectors(whole, metric)
+        self.subjects, who = np.unique(subjects, return_inverse=True)
+        if len(self.subjects) < 3:
+            raise DataError(f"likelihood: {len(self.subjects)} subjects to learn from; it takes three at least")
+        x = self.vectors(whole)
+        means = np.stack([x[who == i].mean(0) for i in range(len(self.subjects))])
+        q = min(asked.dimensions, len(means) - 1, x.shape[1])
+        # Each subject's y: the main directions in which the means of subjects differ, with variance 1.
+        self.y = np.linalg.svd(means - means.mean(0), full_matrices=False)[0][:, :q] * np.sqrt(len(means))
+        self.count = np.zeros(classes)
+        self.x, self.xx = np.zeros((classes, x.shape[1])), np.zeros((classes, x.shape[1], x.shape[1]))
+        self.xy, self.sum_y, self.yy = (
+            np.zeros((classes, x.shape[1], q)),
+            np.zeros((classes, q)),
+            np.zeros((classes, q, q)),
+        )
+
+    def add(self, embeddings: np.ndarray, subjects: np.ndarray, classes: np.ndarray) -> None:
+        """Learn from clips of subjects that are known: [n, c, p], [n], and [n] int classes."""
+        y = self.y[np.searchsorted(self.subjects, subjects)]
+        x = self.vectors(embeddings)
+        for k in np.unique(classes):
+            mine, its = x[classes == k], y[classes == k]
+            self.count[k] += len(mine)
+            self.x[k] += mine.sum(0)
+            self.sum_y[k] += its.sum(0)
+            self.xx[k] += mine.T @ mine
+            self.xy[k] += mine.T @ its
+            self.yy[k] += its.T @ its
+
+    def identities(self) -> Identities:
+        """The model of what was added.
+
+        Raises:
+            DataError: nothing was.
+        """
+        if not self.count.any():
+            raise DataError("likelihood: no clips to learn from")
+        known = self.count >= FEWEST * self.y.shape[1]
+        everything = [s.sum(0, keepdims=True) for s in (self.count, self.x, self.xx, self.xy, self.sum_y, self.yy)]
+        sums = [self.count, self.x, self.xx, self.xy, self.sum_y, self.yy]
+        models = [
+            self._one(*(both[k] for both in map(np.concatenate, zip(sums, everything, strict=True))))
+            if k == len(known) or known[k]
+            else None
+            for k in range(len(known) + 1)
+        ]
+        blank = models[-1]
+        mean, projection, precision = (np.stack(part) for part in zip(*(m or blank for m in models), strict=True))
+        return Identities(self.vectors, mean, projection, precision, known)
+
+    def _one(self, n, x, xx, xy, y, yy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """μ, Σ⁻¹ F and J of n clips by their sums."""
+        x, y = x / n, y / n
+        cxx, cxy, cyy = xx / n - np.outer(x, x), xy / n - np.outer(x, y), yy / n - np.outer(y, y)
+        factors = np.linalg.solve(cyy + RIDGE * np.eye(len(y)), cxy.T).T
+        noise = cxx - factors @ cxy.T - cxy @ factors.T + factors @ cyy @ factors.T
+        size = len(noise)
+        noise += (self.asked.shrinkage * max(np.trace(noise), 0) / size + 1e-12) * np.eye(size)
+        projection = np.linalg.solve(noise, factors)
+        return x - factors @ y, projection, factors.T @ projection

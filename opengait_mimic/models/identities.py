@@ -1,0 +1,45 @@
+"""Matching by likelihood: its model of identities, learned from the training set just before a test."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from opengait_mimic.errors import ConfigError
+from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Likelihood
+from opengait_mimic.models.passes import Pass, Seen, look
+
+
+def learn_identities(net, asked: Likelihood) -> Identities | None:
+    """Fit `evaluation.likelihood` to the clips that the network trained on, whole and occluded as its VEN learned them.
+
+    The training set is read once, as the evaluator reads the test set; each clip's occlusions depend on its content
+    and their number only, so neither processes nor order matter.
+
+    Args:
+        net: one of our recognition models with a VEN, in eval mode.
+    Returns:
+        The model on the first process, None on the others.
+    Raises:
+        ConfigError: the VEN's YAML names no kinds. DataError: hardly anybody is in the training set.
+    """
+    mixture = net.ven_spec.kinds
+    if mixture is None:
+        raise ConfigError("evaluator_cfg: likelihood: the VEN's YAML names no kinds of occlusion to learn from")
+    own = lambda inputs: net.forward(inputs)["inference_feat"]  # noqa: E731
+    passes = [Pass(own), *(Pass(own, mixture, seed) for seed in range(asked.draws))]
+    net.msg_mgr.log_info(f"Learning identities from the training set, whole and {asked.draws} times occluded:")
+    fit = None
+    for seen in look(net, passes, 4 * net.embedding_size, net.training_clips()):
+        if seen is None:
+            continue
+        if fit is None:
+            metric = net.cfgs["evaluator_cfg"].get("metric", "euc")
+            fit = Fit(seen.features["embeddings"], seen.names[:, 0], len(mixture.classes), metric, asked)
+        fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
+    return None if fit is None else fit.identities()
+
+
+def evidence(identities: Identities, seen: Seen) -> Evidence:
+    """What a pass tells of identities; a network that sees no kinds (the teacher) had whole clips."""
+    embeddings = seen.features["embeddings"]
+    return identities.evidence(embeddings, seen.features.get("seen_kind", np.zeros(len(embeddings), np.int64)))

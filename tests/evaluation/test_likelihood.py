@@ -1,0 +1,224 @@
+"""Matching by likelihood is probabilistic linear discriminant analysis whose noise depends on the occlusion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
+
+from opengait_mimic.errors import ConfigError, DataError
+from opengait_mimic.evaluation import likelihood as module
+from opengait_mimic.evaluation.likelihood import (
+    Evidence,
+    Fit,
+    Likelihood,
+    Odds,
+    Vectors,
+    distances,
+    likelihood,
+    vectors,
+)
+from opengait_mimic.evaluation.protocols import protocol
+from opengait_mimic.evaluation.ranking import distance
+from opengait_mimic.evaluation.recognition import recognise, scores
+
+SUBJECTS, CLIPS, CHANNELS, PARTS = 60, 6, 3, 4
+TOP, BOTTOM = 1, 2
+
+
+def people(seed: int, subjects: int = SUBJECTS, noise: float = 0.3):
+    """Whole clips [n, c, p] of people whose upper and lower parts go together, and who walks in them."""
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(0).standard_normal((5, CHANNELS * PARTS))
+    each = (rng.standard_normal((subjects, 5)) @ mixing).reshape(subjects, CHANNELS, PARTS)
+    who = np.repeat(np.arange(subjects), CLIPS)
+    return each[who] + noise * rng.standard_normal((len(who), CHANNELS, PARTS)), who
+
+
+def hidden(clips, classes, seed: int):
+    """The parts that a class hides hold noise that tells nothing."""
+    noise = np.random.default_rng(seed).standard_normal(clips.shape)
+    found = clips.copy()
+    found[classes == TOP, :, : PARTS // 2] = noise[classes == TOP, :, : PARTS // 2]
+    found[classes == BOTTOM, :, PARTS // 2 :] = noise[classes == BOTTOM, :, PARTS // 2 :]
+    return found
+
+
+def fitted(seed: int = 1, **asked):
+    clips, who = people(seed)
+    fit = Fit(clips, who, 3, "euc", Likelihood(**asked))
+    fit.add(clips, who, np.zeros(len(who), int))
+    for draw in range(3):
+        classes = np.random.default_rng(draw).integers(1, 3, len(who))
+        fit.add(hidden(clips, classes, draw), who, classes)
+    return fit.identities()
+
+
+def test_it_is_the_likelihood_ratio_of_the_model():
+    """Against the densities themselves: of both clips together, and of each alone."""
+    q, d = 2, 5
+    rng = np.random.default_rng(3)
+    means, factors = rng.standard_normal((2, d)), rng.standard_normal((2, d, q))
+    noises = [np.cov(rng.standard_normal((d, 30))) for _ in range(2)]
+    projections = np.stack([np.linalg.solve(s, f) for s, f in zip(noises, factors, strict=True)])
+    precisions = np.stack([f.T @ p for f, p in zip(factors, projections, strict=True)])
+    model = module.Identities(Vectors("euc"), means, projections, precisions, np.array([True]))
+    clips, classes = rng.standard_normal((6, d, 1)), np.array([0, 1, 0, 1, 1, 0])
+    # The last model is that of all classes together; here it stands for a second class.
+    h = np.stack([(x[:, 0] - means[k]) @ projections[k] for x, k in zip(clips, classes, strict=True)])
+    both = Evidence(h, classes)
+    found = distances(model, both, both).numpy()
+    for i, a in enumerate(classes):
+        for j, b in enumerate(classes):
+            x = np.concatenate([clips[i, :, 0], clips[j, :, 0]])
+            stacked = np.concatenate([factors[a], factors[b]])
+            zero = np.zeros((d, d))
+            noise = np.block([[noises[a], zero], [zero, noises[b]]])
+            mean = np.concatenate([means[a], means[b]])
+            same = multivariate_normal(mean, noise + stacked @ stacked.T).logpdf(x)
+            other = sum(
+                multivariate_normal(means[k], noises[k] + factors[k] @ factors[k].T).logpdf(clips[i, :, 0])
+                for i, k in ((i, a), (j, b))
+            )
+            assert found[i, j] == pytest.approx(np.log1p(np.exp(other - same)), rel=1e-5)
+
+
+def test_a_person_seen_from_head_to_hip_is_found_by_the_legs():
+    """Where nothing is seen on both sides, what goes together in people still tells; a distance cannot."""
+    identities = fitted()
+    clips, who = people(7, 40)
+    classes = np.tile([TOP, BOTTOM], len(who) // 2)
+    seen = hidden(clips, classes, 9)
+    probes, others = np.flatnonzero(classes == TOP), np.flatnonzero(classes == BOTTOM)
+    told = identities.evidence(seen, classes)
+    (_, found), *_ = Odds(identities, told, told).blocks(probes, others)
+    plain = distance(seen[probes].astype(np.float32), seen[others].astype(np.float32))
+    hits = [(who[others][d.argmin(1)] == who[probes]).mean() for d in (found.numpy(), plain)]
+    assert hits[0] > 0.5 > 0.2 > hits[1]
+
+
+def test_what_tells_nothing_is_one_half():
+    """A clip of which everything is noise: D = log 2 against everybody."""
+    rng = np.random.default_rng(0)
+    clips, who = people(1)
+    fit = Fit(clips, who, 2, "euc", Likelihood())
+    fit.add(clips, who, np.zeros(len(who), int))
+    for _ in range(200):
+        fit.add(rng.standard_normal(clips.shape), who, np.ones(len(who), int))
+    identities = fit.identities()
+    blind = identities.evidence(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
+    np.testing.assert_allclose(distances(identities, blind, identities.evidence(clips, np.zeros(len(who), int))),
+                               np.log(2), atol=0.05)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 9))
+def test_it_is_symmetric_never_negative_and_the_same_in_blocks(seed, rows):
+    identities = IDENTITIES
+    rng = np.random.default_rng(seed)
+    embeddings, classes = 3 * rng.standard_normal((12, CHANNELS, PARTS)), rng.integers(0, 3, 12)
+    told = identities.evidence(embeddings, classes)
+    whole = distances(identities, told, told).numpy()
+    assert (whole >= 0).all() and np.isfinite(whole).all()
+    np.testing.assert_allclose(whole, whole.T, rtol=1e-5, atol=1e-7)
+    before, module.CELLS_AT_ONCE = module.CELLS_AT_ONCE, 12 * rows
+    try:
+        blocks = list(Odds(identities, told, told).blocks(np.arange(12), np.arange(12)))
+    finally:
+        module.CELLS_AT_ONCE = before
+    assert len(blocks) == -(-12 // rows)
+    np.testing.assert_array_equal(np.concatenate([b.numpy() for _, b in blocks]), whole)
+
+
+IDENTITIES = fitted()
+
+
+def test_the_order_in_which_it_learns_does_not_matter():
+    clips, who = people(1)
+    classes = np.random.default_rng(2).integers(0, 3, len(who))
+    shuffled = np.random.default_rng(3).permutation(len(who))
+    found = []
+    for order in (np.arange(len(who)), shuffled):
+        fit = Fit(clips, who, 3, "cos", Likelihood(dimensions=4))
+        for part in np.array_split(order, 5):
+            fit.add(clips[part], who[part], classes[part])
+        identities = fit.identities()
+        told = identities.evidence(clips, classes)
+        found.append(distances(identities, told, told))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_class_that_was_hardly_met_takes_the_model_of_all():
+    clips, who = people(1)
+    fit = Fit(clips, who, 3, "euc", Likelihood())
+    fit.add(clips, who, np.zeros(len(who), int))
+    fit.add(clips[:3], who[:3], np.full(3, TOP))
+    identities = fit.identities()
+    assert identities.known.tolist() == [True, False, False]
+    assert identities.evidence(clips[:3], np.array([0, TOP, BOTTOM])).of.tolist() == [0, 3, 3]
+
+
+def test_large_embeddings_are_modelled_by_the_main_directions_of_each_part(monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 8)
+    rng = np.random.default_rng(0)
+    clips = rng.standard_normal((50, 6, 4)) * np.array([5, 4, 0.01, 0.01, 0.01, 0.01])[:, None]
+    found = vectors(clips, "euc")
+    assert found.directions.shape == (4, 6, 2) and found(clips).shape == (50, 8)
+    kept = np.square(found(clips) - found(clips).mean(0)).sum()
+    assert kept / np.square(clips - clips.mean(0)).sum() > 0.99
+
+
+def test_cosine_looks_at_the_direction_of_each_part_alone():
+    clips, who = people(1)
+    fit = Fit(clips, who, 1, "cos", Likelihood())
+    fit.add(clips, who, np.zeros(len(who), int))
+    identities = fit.identities()
+    longer = clips * np.array([1, 2, 3, 4])
+    np.testing.assert_allclose(identities.evidence(clips, who * 0).h, identities.evidence(longer, who * 0).h, atol=1e-8)
+
+
+def test_a_recognition_takes_it_in_place_of_a_distance():
+    identities = fitted()
+    clips, who = people(11, 30)
+    classes = np.random.default_rng(5).integers(0, 3, len(who))
+    seen = hidden(clips, classes, 1)
+    told = identities.evidence(seen, classes)
+    names = [f"{i:03d}" for i in who], ["01", "02"] * (len(who) // 2), ["v"] * len(who)
+    plain, by_odds = (
+        scores(recognise(seen, seen, *names, protocol("GREW"), weights=how).headline)
+        for how in (None, Odds(identities, told, told))
+    )
+    assert by_odds["Rank-1"] > plain["Rank-1"] + 10 and by_odds["TAR@0.01"] > plain["TAR@0.01"]
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ("yes", "expected true, false or a mapping with draws, dimensions, shrinkage; found 'yes'"),
+    ({"draw": 3}, "unknown key 'draw'; did you mean 'draws'"),
+    ({"draws": 0}, "draws: 0 is not a whole number from 1"),
+    ({"dimensions": 2.5}, "dimensions: 2.5 is not a whole number"),
+    ({"dimensions": True}, "dimensions: True"),
+    ({"shrinkage": 0}, "shrinkage: 0 is not a number above 0"),
+    ({"shrinkage": float("nan")}, "shrinkage: nan"),
+])  # fmt: skip
+def test_mistakes_are_named(value, words):
+    with pytest.raises(ConfigError, match=words):
+        likelihood(value)
+
+
+def test_what_it_reads():
+    assert likelihood(None) is likelihood(False) is None
+    assert likelihood(True) == Likelihood(2, 100, 1.0)
+    assert likelihood({"draws": 5, "shrinkage": 2}) == Likelihood(5, 100, 2)
+
+
+def test_too_little_to_learn_from():
+    clips, who = people(0, 2)
+    with pytest.raises(DataError, match="2 subjects to learn from"):
+        Fit(clips, who, 1, "euc", Likelihood())
+    clips, who = people(0, 5)
+    with pytest.raises(DataError, match="no clips"):
+        Fit(clips, who, 1, "euc", Likelihood()).identities()
+    with pytest.raises(DataError, match="not finite"):
+        Fit(clips * np.nan, who, 1, "euc", Likelihood())
