@@ -395,7 +395,7 @@ class TestInterruption:
         with self.started(tmp_path) as process:
             said, errors = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, errors
-        assert f"{len(before)} of {len(STAGES)} stages were done before" in said
+        assert f"{len(before)} of {len(STAGES)} stages were done before" in errors
         trained = (tmp_path / "out/seed0/logs/teacher_gaitbase.train.log").read_text()
         assert trained.count("iteration 2 ") <= 1 and trained.count("train Baseline") == 1
         assert (tmp_path / "out/report/report.html").is_file()
