@@ -27,7 +27,9 @@ def folder(tmp_path_factory) -> Path:
     generate_walkers(root, partition, 6, 5, sequences=4, frames=12, gallery=2, probe=3, test_frames=8)
     write_yamls(folder, {"root": root, "partition": partition, "identities": 6})
     mimic = yaml.safe_load((folder / "mimic.yaml").read_text())
-    mimic["evaluator_cfg"].update(eval_func="evaluate_recognition", occluded=OCCLUDED)
+    mimic["evaluator_cfg"].update(
+        eval_func="evaluate_recognition", occluded=OCCLUDED, likelihood={"draws": 1, "dimensions": 4}
+    )
     (folder / "mimic.yaml").write_text(yaml.safe_dump(mimic))
     activate("embedded")
     from main import run
@@ -40,12 +42,15 @@ def folder(tmp_path_factory) -> Path:
 
 
 def results(folder: Path, host: str, processes: int) -> tuple[dict, dict]:
-    """The result file of the mimic's test and the arrays beside it."""
-    written = folder / "output/GREW/MimicGait/mimic/results/mimic-00004.json"
-    written.unlink(missing_ok=True)
+    """The result file of the mimic's test and the arrays beside it; by likelihood too, under "likelihood"."""
+    written = [folder / f"output/GREW/MimicGait/mimic/results/mimic-{how}00004.json" for how in ("", "likelihood-")]
+    for path in written:
+        path.unlink(missing_ok=True)
     opengait_mimic(folder, "test", "--cfgs", "mimic.yaml", "--host", host, "--device", "cpu", "--nproc", str(processes))
-    with np.load(written.with_suffix(".npz")) as arrays:
-        return json.loads(written.read_text()), dict(arrays)
+    content, odds = (json.loads(path.read_text()) for path in written)
+    assert odds["method"] == f"{content['method']}, likelihood" and odds["tests"] != content["tests"]
+    with np.load(written[0].with_suffix(".npz")) as arrays:
+        return {**content, "likelihood": odds}, dict(arrays)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,7 @@ def numbers(content: dict) -> dict[str, float]:
 
     walk("holistic", content["holistic"])
     walk("tests", content["tests"])
+    walk("likelihood", content["likelihood"]["tests"])
     return found
 
 
