@@ -20,7 +20,7 @@ from opengait_mimic.check import check_data
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.protocols import Protocol, guess_protocol
-from opengait_mimic.errors import ConfigError, RunFailed, nearest
+from opengait_mimic.errors import ConfigError, DataError, RunFailed, nearest
 from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, file_name, needs, recipe, rows, small, yaml_text
 from opengait_mimic.recipes.build import untrained
@@ -321,7 +321,7 @@ def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str
         root, partition: in OpenGait's layout. gallery, probe: walking types, separated by commas; None takes the
             protocol of the data set whose types these are.
     Raises:
-        DataError: no silhouettes, or types that tell nothing.
+        DataError: no silhouettes, one subject to learn from, or types that tell nothing.
     """
     for part in ("TRAIN_SET", "TEST_SET"):
         check_data({"dataset_root": str(root), "dataset_partition": str(partition)}, part)
@@ -331,4 +331,6 @@ def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str
         protocol = Protocol("GREW", {"gallery": gallery.split(","), "probe": probe.split(",")})
     present = {path.name for path in root.iterdir()}
     identities = sum(subject in present for subject in read_partition(partition, "TRAIN_SET"))
+    if identities < 2:
+        raise DataError(f"{partition}: TRAIN_SET: silhouettes of one subject; telling people apart takes two at least")
     return Data(root.resolve(), partition.resolve(), protocol, identities)

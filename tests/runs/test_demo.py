@@ -101,3 +101,12 @@ def test_an_empty_folder_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(DataError, match="empty holds no silhouettes"):
         demo.run_demo(tmp_path / "out", tmp_path / "empty", tmp_path / "p.json", 0, print)
     assert not (tmp_path / "out").exists()
+
+
+def test_one_subject_to_learn_from_is_refused_before_anything_is_written(tmp_path):
+    root, partition = tree(tmp_path, ["01", "02"])
+    content = json.loads(partition.read_text())
+    partition.write_text(json.dumps({**content, "TRAIN_SET": content["TRAIN_SET"][:1]}))
+    with pytest.raises(DataError, match="TRAIN_SET: silhouettes of one subject"):
+        demo.run_demo(tmp_path / "out", root, partition, 0, print)
+    assert not (tmp_path / "out").exists()
