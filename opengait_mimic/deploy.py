@@ -32,6 +32,9 @@ def _model_options(required: bool):
 
 _visible = click.option("--visible", "limit", type=click.FloatRange(0, 1), default=LOW_VISIBILITY, show_default=True,
                         metavar="SHARE", help="Warn of clips of which the VEN sees less than this.")  # fmt: skip
+_likelihood = click.option("--likelihood", "learned", default=None, type=FILE, metavar="FILE",
+                           help="Compare by likelihood, with the ….identities.npz that a test with "
+                                "evaluator_cfg.likelihood left beside the checkpoint.")  # fmt: skip
 _types = click.option("--type", "types", multiple=True, metavar="TYPE",
                       help="Sequence type of the data set; may be given several times. Default: all.")  # fmt: skip
 
@@ -104,9 +107,10 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
 @_model_options(required=False)
 @click.option("--gallery", required=True, type=FILE, metavar="FILE", help="Made by enroll or embed.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Subjects to list.")
+@_likelihood
 @_types
 @_visible
-def identify(probes, checkpoint, config, device, gallery, top, types, limit):
+def identify(probes, checkpoint, config, device, gallery, top, learned, types, limit):
     """Who of a gallery is in PROBES: the nearest subjects to each, with their distances.
 
     PROBES are what `embed` takes, or an .npz that it wrote (then no checkpoint is needed). A subject's distance is
@@ -116,14 +120,19 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit):
     opengait-mimic identify --checkpoint output/GREW/MimicGait/mimic --gallery gallery.npz clip.pkl
     opengait-mimic identify --gallery gallery.npz embeddings.npz --json
     """
+    from opengait_mimic.inference.gallery import nearest_by_odds
     from opengait_mimic.inference.search import Index, nearest_subjects
 
+    learned = _learned(learned)
     enrolled, found = _compared(gallery, probes, checkpoint, config, device, types)
-    weights = enrolled.weights(found)
-    index = Index(enrolled.embeddings, enrolled.metric, **({} if weights is None else
-                  {"visibility": weights.gallery, "epsilon": weights.epsilon}))  # fmt: skip
-    seen = None if weights is None else weights.probe
-    ranked = nearest_subjects(index, enrolled.subjects, found.embeddings, top, seen)
+    if learned is None:
+        weights = enrolled.weights(found)
+        index = Index(enrolled.embeddings, enrolled.metric, **({} if weights is None else
+                      {"visibility": weights.gallery, "epsilon": weights.epsilon}))  # fmt: skip
+        seen = None if weights is None else weights.probe
+        ranked = nearest_subjects(index, enrolled.subjects, found.embeddings, top, seen)
+    else:
+        ranked = nearest_by_odds(found, enrolled, learned, top)
     _warn(found, limit)
     rows = [["probe", "visible", "occlusion", *(f"{rank + 1}" for rank in range(max(map(len, ranked))))]]
     answers = []
@@ -133,7 +142,7 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit):
         near = [{"subject": str(enrolled.subjects[place]), "name": str(enrolled.names[place]),
                  "distance": distance, **_seen(enrolled, place, limit)} for distance, place in row]  # fmt: skip
         answers.append({"name": str(found.names[i]), **_seen(found, i, limit), "ranks": near})
-    console.outcome(_aligned(rows), {"gallery": str(gallery), "metric": enrolled.metric, "probes": answers})
+    console.outcome(_aligned(rows), {"gallery": str(gallery), "metric": _metric(enrolled, learned), "probes": answers})
 
 
 @click.command()
@@ -146,8 +155,9 @@ def identify(probes, checkpoint, config, device, gallery, top, types, limit):
               help="The share of impostor pairs that the threshold may accept.")  # fmt: skip
 @click.option("--threshold", "value", type=click.FloatRange(min=0), default=None, metavar="DISTANCE",
               help="A threshold of your own instead.")  # fmt: skip
+@_likelihood
 @_visible
-def verify(first, second, checkpoint, config, device, gallery, far, value, limit):
+def verify(first, second, checkpoint, config, device, gallery, far, value, learned, limit):
     """Whether FIRST and SECOND, two clips (.pkl), show the same person.
 
     \b
@@ -155,24 +165,24 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, limit
     opengait-mimic verify --checkpoint mimic.pt --threshold 0.5 a.pkl b.pkl
     """
     from opengait_mimic.errors import DataError
-    from opengait_mimic.evaluation.ranking import distance
-    from opengait_mimic.inference.gallery import read_gallery, refuse_another_model, threshold
+    from opengait_mimic.inference.gallery import compared, read_gallery, refuse_another_model, threshold
 
     if (gallery is None) == (value is None):
         raise click.UsageError("give --gallery, which decides the threshold, or --threshold")
+    learned = _learned(learned)
     model = _model(checkpoint, config, device)
     told = {}
     if gallery is not None:
         enrolled = read_gallery(gallery)
         refuse_another_model(model.fingerprint, enrolled, gallery)
-        limits = threshold(enrolled, far)
+        limits = threshold(enrolled, far, learned)
         value = limits.value
         told = {"far": limits.far, "impostor_pairs": limits.pairs}
     found = _embedded(model, [first, second], ())
     if len(found) != 2:
         raise DataError(f"verify compares two clips, found {len(found)}")
-    weights = found[1:].weights(found[:1])
-    apart = float(distance(found.embeddings[:1], found.embeddings[1:], found.metric, weights=weights)[0, 0])
+    ((_, block),) = compared(found[:1], found[1:], learned)
+    apart = float(block[0, 0])
     same = apart < value
     _warn(found, limit)
     clips = [{"name": str(found.names[i]), **_seen(found, i, limit)} for i in range(2)]
@@ -182,7 +192,8 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, limit
         rows = [["clip", "visible", "occlusion"]]
         rows += [[str(found.names[i]), _share(found, i), str(found.kind[i]) or "-"] for i in range(2)]
         answer += f"\n{_aligned(rows)}"
-    content = {"same": same, "distance": apart, "threshold": value, "metric": found.metric, **told, "clips": clips}
+    content = {"same": same, "distance": apart, "threshold": value, "metric": _metric(found, learned), **told,
+               "clips": clips}  # fmt: skip
     console.outcome(answer, content)
 
 
@@ -210,6 +221,16 @@ def _model(checkpoint: Path, config: Path | None, device: str | None):
     from opengait_mimic.inference import load
 
     return load(checkpoint, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _learned(path: Path | None):
+    from opengait_mimic.evaluation.likelihood import read_learned
+
+    return None if path is None else read_learned(path)
+
+
+def _metric(found, learned) -> str:
+    return found.metric if learned is None else "likelihood"
 
 
 def _part(out: Path) -> Path:

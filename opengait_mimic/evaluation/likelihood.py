@@ -18,8 +18,10 @@ odds. All is fitted in closed form on the training set, whole and occluded; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +29,13 @@ import torch
 from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, DataError, nearest, shown
+from opengait_mimic.files import whole
 
 LARGEST = 2048  # numbers of an embedding that are modelled; each part of a larger one gives its main directions
 RIDGE = 0.01  # of the factors, as a share of the number of clips
 FEWEST = 2  # clips of a class per number of the identity; a class with fewer takes the model of all classes together
 CELLS_AT_ONCE = 2**22
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -266,3 +270,85 @@ class Fit:
         noise += (self.asked.shrinkage * max(np.trace(noise), 0) / size + 1e-12) * np.eye(size)
         projection = np.linalg.solve(noise, factors)
         return x - factors @ y, projection, factors.T @ projection
+
+
+class Learned(NamedTuple):
+    """A model of identities with what it belongs to, as a file keeps it.
+
+    Attributes:
+        identities: the model. kinds: [k] names of its classes.
+        fingerprint: of the network whose embeddings it models (`inference.Model.fingerprint`); "" where that is not
+            known.
+    """
+
+    identities: Identities
+    kinds: tuple[str, ...]
+    fingerprint: str
+
+    def evidence(self, embeddings: np.ndarray, kinds: Iterable[str]) -> Evidence:
+        """What clips tell of identities: embeddings [n, c, p], and the name of each clip's kind.
+
+        Raises:
+            DataError: a kind that the model does not know, or embeddings of another size.
+        """
+        kinds = [str(kind) for kind in kinds]
+        unknown = [kind for kind in dict.fromkeys(kinds) if kind not in self.kinds]
+        if unknown:
+            raise DataError(f"likelihood: kind {unknown[0]!r} is not one of {', '.join(self.kinds)}")
+        classes = np.array([self.kinds.index(kind) for kind in kinds], dtype=np.int64)
+        directions = self.identities.vectors.directions
+        fits = (
+            self.identities.mean.shape[1] == embeddings.shape[1] * embeddings.shape[2]
+            if directions is None
+            else directions.shape[:2] == (embeddings.shape[2], embeddings.shape[1])
+        )
+        if not fits:
+            raise DataError(f"likelihood: the model is not one of embeddings {list(embeddings.shape[1:])}")
+        return self.identities.evidence(embeddings, classes)
+
+    def odds(self, probe: Evidence, gallery: Evidence) -> Odds:
+        """The comparison of both."""
+        return Odds(self.identities, probe, gallery)
+
+
+_ARRAYS = {"format": "iu", "metric": "U", "directions": "f", "mean": "f", "projection": "f", "precision": "f",
+           "known": "b", "kinds": "U", "fingerprint": "U"}  # fmt: skip
+
+
+def write_learned(path: str | Path, learned: Learned) -> None:
+    """Write a model of identities: an .npz of plain arrays, which appears whole or not at all."""
+    vectors, mean, projection, precision, known = learned.identities
+    directions = np.zeros((0, 0, 0)) if vectors.directions is None else vectors.directions
+    with whole(Path(path)) as stream:
+        np.savez(
+            stream, format=FORMAT, metric=vectors.metric, directions=directions, mean=mean, projection=projection,
+            precision=precision, known=known, kinds=np.array(learned.kinds, dtype=str),
+            fingerprint=learned.fingerprint,
+        )  # type: ignore[arg-type]  # fmt: skip
+
+
+def read_learned(path: str | Path) -> Learned:
+    """A model of identities as `write_learned` wrote it; nothing in it is unpickled.
+
+    Raises:
+        DataError: it cannot be read, or is something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            found = {name: content[name] for name in content.files}
+    except FileNotFoundError:
+        raise DataError(f"no such model of identities: {path}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
+    if found.keys() != _ARRAYS.keys() or any(found[name].dtype.kind not in kind for name, kind in _ARRAYS.items()):
+        raise DataError(f"{path}: not a model of identities")
+    mean, projection, precision, directions = (found[n] for n in ("mean", "projection", "precision", "directions"))
+    models, q = len(found["kinds"]) + 1, precision.shape[-1] if precision.ndim else 0
+    right = mean.ndim == 2 and directions.ndim == 3 and found["known"].shape == (models - 1,)
+    if not right or (len(mean), projection.shape, precision.shape) != (models, (*mean.shape, q), (models, q, q)):
+        raise DataError(f"{path}: not a model of identities")
+    if not all(np.isfinite(found[name]).all() for name in ("mean", "projection", "precision", "directions")):
+        raise DataError(f"{path}: numbers that are not finite")
+    vectors = Vectors(str(found["metric"]), directions if directions.size else None)
+    identities = Identities(vectors, mean, projection, precision, found["known"])
+    return Learned(identities, tuple(found["kinds"].tolist()), str(found["fingerprint"]))

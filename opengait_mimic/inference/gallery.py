@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.likelihood import Learned
 from opengait_mimic.evaluation.ranking import distance_blocks
 from opengait_mimic.evaluation.weighted import Weights
 from opengait_mimic.inference.model import Model
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = 1
 AT_ONCE, SAVED_EVERY = 256, 60.0  # clips, seconds: what an interruption loses at most, more or less
@@ -247,6 +251,40 @@ def read_gallery(path: str | Path) -> Gallery:
     return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns, weighted=float(arrays["weighted"]))
 
 
+def compared(probe: Gallery, gallery: Gallery, learned: Learned | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Distances of some clips to a gallery's, by likelihood with a model of identities, else as their model compares.
+
+    Yields:
+        Rows of `probe`, and their distances [b, m].
+    Raises:
+        DataError: the model of identities is of another network.
+    """
+    if learned is None:
+        weights = gallery.weights(probe)
+        yield from distance_blocks(probe.embeddings, gallery.embeddings, gallery.metric, weights=weights)
+        return
+    if learned.fingerprint != gallery.fingerprint:
+        raise DataError("the model of identities was learned from embeddings of another model")
+    sides = [learned.evidence(side.embeddings, side.kind) for side in (probe, gallery)]
+    yield from learned.odds(*sides).blocks(np.arange(len(probe)), np.arange(len(gallery)))
+
+
+def nearest_by_odds(probe: Gallery, gallery: Gallery, learned: Learned, count: int) -> list[list[tuple[float, int]]]:
+    """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them."""
+    order = np.argsort(gallery.subjects, kind="stable")
+    starts = np.unique(gallery.subjects[order], return_index=True)[1]
+    ends = [*starts[1:], len(order)]
+    ranked = []
+    for _, block in compared(probe, gallery, learned):
+        sorted_by_subject = block.numpy()[:, order]
+        nearest = np.minimum.reduceat(sorted_by_subject, starts, axis=1)
+        for row, by_subject in zip(sorted_by_subject, nearest, strict=True):
+            chosen = np.argsort(by_subject, kind="stable")[:count]
+            places = [order[starts[s] + row[starts[s] : ends[s]].argmin()] for s in chosen]
+            ranked.append([(float(by_subject[s]), int(place)) for s, place in zip(chosen, places, strict=True)])
+    return ranked
+
+
 class Threshold(NamedTuple):
     """Where to draw the line between same and different.
 
@@ -260,22 +298,21 @@ class Threshold(NamedTuple):
     pairs: int
 
 
-def threshold(gallery: Gallery, far: float) -> Threshold:
+def threshold(gallery: Gallery, far: float, learned: Learned | None = None) -> Threshold:
     """The largest threshold at which at most a share `far` of a gallery's impostor pairs is accepted.
 
     Impostor pairs are two clips of different subjects. Of a gallery of more than PAIRED clips, that many at even
     distances are compared.
 
     Args:
-        far: false accept rate, 0–1.
+        far: false accept rate, 0–1. learned: clips are compared by likelihood.
     Raises:
         DataError: too few pairs to tell this rate.
     """
     if len(gallery) > PAIRED:
         gallery = gallery[np.linspace(0, len(gallery) - 1, PAIRED).round().astype(int)]
     people, impostors = np.unique(gallery.subjects, return_inverse=True)[1], []
-    weights = gallery.weights(gallery)
-    for rows, block in distance_blocks(gallery.embeddings, gallery.embeddings, gallery.metric, weights=weights):
+    for rows, block in compared(gallery, gallery, learned):
         later = np.arange(rows.start, rows.stop)[:, None] < np.arange(len(gallery))
         impostors.append(block.numpy()[later & (people[rows, None] != people)])
     impostors = np.sort(np.concatenate(impostors)) if impostors else np.zeros(0, np.float32)

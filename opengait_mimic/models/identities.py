@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from opengait_mimic.errors import ConfigError
-from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Likelihood
+from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Learned, Likelihood, write_learned
+from opengait_mimic.inference import load
 from opengait_mimic.models.passes import Pass, Seen, look
 
 
@@ -37,6 +40,20 @@ def learn_identities(net, asked: Likelihood) -> Identities | None:
             fit = Fit(seen.features["embeddings"], seen.names[:, 0], len(mixture.classes), metric, asked)
         fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
     return None if fit is None else fit.identities()
+
+
+def keep_identities(net, identities: Identities, checkpoint: Path | None) -> None:
+    """Write the model beside the checkpoint that was tested, for `identify` and `verify`; without one there is none."""
+    if checkpoint is None or not checkpoint.is_file():
+        return
+    try:
+        of = load(checkpoint).fingerprint
+    except (CheckpointError, ConfigError) as error:
+        net.msg_mgr.log_info(f"Its model of identities is not kept: {error}")
+        return
+    path = checkpoint.with_suffix(".identities.npz")
+    write_learned(path, Learned(identities, tuple(net.ven_spec.kinds.classes), of))
+    net.msg_mgr.log_info(f"Its model of identities is in {path}")
 
 
 def evidence(identities: Identities, seen: Seen) -> Evidence:

@@ -24,7 +24,7 @@ from opengait_mimic.evaluation.relative import relative_scalars, relative_table
 from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
 from opengait_mimic.evaluation.weighted import Weighting, Weights, weighting
-from opengait_mimic.models.identities import evidence, learn_identities
+from opengait_mimic.models.identities import evidence, keep_identities, learn_identities
 from opengait_mimic.models.passes import Pass, Seen, look
 
 _SAID = {"": "", "weighted": ", weighted by visibility", "likelihood": ", by likelihood"}
@@ -118,7 +118,10 @@ def recognition_test(net) -> dict[str, float] | None:
     if (weighted := weighting(cfgs["evaluator_cfg"].get("weighted"))) is not None:
         judges.append(Judge(cfgs, weighted))
     if (odds := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
-        judges.append(Judge(cfgs, odds, learn_identities(net, odds)))
+        identities = learn_identities(net, odds)
+        judges.append(Judge(cfgs, odds, identities))
+        if identities is not None:
+            keep_identities(net, identities, tested_checkpoint(net))
 
     own = lambda inputs: net.forward(inputs)["inference_feat"]  # noqa: E731
     passes = [Pass(own)]

@@ -229,6 +229,8 @@ def check_data_block(snippet: Snippet) -> None:
     if isinstance(cfgs, list):
         steps = cfgs if cfgs[0]["type"] == "Compose" else [{"type": "Compose", "trf_cfg": [{"type": "BaseSil"}, *cfgs]}]
         cfgs = {"trainer_cfg": {"transform": steps}}
+    if set(cfgs) == {"kinds"}:  # of an Occlusion
+        cfgs = {"transform": [{"type": "Compose", "trf_cfg": [{"type": "BaseSil"}, {"type": "Occlusion", **cfgs}]}]}
     if not set(cfgs) & set(SECTIONS):
         cfgs = {"trainer_cfg": cfgs}
     assert set(cfgs) <= set(SECTIONS), f"unknown sections: {sorted(set(cfgs) - set(SECTIONS))}"

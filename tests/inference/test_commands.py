@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,14 @@ import pytest
 from commands import environment
 
 from opengait_mimic.cli import main
+from opengait_mimic.evaluation.likelihood import (
+    Fit,
+    Learned,
+    Likelihood,
+    distances,
+    read_learned,
+    write_learned,
+)
 from opengait_mimic.evaluation.ranking import distance
 from opengait_mimic.inference import gallery, load
 from opengait_mimic.inference.gallery import read_gallery, write_gallery
@@ -110,6 +119,88 @@ def test_verify_compares_with_the_gallerys_threshold(command, enrolled):
     assert command(*asked, "--threshold", "99").out.startswith("same: distance ")
     assert "cannot tell a FAR of 0.001" in command(*asked, "--gallery", "gallery.npz", "--far", "0.001", status=2).err
     assert "--gallery" in command(*asked, status=2).err
+
+
+@pytest.fixture
+def learned(command, enrolled) -> Learned:
+    """A model of identities of the mimic's embeddings, in identities.npz."""
+    command("embed", "--checkpoint", MIMIC, "sils", "-o", "all.npz", "-q")
+    found, model = read_gallery("all.npz"), load(MIMIC)
+    kinds = model.description.kinds
+    fit = Fit(found.embeddings, found.subjects, len(kinds), model.metric, Likelihood(dimensions=4))
+    fit.add(found.embeddings, found.subjects, np.array([kinds.index(kind) for kind in found.kind]))
+    learned = Learned(fit.identities(), kinds, model.fingerprint)
+    write_learned("identities.npz", learned)
+    return learned
+
+
+def by_odds(learned, probe, enrolled):
+    """Distances of clips to a gallery's, by likelihood."""
+    sides = [learned.evidence(side.embeddings, side.kind) for side in (probe, enrolled)]
+    return distances(learned.identities, *sides).numpy()
+
+
+def test_identify_by_likelihood_ranks_by_it(command, enrolled, learned):
+    asked = ("identify", "--checkpoint", MIMIC, "--gallery", "gallery.npz", "sils", "--type", "02", "--top", "3")
+    told = json.loads(command(*asked, "--likelihood", "identities.npz", "--json").out)
+    assert told["metric"] == "likelihood"
+    found = read_gallery("all.npz")
+    found = found[np.array([name.split("/")[1] == "02" for name in found.names])]
+    apart = by_odds(learned, found, enrolled)
+    assert len(told["probes"]) == len(found) == 16
+    for answer, row in zip(told["probes"], apart, strict=True):
+        best = sorted((float(row[enrolled.subjects == who].min()), who) for who in set(enrolled.subjects))[:3]
+        assert [(near["distance"], near["subject"]) for near in answer["ranks"]] == best
+        for near in answer["ranks"]:
+            (place,) = np.flatnonzero(enrolled.names == near["name"])
+            assert row[place] == near["distance"] and enrolled.subjects[place] == near["subject"]
+    assert told != json.loads(command(*asked, "--json").out)
+
+
+def test_verify_by_likelihood_compares_with_its_own_threshold(command, enrolled, learned):
+    other = "sils/00008/02/01/01.pkl"
+    asked = ("verify", "--checkpoint", MIMIC, PROBE, other, "--likelihood", "identities.npz", "--json")
+    told = json.loads(command(*asked, "--gallery", "gallery.npz", "--far", "0.5").out)
+    apart = by_odds(learned, enrolled, enrolled)
+    later = np.triu(enrolled.subjects[:, None] != enrolled.subjects, 1)
+    assert told["impostor_pairs"] == 24 and told["threshold"] == np.sort(apart[later])[12]
+    found = read_gallery("all.npz")
+    first, second = (found[[found.names.tolist().index(name)]] for name in ("00007/02/00", "00008/02/01"))
+    assert told["distance"] == pytest.approx(float(by_odds(learned, first, second)[0, 0]), rel=1e-5)
+
+
+def test_a_model_of_identities_comes_back_as_it_was_written(learned):
+    again = read_learned("identities.npz")
+    assert (again.kinds, again.fingerprint) == (learned.kinds, learned.fingerprint)
+    for before, after in zip(learned.identities[1:], again.identities[1:], strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert again.identities.vectors == learned.identities.vectors
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"fingerprint": np.array("another")}, "learned from embeddings of another model"),
+        ({"kinds": lambda kinds: np.char.add("x", kinds)}, "kind '[a-z_]+' is not one of xclean, x"),
+        ({"known": np.zeros(9, bool)}, "identities.npz: not a model of identities"),
+        ({"mean": lambda mean: mean * np.nan}, "identities.npz: numbers that are not finite"),
+        ({"precision": np.array([{}], dtype=object)}, "identities.npz: cannot be read"),
+        ({"more": np.zeros(3)}, "identities.npz: not a model of identities"),
+        (None, "identities.npz: cannot be read"),
+    ],
+)
+def test_a_wrong_model_of_identities_is_refused(command, enrolled, learned, change, words):
+    if change is None:
+        Path("identities.npz").write_bytes(Path("identities.npz").read_bytes()[:1000])
+    else:
+        with np.load("identities.npz") as content:
+            changed = {k: v(content[k]) if callable(v) else v for k, v in change.items()}
+            np.savez("changed.npz", **{**content, **changed})
+        Path("changed.npz").rename("identities.npz")
+    asked = ("identify", "--checkpoint", MIMIC, "--gallery", "gallery.npz", "sils", "--likelihood", "identities.npz")
+    printed = command(*asked, status=2)
+    assert re.search(words, printed.err) and printed.err.count("\n") == 1
+    assert "no such model of identities: nowhere.npz" in command(*asked[:-1], "nowhere.npz", status=2).err
 
 
 def test_a_model_without_ven_says_nothing_of_visibility(command):

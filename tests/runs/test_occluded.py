@@ -13,7 +13,9 @@ from commands import checkout, opengait_mimic, write_yamls
 from opengait_mimic.check import defaults, merge
 from opengait_mimic.config import read_yaml
 from opengait_mimic.data import generate_walkers
+from opengait_mimic.evaluation.likelihood import read_learned
 from opengait_mimic.hosts import activate
+from opengait_mimic.inference import load
 
 OCCLUDED = {"who": "both", "repeats": 2, "severity": [0.3, 0.7], "generalizability": {"middle": ["middle"]}}
 TESTS = ["occluded", "0.3", "0.7", "middle"]
@@ -58,11 +60,13 @@ def alone(folder):
     return results(folder, "embedded", 1)
 
 
-def test_the_command_line_has_every_test(alone):
+def test_the_command_line_has_every_test(folder, alone):
     content, arrays = alone
     assert [test["name"] for test in content["tests"]] == TESTS
     assert set(arrays) == {"names", "weights", "holistic/own", "holistic/teacher", *(f"{t}/hits" for t in TESTS)}
     assert len(arrays["names"]) == 15
+    learned = read_learned(folder / "output/GREW/MimicGait/mimic/checkpoints/mimic-00004.identities.npz")
+    assert learned.fingerprint == load(folder / "output/GREW/MimicGait/mimic").fingerprint
     for test in content["tests"]:
         assert [len(score["values"]) for score in test["scores"].values()] == [2] * 9
 
