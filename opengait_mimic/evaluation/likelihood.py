@@ -35,6 +35,7 @@ LARGEST = 2048  # numbers of an embedding that are modelled; each part of a larg
 RIDGE = 0.01  # of the factors, as a share of the number of clips
 FEWEST = 2  # clips of a class per number of the identity; a class with fewer takes the model of all classes together
 CELLS_AT_ONCE = 2**22
+CLIPS_AT_ONCE = 4096
 FORMAT = 1
 
 
@@ -101,11 +102,19 @@ def vectors(embeddings: np.ndarray, metric: str) -> Vectors:
     _, channels, parts = embeddings.shape
     if channels * parts <= LARGEST:
         return Vectors(metric)
-    centred = _parts(embeddings, metric)
-    centred = centred - centred.mean(0)
-    spread = np.einsum("ncp,ndp->pcd", centred, centred)
+    first, second = np.zeros((parts, channels)), np.zeros((parts, channels, channels))
+    for rows in _rows(len(embeddings)):
+        some = _parts(embeddings[rows], metric).transpose(2, 0, 1)
+        first += some.sum(1)
+        second += some.transpose(0, 2, 1) @ some
+    first /= len(embeddings)
+    spread = second / len(embeddings) - first[:, :, None] * first[:, None]
     directions = np.linalg.eigh(spread)[1][:, :, ::-1]  # largest first
     return Vectors(metric, np.ascontiguousarray(directions[:, :, : max(1, LARGEST // parts)]))
+
+
+def _rows(count: int) -> Iterator[slice]:
+    return (slice(start, start + CLIPS_AT_ONCE) for start in range(0, count, CLIPS_AT_ONCE))
 
 
 def _parts(embeddings: np.ndarray, metric: str) -> np.ndarray:
@@ -137,11 +146,12 @@ class Identities(NamedTuple):
         Args:
             embeddings: [n, c, p]. classes: [n] int, of the occlusions as the VEN tells them.
         """
-        x = self.vectors(embeddings)
         of = np.where(self.known[classes], classes, len(self.known))
-        h = np.empty((len(x), self.precision.shape[1]))
-        for k in np.unique(of):
-            h[of == k] = (x[of == k] - self.mean[k]) @ self.projection[k]
+        h = np.empty((len(embeddings), self.precision.shape[1]))
+        for rows in _rows(len(embeddings)):
+            x, its, here = self.vectors(embeddings[rows]), of[rows], h[rows]
+            for k in np.unique(its):
+                here[its == k] = (x[its == k] - self.mean[k]) @ self.projection[k]
         return Evidence(h, of)
 
 
@@ -213,23 +223,26 @@ class Fit:
         self.subjects, who = np.unique(subjects, return_inverse=True)
         if len(self.subjects) < 3:
             raise DataError(f"likelihood: {len(self.subjects)} subjects to learn from; it takes three at least")
-        x = self.vectors(whole)
-        means = np.stack([x[who == i].mean(0) for i in range(len(self.subjects))])
-        q = min(asked.dimensions, len(means) - 1, x.shape[1])
+        size = self.vectors(whole[:1]).shape[1]
+        means = np.zeros((len(self.subjects), size))
+        for rows in _rows(len(whole)):
+            np.add.at(means, who[rows], self.vectors(whole[rows]))
+        means /= np.bincount(who)[:, None]
+        q = min(asked.dimensions, len(means) - 1, size)
         # Each subject's y: the main directions in which the means of subjects differ, with variance 1.
         self.y = np.linalg.svd(means - means.mean(0), full_matrices=False)[0][:, :q] * np.sqrt(len(means))
         self.count = np.zeros(classes)
-        self.x, self.xx = np.zeros((classes, x.shape[1])), np.zeros((classes, x.shape[1], x.shape[1]))
-        self.xy, self.sum_y, self.yy = (
-            np.zeros((classes, x.shape[1], q)),
-            np.zeros((classes, q)),
-            np.zeros((classes, q, q)),
-        )
+        # Sums over the clips of each class.
+        self.x, self.xx, self.xy = (np.zeros((classes, size, *more)) for more in ((), (size,), (q,)))
+        self.sum_y, self.yy = (np.zeros((classes, q, *more)) for more in ((), (q,)))
 
     def add(self, embeddings: np.ndarray, subjects: np.ndarray, classes: np.ndarray) -> None:
         """Learn from clips of subjects that are known: [n, c, p], [n], and [n] int classes."""
+        for rows in _rows(len(embeddings)):
+            self._add(self.vectors(embeddings[rows]), subjects[rows], classes[rows])
+
+    def _add(self, x: np.ndarray, subjects: np.ndarray, classes: np.ndarray) -> None:
         y = self.y[np.searchsorted(self.subjects, subjects)]
-        x = self.vectors(embeddings)
         for k in np.unique(classes):
             mine, its = x[classes == k], y[classes == k]
             self.count[k] += len(mine)

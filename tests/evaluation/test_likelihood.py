@@ -222,3 +222,18 @@ def test_too_little_to_learn_from():
         Fit(clips, who, 1, "euc", Likelihood()).identities()
     with pytest.raises(DataError, match="not finite"):
         Fit(clips * np.nan, who, 1, "euc", Likelihood())
+
+
+@pytest.mark.parametrize("largest", [2048, 8])
+def test_how_many_clips_are_taken_at_once_does_not_matter(monkeypatch, largest):
+    monkeypatch.setattr(module, "LARGEST", largest)
+    clips, who = people(1, 10)
+    classes = np.random.default_rng(2).integers(0, 3, len(who))
+    found = []
+    for at_once in (4096, 7):
+        monkeypatch.setattr(module, "CLIPS_AT_ONCE", at_once)
+        fit = Fit(clips, who, 3, "euc", Likelihood(dimensions=4))
+        fit.add(clips, who, classes)
+        told = fit.identities().evidence(clips, classes)
+        found.append(distances(fit.identities(), told, told))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-7)
