@@ -136,6 +136,11 @@ METHODS = {
         "the teacher's weights on occluded clips, also matched by visibility and by likelihood",
         model=AWARE, ven="parts", weighted=True, fuses=False, **OURS,
     ),
+    "baseline1_registered": Method(
+        "Baseline-1, registered", "Baseline1_registered",
+        "the teacher's weights on clips put back on their rows, also matched by visibility and by likelihood",
+        model=AWARE, ven="parts", weighted=True, registered=True, fuses=False, **OURS,
+    ),
     "mimic_weighted": Method(
         "Mimic + VEN+", "MimicGait_weighted", "MiCKD, guided by a VEN+, also matched by visibility and by likelihood",
         model=MIMIC, losses=(MICKD,), ven="parts", weighted=True, **OURS,
