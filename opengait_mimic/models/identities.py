@@ -11,6 +11,8 @@ from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Lear
 from opengait_mimic.inference import load
 from opengait_mimic.models.passes import Pass, Seen, look
 
+FEW = 50  # people in a training set; what was measured: docs/results/beyond.md
+
 
 def learn_identities(net, asked: Likelihood) -> Identities | None:
     """Fit `evaluation.likelihood` to the clips that the network trained on, whole and occluded as its VEN learned them.
@@ -37,6 +39,12 @@ def learn_identities(net, asked: Likelihood) -> Identities | None:
             continue
         if fit is None:
             metric = net.cfgs["evaluator_cfg"].get("metric", "euc")
+            people = len(np.unique(seen.names[:, 0]))
+            if people < FEW:
+                net.msg_mgr.log_warning(
+                    f"likelihood: {people} people to learn from; with fewer than about {FEW} the plain distance "
+                    "may be better"
+                )
             fit = Fit(seen.features["embeddings"], seen.names[:, 0], len(mixture.classes), metric, asked)
         fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
     return None if fit is None else fit.identities()

@@ -138,7 +138,7 @@ def test_a_weighted_test_gives_both_results_and_they_are_those_of_the_embeddings
     assert kept["Rank-1"] == pytest.approx(1) == holistic["own"]["Rank-1"] / holistic["teacher"]["Rank-1"]
 
 
-def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(data, stage):
+def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(data, stage, capfd):
     asked_for = {"draws": 3, "dimensions": 5}
     cfgs = asked(data, "base1", BASELINE1, IDENTITY, hint=0)
     del cfgs["evaluator_cfg"]["weighted"]
@@ -179,6 +179,7 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
     settings = found["Baseline-1, likelihood"]["protocol"]["likelihood"]
     assert settings == {"draws": 3, "dimensions": 5, "shrinkage": 1.0}
     assert "scalar/likelihood_test_accuracy/Rank-1" in scalars
+    assert "likelihood: 6 people to learn from" in capfd.readouterr().out
 
 
 def test_the_hosts_own_evaluation_takes_the_visibilities_too(data, stage):
