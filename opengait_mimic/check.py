@@ -31,9 +31,9 @@ from opengait_mimic.config import (
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import look, read_frames
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown
+from opengait_mimic.evaluation.matching import MATCHINGS
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.results import MATCHINGS
 from opengait_mimic.hosts import EMBEDDED, module_folder
 from opengait_mimic.hosts.memory import refuse_beyond_memory
 from opengait_mimic.inputs import OTHER_INPUTS

@@ -12,7 +12,7 @@ from pathlib import Path
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest, shown
 from opengait_mimic.evaluation.likelihood import likelihood
-from opengait_mimic.evaluation.results import MATCHINGS
+from opengait_mimic.evaluation.matching import MATCHINGS
 from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS

@@ -1,14 +1,22 @@
-"""Files that appear whole or not at all, whatever ends the process meanwhile."""
+"""Files that appear whole or not at all, whatever ends the process meanwhile, and arrays read as nothing but arrays."""
 
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
+from opengait_mimic.errors import DataError
+
 UNFINISHED = ".tmp"
+# What NumPy raises on a file that is no .npz, or a damaged one.
+UNREADABLE = (OSError, ValueError, EOFError, MemoryError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
@@ -39,6 +47,23 @@ def write_text(path: Path, text: str) -> None:
     """Put a text at `path`, in place of what is there."""
     with whole(path) as stream:
         stream.write(text.encode())
+
+
+def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz by name; nothing in it is unpickled.
+
+    Args:
+        what: it is, for messages.
+    Raises:
+        DataError: it is not there, or cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except FileNotFoundError:
+        raise DataError(f"no such {what}: {path}") from None
+    except UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,8 @@ import torch
 
 from opengait_mimic import tables
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.evaluation.results import MATCHINGS, matched_result
+from opengait_mimic.evaluation.matching import MATCHINGS
+from opengait_mimic.evaluation.results import matched_result
 from opengait_mimic.hosts import choose
 from opengait_mimic.hosts.launch import check_device
 from opengait_mimic.recipes import stages

@@ -18,7 +18,6 @@ odds. All is fitted in closed form on the training set, whole and occluded; noth
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from opengait_mimic.errors import ConfigError, DataError, nearest, shown
-from opengait_mimic.files import whole
+from opengait_mimic.errors import ConfigError, DataError, shown
+from opengait_mimic.evaluation.matching import switched
+from opengait_mimic.files import read_arrays, whole
 
 LARGEST = 2048  # numbers of an embedding that are modelled; each part of a larger one gives its main directions
 RIDGE = 0.01  # of the factors, as a share of the number of clips
@@ -60,22 +60,16 @@ def likelihood(value: object, where: str = "evaluator_cfg: likelihood") -> Likel
     Raises:
         ConfigError: anything else.
     """
-    if value is None or value is False:
+    asked = switched(value, Likelihood.__dataclass_fields__, where)
+    if asked is None:
         return None
-    if value is True:
-        return Likelihood()
-    fields = Likelihood.__dataclass_fields__
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected true, false or a mapping with {', '.join(fields)}; found {shown(value)}")
-    for key, number in value.items():
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key {shown(key)}; {nearest(key, fields)}")
+    for key, number in asked.items():
         if key == "shrinkage":
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= 1e6:
                 raise ConfigError(f"{where}: shrinkage: {shown(number)} is not a number above 0")
         elif isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 4096:
             raise ConfigError(f"{where}: {key}: {shown(number)} is not a whole number from 1 to 4096")
-    return Likelihood(**value)
+    return Likelihood(**asked)
 
 
 class Vectors(NamedTuple):
@@ -346,15 +340,11 @@ def read_learned(path: str | Path) -> Learned:
     Raises:
         DataError: it cannot be read, or is something else.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            found = {name: content[name] for name in content.files}
-    except FileNotFoundError:
-        raise DataError(f"no such model of identities: {path}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
+    found = read_arrays(path, "model of identities")
     if found.keys() != _ARRAYS.keys() or any(found[name].dtype.kind not in kind for name, kind in _ARRAYS.items()):
         raise DataError(f"{path}: not a model of identities")
+    if int(found["format"]) != FORMAT:
+        raise DataError(f"{path}: a model of identities of another version")
     mean, projection, precision, directions = (found[n] for n in ("mean", "projection", "precision", "directions"))
     models, q = len(found["kinds"]) + 1, precision.shape[-1] if precision.ndim else 0
     right = mean.ndim == 2 and directions.ndim == 3 and found["known"].shape == (models - 1,)

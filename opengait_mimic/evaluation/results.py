@@ -43,11 +43,8 @@ def _digest(stream) -> hashlib._Hash:
     return digest
 
 
-MATCHINGS = ("weighted", "likelihood")  # ways to compare clips that a test judges beside the plain distance
-
-
 def matched_result(path: Path, matching: str) -> Path:
-    """Where the scores of one of MATCHINGS stand, beside the result file of the plain distance."""
+    """Where the scores of one of `matching.MATCHINGS` stand, beside the result file of the plain distance."""
     name, _, iteration = path.stem.rpartition("-")
     return path.with_name(f"{name}-{matching}-{iteration}{path.suffix}")
 

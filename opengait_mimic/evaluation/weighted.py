@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic.errors import ConfigError, DataError, nearest, shown
+from opengait_mimic.errors import ConfigError, DataError, shown
+from opengait_mimic.evaluation.matching import switched
 
 EPSILON = 0.05
 
@@ -65,16 +66,10 @@ def weighting(value: object, where: str = "evaluator_cfg: weighted") -> Weightin
     Raises:
         ConfigError: anything else.
     """
-    if value is None or value is False:
+    asked = switched(value, Weighting.__dataclass_fields__, where)
+    if asked is None:
         return None
-    if value is True:
-        return Weighting()
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected true, false or a mapping with epsilon, bins; found {shown(value)}")
-    for key in value:
-        if key not in Weighting.__dataclass_fields__:
-            raise ConfigError(f"{where}: unknown key {shown(key)}; {nearest(key, Weighting.__dataclass_fields__)}")
-    epsilon, bins = value.get("epsilon", EPSILON), value.get("bins")
+    epsilon, bins = asked.get("epsilon", EPSILON), asked.get("bins")
     if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not 0 < epsilon <= 1:
         raise ConfigError(f"{where}: epsilon: {shown(epsilon)} is not a number above 0 and at most 1")
     if bins is not None and not (isinstance(bins, list) and bins and all(_is_count(b) for b in bins)):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.likelihood import Learned
 from opengait_mimic.evaluation.ranking import distance_blocks
 from opengait_mimic.evaluation.weighted import Weights
+from opengait_mimic.files import read_arrays, whole
 from opengait_mimic.inference.model import Model
 
 if TYPE_CHECKING:
@@ -210,15 +209,8 @@ def refuse_another_model(fingerprint: str, gallery: Gallery, where: str | Path) 
 
 def write_gallery(path: str | Path, gallery: Gallery) -> None:
     """Write a gallery file: an .npz of plain arrays, which appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "wb") as stream:
-            np.savez(stream, format=FORMAT, **{field.name: getattr(gallery, field.name) for field in fields(Gallery)})
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole(Path(path)) as stream:
+        np.savez(stream, format=FORMAT, **{field.name: getattr(gallery, field.name) for field in fields(Gallery)})
 
 
 def read_gallery(path: str | Path) -> Gallery:
@@ -227,13 +219,7 @@ def read_gallery(path: str | Path) -> Gallery:
     Raises:
         DataError: it cannot be read, or is something else.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except FileNotFoundError:
-        raise DataError(f"no such gallery: {path}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
+    arrays = read_arrays(path, "gallery")
     if "names" in arrays and "weighted" not in arrays:  # written before there was weighted matching
         arrays |= {"visibility": np.zeros((arrays["names"].size, 0), np.float32), "weighted": np.zeros(())}
     expected = {"format": "iu", "fingerprint": "U", "metric": "U", "embeddings": "f", "subjects": "U", "names": "U",

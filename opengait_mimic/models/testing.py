@@ -72,7 +72,7 @@ class Judge:
 
     @property
     def matching(self) -> str:
-        """One of `results.MATCHINGS`; "" is the plain distance."""
+        """One of `matching.MATCHINGS`; "" is the plain distance."""
         return {Weighting: "weighted", Likelihood: "likelihood"}.get(type(self.how), "")
 
     def _matching(self, probe: Seen, gallery: Seen) -> Weights | Odds | None:

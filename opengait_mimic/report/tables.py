@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from opengait_mimic.evaluation.results import MATCHINGS
+from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.matching import MATCHINGS
 from opengait_mimic.evaluation.statistics import paired_test
+from opengait_mimic.files import read_arrays
 from opengait_mimic.report import collect
 from opengait_mimic.report.collect import BACKBONES, DATASETS, METHODS, Group, Run, Score, rank, spread
 from opengait_mimic.report.table import Cell, Column, Table, text
@@ -368,10 +368,9 @@ class _Probes:
                 raise ValueError("the probes' scores are not there")
             path = run.path.with_name(name.replace("\\", "/").rsplit("/", 1)[-1])
             try:
-                with np.load(path, allow_pickle=False) as arrays:
-                    self._read[key] = dict(arrays)
-            except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-                raise ValueError(f"{path.name} cannot be read ({error})") from None
+                self._read[key] = read_arrays(path, "scores of probes")
+            except DataError:  # a report names no path of the machine
+                raise ValueError(f"{path.name} cannot be read") from None
         return self._read[key]
 
 

@@ -186,6 +186,7 @@ def test_a_model_of_identities_comes_back_as_it_was_written(learned):
         ({"mean": lambda mean: mean * np.nan}, "identities.npz: numbers that are not finite"),
         ({"precision": np.array([{}], dtype=object)}, "identities.npz: cannot be read"),
         ({"more": np.zeros(3)}, "identities.npz: not a model of identities"),
+        ({"format": lambda version: version + 1}, "identities.npz: a model of identities of another version"),
         (None, "identities.npz: cannot be read"),
     ],
 )

@@ -10,7 +10,9 @@ from opengait_mimic.networks.gait.gaitset import GaitSet
 from opengait_mimic.networks.gait.network import Features, GaitNetwork
 
 # By the name of OpenGait's model class, which a YAML's model_cfg gives.
-NETWORKS = {"Baseline": GaitBase, "DeepGaitV2": DeepGaitV2, "GaitGL": GaitGL, "GaitSet": GaitSet}
+NETWORKS: dict[str, type[GaitBase] | type[DeepGaitV2] | type[GaitGL] | type[GaitSet]] = {
+    "Baseline": GaitBase, "DeepGaitV2": DeepGaitV2, "GaitGL": GaitGL, "GaitSet": GaitSet,
+}  # fmt: skip
 
 __all__ = ["NETWORKS", "DeepGaitV2", "Features", "GaitBase", "GaitGL", "GaitNetwork", "GaitSet", "gait_network"]
 

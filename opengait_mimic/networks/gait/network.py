@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -24,20 +25,20 @@ class Features(NamedTuple):
     compared: Tensor
 
 
-class GaitNetwork(nn.Module):
+class GaitNetwork(nn.Module, ABC):
     """A network from silhouettes to embeddings, its parameters named as in OpenGait's checkpoints.
 
     A subclass has `build`, which makes its layers, and `features`. It has no constructor of its own, so that the
     embedded host can make the same layers in its models; `gait_network` makes one by itself.
     """
 
+    @abstractmethod
     def build(self, model_cfg: dict, dataset_name: str) -> None:
         """Make the layers that OpenGait's `model_cfg` describes, for a data set."""
-        raise NotImplementedError
 
+    @abstractmethod
     def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
         """Embed clips [n, c, s, h, w], or [1, c, sum of s, h, w] with seqL [1, n], the clips' lengths."""
-        raise NotImplementedError
 
     def get_backbone(self, backbone_cfg: dict) -> nn.Module:
         """The network for images that `type` names."""

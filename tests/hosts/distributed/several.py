@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import pickle
 import tempfile
-import traceback
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +15,7 @@ SECONDS = 120
 
 
 class Group:
-    """Some processes of one process group.
+    """Some processes of one process group, each a pool of its own; what goes wrong in one is raised here.
 
     Args:
         count: how many.
@@ -27,39 +25,22 @@ class Group:
     def __init__(self, count: int, host: str = "embedded"):
         self.count = count
         self.folder = tempfile.TemporaryDirectory()
-        self.pipes, self.processes = [], []
-        for rank in range(count):
-            pipe, theirs = multiprocessing.Pipe()
-            place = (rank, count, host, f"{self.folder.name}/store", theirs)
-            process = CONTEXT.Process(target=_serve, args=place, daemon=True)
-            process.start()
-            self.pipes.append(pipe)
-            self.processes.append(process)
+        self.processes = [
+            ProcessPoolExecutor(1, CONTEXT, _join, (rank, count, host, Path(self.folder.name))) for rank in range(count)
+        ]
 
     def __call__(self, function: Callable, *arguments) -> list:
         """What `function`, of a module that can be imported, returns in each process, in the order of their ranks."""
-        task = pickle.dumps((function, arguments))
-        for pipe in self.pipes:
-            pipe.send_bytes(task)
-        found = []
-        for rank, pipe in enumerate(self.pipes):
-            assert pipe.poll(SECONDS), f"process {rank} does not answer"
-            good, answer = pickle.loads(pipe.recv_bytes())
-            assert good, answer
-            found.append(answer)
-        return found
+        answers = [process.submit(function, *arguments) for process in self.processes]
+        return [answer.result(SECONDS) for answer in answers]
 
     def end(self) -> None:
-        for pipe in self.pipes:
-            pipe.send_bytes(pickle.dumps(None))
         for process in self.processes:
-            process.join(10)
-            process.kill()
-            process.join()
+            process.shutdown()
         self.folder.cleanup()
 
 
-def _serve(rank: int, count: int, host: str, store: str, pipe) -> None:
+def _join(rank: int, count: int, host: str, folder: Path) -> None:
     os.environ["OPENGAIT_MIMIC_DEVICE"] = "cpu"
     os.environ.pop("OPENGAIT_ROOT", None)
     import torch
@@ -68,21 +49,9 @@ def _serve(rank: int, count: int, host: str, store: str, pipe) -> None:
     from opengait_mimic.hosts import activate
 
     torch.set_num_threads(1)
+    (folder / f"{rank}" / "configs").mkdir(parents=True)
+    os.chdir(folder / f"{rank}")
     dist.init_process_group(
-        "gloo", init_method=f"file://{store}", rank=rank, world_size=count, timeout=timedelta(seconds=SECONDS)
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=count, timeout=timedelta(seconds=SECONDS)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        Path("configs").mkdir()
-        try:
-            activate(host)
-        except Exception:
-            pipe.send_bytes(pickle.dumps((False, traceback.format_exc())))
-            return
-        while (task := pickle.loads(pipe.recv_bytes())) is not None:
-            function, arguments = task
-            try:
-                answer = True, function(*arguments)
-            except Exception:
-                answer = False, traceback.format_exc()
-            pipe.send_bytes(pickle.dumps(answer))
+    activate(host)

@@ -1,0 +1,31 @@
+"""Ways to compare clips that a test judges beside the plain distance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from opengait_mimic.errors import ConfigError, nearest, shown
+
+MATCHINGS = ("weighted", "likelihood")  # keys of evaluator_cfg
+
+
+def switched(value: object, known: Collection[str], where: str) -> dict | None:
+    """What a YAML says of one of them: true, false, or a mapping of some settings.
+
+    Args:
+        known: names of its settings. where: the key, for messages.
+    Returns:
+        The settings given; None where it is off.
+    Raises:
+        ConfigError: anything else, or an unknown setting.
+    """
+    if value is None or value is False:
+        return None
+    if value is True:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected true, false or a mapping with {', '.join(known)}; found {shown(value)}")
+    for key in value:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {shown(key)}; {nearest(key, known)}")
+    return value
