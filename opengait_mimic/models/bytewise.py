@@ -82,9 +82,13 @@ def apply(clip: np.ndarray, steps: Steps) -> np.ndarray:
 
 
 def _act(step: Callable, clip: np.ndarray, copy: Callable) -> np.ndarray:
-    """`step` on a copy of the clip, or the clip itself where the step leaves it as it is, tried on one frame."""
-    trial, drawn = clip[:1].copy(), random.getstate()
-    if step(trial) is trial:
+    """`step` on a copy of the clip, or the clip itself where the step leaves it as it is.
+
+    That is tried on one bright frame, in which it shows where a step blackens pixels of what it is given and returns
+    the same array; what a step draws depends on no pixel.
+    """
+    trial, drawn = np.ones_like(clip[:1]), random.getstate()
+    if step(trial) is trial and trial.all():
         return clip
     random.setstate(drawn)
     return step(copy(clip))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import math
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ activate("embedded")
 
 from modeling.base_model import BaseModel  # noqa: E402
 
-from opengait_mimic.models.bytewise import BytewiseInputs, steps  # noqa: E402
+from opengait_mimic.models.bytewise import BytewiseInputs, apply, steps  # noqa: E402
 
 BASES = [
     {"type": "BaseSilTransform"},
@@ -99,13 +103,58 @@ def test_every_grey_value_is_scaled_as_the_host_scales_it():
 
 
 def test_only_what_was_given_new_values_leaves_the_bytes():
-    from opengait_mimic.models.bytewise import apply
-
     clip = np.full((3, 64, 64), 255, np.uint8)
     for other, dtype in (("RandomHorizontalFlip", np.uint8), ("RandomErasing", np.uint8), ("RandomRotate", np.float32)):
         asked = steps([{"type": "Compose", "trf_cfg": [BASES[2], {"type": other, "prob": 1}]}])
         assert apply(clip, asked).dtype == dtype
         assert (clip == 255).all(), "the data set's own clip stays as it is"
+
+
+class ErasesInPlace:
+    """A RandomErasing that blackens the clip it is given and returns it."""
+
+    def __init__(self, prob):
+        self.prob = prob
+
+    def __call__(self, clip):
+        if random.random() < self.prob:
+            top = random.randint(0, 30)
+            clip[..., top : top + 20, 5:25] = 0
+        return clip
+
+
+def erasing_of_opengait():
+    """OpenGait's own class; what else its module imports is not needed for it."""
+    root = Path(os.environ.get("OPENGAIT_ROOT", Path.home() / ".cache" / "opengait-mimic" / "OpenGait"))
+    source = root / "opengait" / "data" / "transform.py"
+    if not source.is_file():
+        pytest.skip("no OpenGait checkout: set OPENGAIT_ROOT or put one into ~/.cache/opengait-mimic/OpenGait")
+    (tree,) = [node for node in ast.parse(source.read_text()).body if getattr(node, "name", "") == "RandomErasing"]
+    names = {"random": random, "math": math, "np": np}
+    exec(compile(ast.Module([tree], []), str(source), "exec"), names)
+    return names["RandomErasing"]
+
+
+@pytest.mark.parametrize("base", [BASES[0], BASES[2]], ids=["whole", "cut"])
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("prob", [0, 0.5, 1])
+@pytest.mark.parametrize("erasing", [lambda: ErasesInPlace, erasing_of_opengait], ids=["in-place", "OpenGait"])
+def test_a_transform_that_changes_the_clip_it_is_given_changes_it_here_too(erasing, prob, first, base, monkeypatch):
+    monkeypatch.setattr("data.transform.RandomErasing", erasing())
+    erases = {"type": "RandomErasing", "prob": prob}
+    transforms = [{"type": "Compose", "trf_cfg": [erases, base] if first else [base, erases]}]
+    clips = [np.random.default_rng(i).integers(0, 256, (6, 64, 64), dtype=np.uint8) for i in range(4)]
+    clips[0][:] = 0  # nothing is to be seen of an erasing here, but it draws as many numbers
+    inputs = ([clips], [0] * 4, ["a"] * 4, ["b"] * 4, None)
+    (theirs, *_), drawn = pretreated(Host, transforms, inputs)
+    (ours, *_), drawn_by_ours = pretreated(Ours, transforms, inputs)
+    assert drawn == drawn_by_ours, "the same random numbers"
+    torch.testing.assert_close(ours[0], theirs[0].detach(), atol=1e-5, rtol=0)
+    random.seed(4)
+    kept = [clip.copy() for clip in clips]
+    for clip in clips:
+        apply(clip, steps(transforms))
+    assert all(map(np.array_equal, clips, kept)), "the data set's own clips stay as they are"
 
 
 @pytest.mark.parametrize(
