@@ -56,8 +56,10 @@ def embed(data, checkpoint, config, device, out, types, limit):
     """
     from opengait_mimic.inference.gallery import write_gallery
 
-    found = _embedded(_model(checkpoint, config, device), [data], types, _part(out))
+    model, part = _model(checkpoint, config, device), _part(out)
+    found = _embedded(model, _clips([data], types), part)
     write_gallery(out, found)
+    part.unlink(missing_ok=True)
     _warn(found, limit)
     console.conclude(f"Embedded {_counted(found)} into {out}.", _about(found, out, len(found)))
 
@@ -79,10 +81,6 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
     opengait-mimic enroll --checkpoint output/GREW/MimicGait/mimic GREW-pkl --type 01 --gallery gallery.npz
     opengait-mimic enroll --checkpoint mimic.pt clip.pkl --subject 00042 --gallery gallery.npz
     """
-    from dataclasses import replace
-
-    import numpy as np
-
     from opengait_mimic.errors import DataError
     from opengait_mimic.inference.gallery import joined, read_gallery, refuse_another_model, write_gallery
 
@@ -90,13 +88,15 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
     before = read_gallery(gallery) if gallery.exists() else None
     if before is not None:
         refuse_another_model(model.fingerprint, before, gallery)
-    added = _embedded(model, [data], types, _part(gallery))
+    clips, part = _clips([data], types), _part(gallery)
     if subject is not None:
-        added = replace(added, subjects=np.full(len(added), subject))
-    elif not all(added.subjects):
+        clips = [clip._replace(subject=subject) for clip in clips]
+    elif not all(clip.subject for clip in clips):
         raise DataError(f"{data}: who is this? name the person with --subject")
+    added = _embedded(model, clips, part)
     whole = added if before is None else joined(before, added)
     write_gallery(gallery, whole)
+    part.unlink(missing_ok=True)
     _warn(added, limit)
     told = f"Enrolled {_counted(added)}; {gallery} holds {_counted(whole)}."
     console.conclude(told, _about(whole, gallery, len(added)))
@@ -178,7 +178,7 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, learn
         limits = threshold(enrolled, far, learned)
         value = limits.value
         told = {"far": limits.far, "impostor_pairs": limits.pairs}
-    found = _embedded(model, [first, second], ())
+    found = _embedded(model, _clips([first, second]))
     if len(found) != 2:
         raise DataError(f"verify compares two clips, found {len(found)}")
     ((_, block),) = compared(found[:1], found[1:], learned)
@@ -238,10 +238,15 @@ def _part(out: Path) -> Path:
     return out.with_name(f"{out.name}.part")
 
 
-def _embedded(model, paths, types, part: Path | None = None):
-    from opengait_mimic.inference.gallery import embed_and_keep, embed_clips, find_clips
+def _clips(paths, types=()) -> list:
+    from opengait_mimic.inference.gallery import find_clips
 
-    clips = [clip for path in paths for clip in find_clips(path, types)]
+    return [clip for path in paths for clip in find_clips(path, types)]
+
+
+def _embedded(model, clips, part: Path | None = None):
+    from opengait_mimic.inference.gallery import embed_and_keep, embed_clips
+
     with console.bar(len(clips), "embed", "clip") as bar:
         if part is not None:
             return embed_and_keep(model, clips, part, bar.update)
@@ -264,7 +269,7 @@ def _compared(gallery: Path, probes, checkpoint, config, device, types):
         raise click.UsageError("--checkpoint embeds the probes; it may be left out only for an .npz made by embed")
     model = _model(checkpoint, config, device)
     refuse_another_model(model.fingerprint, enrolled, gallery)
-    return enrolled, _embedded(model, probes, types)
+    return enrolled, _embedded(model, _clips(probes, types))
 
 
 def _warn(found, limit: float) -> None:

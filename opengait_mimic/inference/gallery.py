@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -97,12 +98,12 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
         raise DataError(f"no such file or folder: {path}")
     files = sorted(path.glob("*/*/*/*.pkl"))
     if files:
-        folders = [file.parent for file in files]
+        in_folder = Counter(file.parent for file in files)
         clips = []
         for file in files:
             subject, kind, view = file.parts[-4:-1]
             name = f"{subject}/{kind}/{view}"
-            name += f"/{file.stem}" if folders.count(file.parent) > 1 else ""
+            name += f"/{file.stem}" if in_folder[file.parent] > 1 else ""
             if not types or kind in types:
                 clips.append(Clip(subject, name, file))
         if not clips:
@@ -148,11 +149,13 @@ def embed_and_keep(
     """As `embed_clips`, in pieces: interrupted, the next call goes on from what is kept.
 
     Args:
-        clips: with names that differ. part: the file that keeps what is done, removed at the end.
+        part: the file that keeps what is done; the caller removes it once the result is safe.
     """
-    done, saved = _kept(part, model.fingerprint, clips), time.monotonic()
+    # Names of two data sets may be the same: what is kept goes by the files that it was made from.
+    files = [clip._replace(name=str(clip.path.resolve())) for clip in clips]
+    done, saved = _kept(part, model.fingerprint, files), time.monotonic()
     known = set() if done is None else set(done.names.tolist())
-    left = [clip for clip in clips if clip.name not in known]
+    left = [file for file in files if file.name not in known]
     for _ in known:
         progress()
     try:
@@ -166,19 +169,26 @@ def embed_and_keep(
         if done is not None:
             write_gallery(part, done)
         raise
-    part.unlink(missing_ok=True)
     places = {name: place for place, name in enumerate(done.names.tolist())}
-    return done[[places[clip.name] for clip in clips]]
+    return replace(
+        done[[places[file.name] for file in files]],
+        subjects=np.array([clip.subject for clip in clips], dtype=str),
+        names=np.array([clip.name for clip in clips], dtype=str),
+    )
 
 
-def _kept(part: Path, fingerprint: str, clips: Sequence[Clip]) -> Gallery | None:
-    """What an interrupted call has embedded by this model of these clips, as far as they were not changed since."""
+def _kept(part: Path, fingerprint: str, files: Sequence[Clip]) -> Gallery | None:
+    """What an interrupted call has embedded by this model of these files, as far as they were not changed since.
+
+    Args:
+        files: clips that are named by their resolved paths, as those that are kept.
+    """
     if not part.is_file():
         return None
     done, when = read_gallery(part), part.stat().st_mtime
     if done.fingerprint != fingerprint:
         return None
-    unchanged = [clip.name for clip in clips if clip.path.stat().st_mtime <= when]
+    unchanged = [file.name for file in files if file.path.stat().st_mtime <= when]
     return done[np.isin(done.names, unchanged)]
 
 

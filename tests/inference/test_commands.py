@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import re
@@ -276,3 +277,42 @@ class TestInterrupted:
         write_gallery("e.npz.part", replace(part, fingerprint="another", embeddings=part.embeddings + 1))
         command(*asked)
         assert not np.array_equal(read_gallery("e.npz").embeddings[:3], part.embeddings + 1)
+
+    def test_clips_of_another_data_set_with_the_same_names_are_embedded_themselves(self, command, monkeypatch):
+        for source in ("first", "other"):  # the same names, other people in them
+            shutil.copytree("sils", source, ignore=shutil.ignore_patterns("0000[0-5]"))
+        Path("other/00006").rename("other/spare")
+        Path("other/00007").rename("other/00006")
+        Path("other/spare").rename("other/00007")
+        asked = ("embed", "--checkpoint", MIMIC, "--type", "02", "-q")
+        command(*asked, "other", "-o", "whole.npz")
+        with monkeypatch.context() as patch:
+            self.stop_after(patch, 3)
+            command(*asked, "first", "-o", "e.npz", status=130)
+        assert len(read_gallery("e.npz.part")) == 3
+        command(*asked, "other", "-o", "e.npz")
+        whole, again = read_gallery("whole.npz"), read_gallery("e.npz")
+        assert again.names.tolist() == whole.names.tolist()
+        np.testing.assert_array_equal(again.embeddings, whole.embeddings)
+
+    def test_what_was_kept_stays_until_the_result_is_written(self, command, monkeypatch):
+        asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q", "-o", "e.npz")
+        monkeypatch.setattr(gallery, "SAVED_EVERY", -1.0)
+        write = gallery.write_gallery
+
+        def full_for_the_result(path, found):
+            if Path(path).suffix == ".npz":
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            write(path, found)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gallery, "write_gallery", full_for_the_result)
+            assert "No space left on device: e.npz" in command(*asked, status=1).err
+        self.stop_after(monkeypatch, 0)  # no clip is read again
+        command(*asked)
+        assert len(read_gallery("e.npz")) == 16 and not Path("e.npz.part").exists()
+
+    def test_who_it_is_is_asked_before_anything_is_embedded(self, command, monkeypatch):
+        self.stop_after(monkeypatch, 0)
+        asked = ("enroll", "--checkpoint", MIMIC, PROBE, "--gallery", "gallery.npz")
+        assert "who is this?" in command(*asked, status=2).err
