@@ -329,6 +329,21 @@ def test_a_mistake_is_one_line(here, name, path, value, words):
 
 
 @pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("mimic", "loss_cfg", [{"type": "MiCKDLoss", "log_prefix": "mickd", "margn": 0.2}]),
+        ("teacher", "optimizer_cfg.lr", "1e-4"),
+    ],
+    ids=["mimic", "teacher"],
+)
+def test_the_page_on_data_shows_a_message_as_it_is(here, name, path, value):
+    cfgs = yaml.safe_load((here / f"{name}.yaml").read_text())
+    (here / "x.yaml").write_text(yaml.safe_dump(changed(cfgs, path, value)))
+    page = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+    assert f"\n{name}{told('x.yaml').removeprefix('x')}" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
     ("path", "value", "words"),
     [
         (f"{E}.eval_func", "evaluate_reel_scene", ["eval_func", "did you mean 'evaluate_real_scene'?"]),
