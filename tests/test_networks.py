@@ -385,3 +385,32 @@ def test_bnneck_normalises_all_channels_and_parts_and_scores_by_cosine(training)
             for k in range(5):
                 cosine = F.cosine_similarity(features[clip], head.weight[part, :, k], dim=0)
                 assert found[clip, k, part].item() == pytest.approx(cosine.item(), abs=1e-5)
+
+
+class TheirNeck(torch.nn.Module):
+    """A classifier with the names that OpenGait's has."""
+
+    def __init__(self, parts=3, channels=4, classes=5, classifies=True):
+        super().__init__()
+        self.bn1d = torch.nn.BatchNorm1d(parts * channels)
+        torch.nn.init.uniform_(self.bn1d.weight)
+        self.bn1d.running_mean.uniform_(-1, 1)
+        if classifies:
+            self.fc_bin = torch.nn.Parameter(torch.rand(parts, channels, classes))
+
+
+def test_bnneck_starts_as_the_classifier_of_a_trained_network():
+    theirs = TheirNeck()
+    head = PartBNNeck(parts=3, channels=4, classes=5)
+    head.start_as_in(torch.nn.Sequential(torch.nn.Linear(2, 2), theirs))
+    assert torch.equal(head.weight, theirs.fc_bin) and head.weight.requires_grad
+    assert all(torch.equal(value, theirs.bn1d.state_dict()[name]) for name, value in head.norm.state_dict().items())
+
+
+@pytest.mark.parametrize("other", [{"classes": 6}, {"parts": 4}, {"classifies": False}], ids=str)
+def test_bnneck_stays_as_it_is_where_a_networks_classifier_does_not_fit(other):
+    """The last is a batch norm over all parts that classifies nothing, as OpenGait's ParallelBN1d."""
+    head = PartBNNeck(parts=3, channels=4, classes=5)
+    before = {name: value.clone() for name, value in head.state_dict().items()}
+    head.start_as_in(torch.nn.Sequential(TheirNeck(**other)))
+    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())

@@ -90,7 +90,10 @@ class GuidedModel(OccludedModel):
     """
 
     def build_network(self, model_cfg: dict) -> None:
-        """Build backbone, T and VEN from model_cfg: backbone, teacher, init_from_teacher, ven, class_num."""
+        """Build backbone, T, VEN and classifier from model_cfg.
+
+        Its keys: backbone, teacher, init_from_teacher, ven, register, fuse, class_num.
+        """
         self.spec = backbone_spec(model_cfg, self.cfgs["data_cfg"]["dataset_name"])
         if self.phase_training:
             self.backbone, shape = backbone_in_training(self.spec, self.cfgs)
@@ -140,6 +143,8 @@ class GuidedModel(OccludedModel):
             load_teacher(self.backbone, self.spec)
             if self.fusion is not None:
                 self.fusion.start_as_identity()
+            if hasattr(self, "neck"):
+                self.neck.start_as_in(self.backbone)
 
     def get_optimizer(self, optimizer_cfg: dict) -> torch.optim.Optimizer:
         """The host's optimizer; a backbone that divides its parameters into groups itself keeps its groups."""

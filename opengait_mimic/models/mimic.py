@@ -14,7 +14,8 @@ class MimicGait(GuidedModel):
     model_cfg:
         backbone: an OpenGait model_cfg, or the path of that backbone's YAML.
         teacher: {checkpoint: …} or {iteration: …}; by default what the backbone's YAML leads to.
-        init_from_teacher: start the mimic from the teacher's weights (default false).
+        init_from_teacher: start the mimic from the teacher's weights, its classifier too where that fits (default
+            false).
         ven: the VEN's YAML, or {config, checkpoint, iteration}; null is the Vanilla Mimic.
         register: put clips back on their rows by the VEN before the backbone sees them (default false).
         fuse: join the VEN's feature by T, Eq. 1 (default true).

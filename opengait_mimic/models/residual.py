@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from opengait_mimic.models.guided import GuidedModel, build_backbone, load_teacher
 from opengait_mimic.models.occluded import check_losses
 from opengait_mimic.networks import Frozen
@@ -34,20 +32,7 @@ class ResidualGait(GuidedModel):
             return
         load_teacher(self.holistic.network, self.spec)
         if hasattr(self, "neck"):
-            self._start_neck()
-
-    @torch.no_grad()
-    def _start_neck(self) -> None:
-        """Take over F_t's classifier, a batch norm over all parts and weights per part, if it fits ours."""
-        for module in self.holistic.network.modules():
-            weight, norm = getattr(module, "fc_bin", None), getattr(module, "bn1d", None)
-            if (
-                isinstance(norm, torch.nn.BatchNorm1d)
-                and norm.num_features == self.neck.norm.num_features
-                and weight.shape == self.neck.weight.shape
-            ):
-                self.neck.weight.copy_(weight)
-                self.neck.norm.load_state_dict(norm.state_dict())
+            self.neck.start_as_in(self.holistic.network)
 
     def recognise(self, sils, seqL=None, labels=None):
         clips, seen = self.look(sils, seqL)

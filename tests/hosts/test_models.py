@@ -244,6 +244,14 @@ class TestMimic:
         cosine = nn.functional.cosine_similarity(model.embed(sils).flatten(1), model.teacher(sils).flatten(1))
         assert (cosine > 0.99).all()
 
+    @pytest.mark.parametrize("started", [True, False])
+    def test_a_classifier_starts_with_the_mimic_from_the_teacher(self, data, trained, started):
+        losses = [*MICKD, {"type": "CrossEntropyLoss", "log_prefix": "xe", "scale": 16}]
+        model = self.build(data, losses, init_from_teacher=started, class_num=6)
+        theirs = model.teacher.network.model.BNNecks
+        assert torch.equal(model.neck.weight, theirs.fc_bin) == started
+        assert torch.equal(model.neck.norm.running_mean, theirs.bn1d.running_mean) == started
+
     @pytest.mark.parametrize(
         "losses",
         [
