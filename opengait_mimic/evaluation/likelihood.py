@@ -29,7 +29,8 @@ from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, DataError, shown
 from opengait_mimic.evaluation.matching import switched
-from opengait_mimic.files import read_arrays, whole
+from opengait_mimic.evaluation.ranking import METRICS
+from opengait_mimic.files import have, read_arrays, whole
 
 LARGEST = 2048  # numbers of an embedding that are modelled; each part of a larger one gives its main directions
 RIDGE = 0.01  # of the factors, as a share of the number of clips
@@ -255,15 +256,10 @@ class Fit:
         if not self.count.any():
             raise DataError("likelihood: no clips to learn from")
         known = self.count >= FEWEST * self.y.shape[1]
-        everything = [s.sum(0, keepdims=True) for s in (self.count, self.x, self.xx, self.xy, self.sum_y, self.yy)]
-        sums = [self.count, self.x, self.xx, self.xy, self.sum_y, self.yy]
-        models = [
-            self._one(*(both[k] for both in map(np.concatenate, zip(sums, everything, strict=True))))
-            if k == len(known) or known[k]
-            else None
-            for k in range(len(known) + 1)
-        ]
-        blank = models[-1]
+        sums = (self.count, self.x, self.xx, self.xy, self.sum_y, self.yy)
+        models = [self._one(*(s[k] for s in sums)) if own else None for k, own in enumerate(known)]
+        blank = self._one(*(s.sum(0) for s in sums))  # all classes together
+        models.append(blank)
         mean, projection, precision = (np.stack(part) for part in zip(*(m or blank for m in models), strict=True))
         return Identities(self.vectors, mean, projection, precision, known)
 
@@ -318,8 +314,8 @@ class Learned(NamedTuple):
         return Odds(self.identities, probe, gallery)
 
 
-_ARRAYS = {"format": "iu", "metric": "U", "directions": "f", "mean": "f", "projection": "f", "precision": "f",
-           "known": "b", "kinds": "U", "fingerprint": "U"}  # fmt: skip
+_ARRAYS = {"format": ("iu", 0), "metric": ("U", 0), "directions": ("f", 3), "mean": ("f", 2), "projection": ("f", 3),
+           "precision": ("f", 3), "known": ("b", 1), "kinds": ("U", 1), "fingerprint": ("U", 0)}  # fmt: skip
 
 
 def write_learned(path: str | Path, learned: Learned) -> None:
@@ -341,17 +337,19 @@ def read_learned(path: str | Path) -> Learned:
         DataError: it cannot be read, or is something else.
     """
     found = read_arrays(path, "model of identities")
-    if found.keys() != _ARRAYS.keys() or any(found[name].dtype.kind not in kind for name, kind in _ARRAYS.items()):
+    if not have(found, _ARRAYS):
         raise DataError(f"{path}: not a model of identities")
     if int(found["format"]) != FORMAT:
         raise DataError(f"{path}: a model of identities of another version")
     mean, projection, precision, directions = (found[n] for n in ("mean", "projection", "precision", "directions"))
-    models, q = len(found["kinds"]) + 1, precision.shape[-1] if precision.ndim else 0
-    right = mean.ndim == 2 and directions.ndim == 3 and found["known"].shape == (models - 1,)
-    if not right or (len(mean), projection.shape, precision.shape) != (models, (*mean.shape, q), (models, q, q)):
+    models, q, known = len(found["kinds"]) + 1, precision.shape[-1], found["known"]
+    shapes = (len(mean), projection.shape, precision.shape, known.shape)
+    right = shapes == (models, (*mean.shape, q), (models, q, q), (models - 1,))
+    parts, _, kept = directions.shape
+    if not right or str(found["metric"]) not in METRICS or (directions.size and parts * kept != mean.shape[1]):
         raise DataError(f"{path}: not a model of identities")
     if not all(np.isfinite(found[name]).all() for name in ("mean", "projection", "precision", "directions")):
         raise DataError(f"{path}: numbers that are not finite")
     vectors = Vectors(str(found["metric"]), directions if directions.size else None)
-    identities = Identities(vectors, mean, projection, precision, found["known"])
+    identities = Identities(vectors, mean, projection, precision, known)
     return Learned(identities, tuple(found["kinds"].tolist()), str(found["fingerprint"]))
