@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from opengait_mimic.errors import DataError
 
 UNFINISHED = ".tmp"
 # What NumPy raises on a file that is no .npz, or a damaged one.
-UNREADABLE = (OSError, ValueError, EOFError, MemoryError, AttributeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
@@ -55,15 +56,28 @@ def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
     Args:
         what: it is, for messages.
     Raises:
-        DataError: it is not there, or cannot be read.
+        DataError: it is not there, cannot be read, or holds anything but arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
+        stored = np.load(path, allow_pickle=False)
+        if not isinstance(stored, NpzFile):  # a single array
+            raise ValueError("not an .npz")
+        with stored:
+            arrays = dict(stored)
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # another zip's members are bytes
+            raise ValueError("not an .npz of arrays alone")
+        return arrays
     except FileNotFoundError:
         raise DataError(f"no such {what}: {path}") from None
     except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
+
+
+def have(arrays: dict[str, np.ndarray], expected: dict[str, tuple[str, int]]) -> bool:
+    """Whether arrays are those expected: {name: (the letters of `dtype.kind` that it may have, its axes)}."""
+    return arrays.keys() == expected.keys() and all(
+        arrays[name].dtype.kind in kinds and arrays[name].ndim == axes for name, (kinds, axes) in expected.items()
+    )
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.likelihood import Learned
 from opengait_mimic.evaluation.ranking import distance_blocks
 from opengait_mimic.evaluation.weighted import Weights
-from opengait_mimic.files import read_arrays, whole
+from opengait_mimic.files import have, read_arrays, whole
 from opengait_mimic.inference.model import Model
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ class Gallery:
 
 
 _COLUMNS = ("embeddings", "subjects", "names", "kind", "amount", "visibility")
+_ARRAYS = {"format": ("iu", 0), "fingerprint": ("U", 0), "metric": ("U", 0), "embeddings": ("f", 3),
+           "subjects": ("U", 1), "names": ("U", 1), "kind": ("U", 1), "amount": ("f", 1), "visibility": ("f", 2),
+           "weighted": ("f", 0)}  # fmt: skip
 
 
 def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
@@ -232,17 +235,12 @@ def read_gallery(path: str | Path) -> Gallery:
     arrays = read_arrays(path, "gallery")
     if "names" in arrays and "weighted" not in arrays:  # written before there was weighted matching
         arrays |= {"visibility": np.zeros((arrays["names"].size, 0), np.float32), "weighted": np.zeros(())}
-    expected = {"format": "iu", "fingerprint": "U", "metric": "U", "embeddings": "f", "subjects": "U", "names": "U",
-                "kind": "U", "amount": "f", "visibility": "f", "weighted": "f"}  # fmt: skip
-    if {name: array.dtype.kind for name, array in arrays.items()}.keys() != expected.keys() or any(
-        arrays[name].dtype.kind not in kinds for name, kinds in expected.items()
-    ):
+    if not have(arrays, _ARRAYS):
         raise DataError(f"{path}: not a gallery file")
     if int(arrays.pop("format")) != FORMAT:
         raise DataError(f"{path}: a gallery file of another version")
     columns = {name: arrays[name] for name in _COLUMNS}
-    sizes = {len(column) if column.ndim else -1 for column in columns.values()}
-    if arrays["embeddings"].ndim != 3 or arrays["visibility"].ndim != 2 or len(sizes) > 1:
+    if len({len(column) for column in columns.values()}) > 1:
         raise DataError(f"{path}: not a gallery file")
     return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns, weighted=float(arrays["weighted"]))
 

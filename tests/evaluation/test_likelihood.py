@@ -13,12 +13,15 @@ from opengait_mimic.evaluation import likelihood as module
 from opengait_mimic.evaluation.likelihood import (
     Evidence,
     Fit,
+    Learned,
     Likelihood,
     Odds,
     Vectors,
     distances,
     likelihood,
+    read_learned,
     vectors,
+    write_learned,
 )
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.ranking import distance
@@ -237,3 +240,38 @@ def test_how_many_clips_are_taken_at_once_does_not_matter(monkeypatch, largest):
         told = fit.identities().evidence(clips, classes)
         found.append(distances(fit.identities(), told, told))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": np.array([1, 1])},
+        {"metric": np.array(["euc", "euc"])},
+        {"metric": np.array("manhattan")},
+        {"fingerprint": np.array(["f"])},
+        {"kinds": np.array("clean")},
+        {"kinds": np.array([["clean"], ["top"], ["bottom"]])},
+        {"directions": np.zeros((PARTS, CHANNELS, CHANNELS + 1))},
+        {"mean": np.zeros(3)},
+        {"known": np.ones(2, bool)},
+        {"more": np.zeros(1)},
+    ],
+    ids=str,
+)
+def test_a_file_that_is_no_model_of_identities_is_refused(tmp_path, change):
+    path = tmp_path / "identities.npz"
+    write_learned(path, Learned(fitted(dimensions=4), ("clean", "top", "bottom"), "f"))
+    assert read_learned(path).kinds == ("clean", "top", "bottom")
+    with np.load(path) as stored:
+        np.savez(path, **{**stored, **change})
+    with pytest.raises(DataError, match="not a model of identities"):
+        read_learned(path)
+
+
+def test_main_directions_come_back_with_the_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 8)
+    identities = fitted(dimensions=4)
+    write_learned(tmp_path / "identities.npz", Learned(identities, ("clean", "top", "bottom"), "f"))
+    found = read_learned(tmp_path / "identities.npz").identities.vectors.directions
+    np.testing.assert_array_equal(found, identities.vectors.directions)
+    assert found.shape == (PARTS, CHANNELS, 2)

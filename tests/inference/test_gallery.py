@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,13 @@ class TestFile:
         with pytest.raises(DataError, match="no such gallery"):
             read_gallery(tmp_path / "h.npz")
 
+    def test_one_array_and_other_zips_are_refused(self, tmp_path):
+        np.save(tmp_path / "array.npy", np.zeros(3))
+        torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pt")
+        for name in ("array.npy", "weights.pt"):
+            with pytest.raises(DataError, match=f"{name}: cannot be read"):
+                read_gallery(tmp_path / name)
+
     def test_a_torn_one_and_one_of_other_arrays_are_refused(self, tmp_path):
         path = tmp_path / "g.npz"
         write_gallery(path, gallery([1, 2], ["a", "b"]))
@@ -65,7 +73,10 @@ class TestFile:
             read_gallery(path)
         with np.load(write(path, whole)) as stored:
             arrays = dict(stored)
-        for change in ({"subjects": np.array(["a"])}, {"amount": np.array(["a", "b"])}, {"more": np.zeros(2)}):
+        changes = ({"subjects": np.array(["a"])}, {"amount": np.array(["a", "b"])}, {"more": np.zeros(2)},
+                   {"format": [1, 1]}, {"metric": ["euc", "cos"]}, {"weighted": np.zeros(2)},
+                   {"names": np.array([["a"], ["b"]])})  # fmt: skip
+        for change in changes:
             np.savez(path, **{**arrays, **change})
             with pytest.raises(DataError, match="not a gallery file"):
                 read_gallery(path)
