@@ -22,10 +22,12 @@ from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import at_ranks, recognise, scores
 from opengait_mimic.evaluation.relative import relative_scalars, relative_table
 from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
-from opengait_mimic.evaluation.visibility import visibility_report, visibility_scalars, visibility_table
+from opengait_mimic.evaluation.visibility import visibility_scalars
 from opengait_mimic.evaluation.weighted import Weighting, Weights, weighting
+from opengait_mimic.models.evaluators import judge_visibility
 from opengait_mimic.models.identities import evidence, keep_identities, learn_identities
 from opengait_mimic.models.passes import Pass, Seen, look
+from opengait_mimic.models.unfinished import unfinished
 
 _SAID = {"": "", "weighted": ", weighted by visibility", "likelihood": ", by likelihood"}
 
@@ -114,11 +116,12 @@ def recognition_test(net) -> dict[str, float] | None:
     if asked.gallery_by == "teacher" and teacher is None:
         raise ConfigError("evaluator_cfg: occluded: gallery_by: the teacher's checkpoint is not there")
 
+    where = unfinished(result_path(net), net.engine_cfg["save_name"], net.asked, (net, teacher))
     judges = [judge]
     if (weighted := weighting(cfgs["evaluator_cfg"].get("weighted"))) is not None:
         judges.append(Judge(cfgs, weighted))
     if (odds := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
-        identities = learn_identities(net, odds)
+        identities = learn_identities(net, odds, where)
         judges.append(Judge(cfgs, odds, identities))
         if identities is not None:
             keep_identities(net, identities, tested_checkpoint(net))
@@ -135,7 +138,7 @@ def recognition_test(net) -> dict[str, float] | None:
         for test, seed in drawn
     ]
     device = next(net.parameters()).device
-    seen = look(net, passes, 4 * net.embedding_size)
+    seen = look(net, passes, 4 * net.embedding_size, where=where)
 
     own_whole = next(seen)
     teacher_whole = next(seen) if teacher is not None else None
@@ -211,6 +214,7 @@ def recognition_test(net) -> dict[str, float] | None:
             found = relative_scalars(summaries[0], holistic.scores)
         prefix = one.matching and f"{one.matching}_"
         scalars |= {name.replace("/", f"/{prefix}", 1): value for name, value in found.items()}
+    where.remove()
     return scalars
 
 
@@ -240,16 +244,14 @@ def visibility_test(net) -> dict[str, float] | None:
         Scalars for TensorBoard; None on all but the first process.
     """
     occlusion = net.occlusion["evaluator_cfg"]
-    seen = next(look(net, [Pass(lambda inputs: net.forward(inputs)["inference_feat"],
-                                occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)]))  # fmt: skip
+    where = unfinished(result_path(net), net.engine_cfg["save_name"], net.asked, (net,))
+    drawn = Pass(lambda inputs: net.forward(inputs)["inference_feat"],
+                 occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)  # fmt: skip
+    seen = next(look(net, [drawn], where=where))
     if seen is None:
         return None
-    about, kinds, found = _about(net), list(net.classes), seen.features
-    report = visibility_report(
-        len(kinds), found.get("logits"), found.get("amount"), found["kind"], found["true_amount"],
-        found.get("part_logits"), found.get("true_parts"),
-    )  # fmt: skip
-    net.msg_mgr.log_info(f"Visibility on {about['dataset']}\n{visibility_table(report, kinds)}")
+    about, kinds = _about(net), list(net.classes)
+    report = judge_visibility(seen.features, about["dataset"], kinds)
     by_kind = report.amount_error_by_kind
     content = {
         "kind": "visibility",
@@ -264,6 +266,7 @@ def visibility_test(net) -> dict[str, float] | None:
     }
     path = result_path(net)
     write_result(path, content, {})
+    where.remove()
     net.msg_mgr.log_info(f"Results are in {path}")
     return visibility_scalars(report, kinds)
 

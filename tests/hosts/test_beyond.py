@@ -182,19 +182,6 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
     assert "likelihood: 6 people to learn from" in capfd.readouterr().out
 
 
-def test_the_hosts_own_evaluation_takes_the_visibilities_too(data, stage):
-    from evaluation import evaluator
-
-    rng = np.random.default_rng(0)
-    names = {"labels": [f"{i // 2}" for i in range(12)], "types": ["01", "02"] * 6, "views": ["v"] * 12}
-    seen = rng.random((12, 4)).astype(np.float32)
-    given = {"embeddings": rng.standard_normal((12, 3, 4)).astype(np.float32), "visibility": seen, **names}
-    found = evaluator.evaluate_recognition(given, "GREW", weighted={"epsilon": 0.1})
-    expected = recognise(given["embeddings"], given["embeddings"], *names.values(), protocol("GREW"),
-                         weights=Weights(seen, seen, 0.1))  # fmt: skip
-    assert found["scalar/test_accuracy/mAP"] == scores(expected.headline)["mAP"]
-
-
 def test_a_mimic_trains_and_tests_on_registered_clips(data, stage):
     model_cfg = {**MIMIC, "register": True}
     cfgs = asked(data, model_cfg=model_cfg)
