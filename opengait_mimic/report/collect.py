@@ -76,24 +76,21 @@ class TestId(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """One recognition result file. `content` is the checked file; `path` where it lies."""
+    """One result file.
+
+    Attributes:
+        path: where it lies. content: the checked file.
+        refitted: whether its occlusions are shown as a tight detection box would, as far as its configuration tells.
+    """
 
     path: Path
     content: dict
+    refitted: bool
 
     @property
     def setting(self) -> Setting:
         protocol = self.content["protocol"]
         return Setting(protocol["metric"], protocol["who"], protocol["gallery_by"])
-
-    @property
-    def refitted(self) -> bool:
-        """Whether its occlusions are shown as a tight detection box would, as far as its configuration tells."""
-        evaluator = self.content["config"].get("evaluator_cfg")
-        if not isinstance(evaluator, dict):
-            return False
-        entry = lifted(evaluator.get("transform"), "evaluator_cfg")[1] or {}
-        return any(isinstance(kind, dict) and bool(kind.get("refit")) for kind in entry.get("kinds") or ())
 
     @property
     def teacher(self) -> str:
@@ -165,7 +162,8 @@ class Collection:
 def collect(paths: Iterable[Path]) -> Collection:
     """Read result files, and those under folders' `results` folders, each file once.
 
-    Of several results of one method, setting and seed (two checkpoints, say) only the latest iteration counts.
+    Of several results of one method, setting and seed (two checkpoints, say) only the latest iteration counts, and of
+    several of it the one with the most tests.
 
     Raises:
         DataError: no result among them.
@@ -175,7 +173,8 @@ def collect(paths: Iterable[Path]) -> Collection:
     read: dict[Path, Run] = {}
     for path in sorted({file.resolve(): file for given in paths for file in _files(given)}.values()):
         try:
-            read[path] = Run(path, _content(path))
+            content = _content(path)
+            read[path] = Run(path, content, _refitted(content["config"]))
         except (OSError, ValueError) as error:
             collection.skipped.append(f"{path}: skipped: {error}")
     latest: dict[tuple, Run] = {}
@@ -183,7 +182,7 @@ def collect(paths: Iterable[Path]) -> Collection:
         key = _identity(run)
         other = latest.get(key)
         if other is not None:
-            old, new = sorted((other, run), key=lambda r: (r.iteration, str(r.path)))
+            old, new = sorted((other, run), key=lambda r: (r.iteration, len(r.content.get("tests", ())), str(r.path)))
             collection.skipped.append(f"{old.path}: skipped: {new.path} has the same method and seed")
             run = new
         latest[key] = run
@@ -414,6 +413,21 @@ def _content(path: Path) -> dict:
         if roc and len(roc["far"]) != len(roc["tar"]):
             raise ValueError(f"roc of {test['name']!r}: far and tar differ in length")
     return content
+
+
+def _refitted(config: dict) -> bool:
+    """Whether a run's configuration occludes at test with refitted kinds.
+
+    Raises:
+        ValueError: its `Occlusion` stands where it cannot, or its kinds are no list.
+    """
+    evaluator = config.get("evaluator_cfg")
+    if not isinstance(evaluator, dict):
+        return False
+    kinds = (lifted(evaluator.get("transform"), "evaluator_cfg")[1] or {}).get("kinds") or []
+    if not isinstance(kinds, list):
+        raise ValueError(f"evaluator_cfg: Occlusion: kinds: expected a list, found {kinds!r:.60}")
+    return any(isinstance(kind, dict) and bool(kind.get("refit")) for kind in kinds)
 
 
 def _kinds(kinds: object) -> object:

@@ -104,6 +104,34 @@ def test_of_two_checkpoints_of_one_run_the_later_counts(results):
     assert len(found.skipped) == 2 and all("has the same method and seed" in line for line in found.skipped)
 
 
+def test_of_two_tests_of_the_same_weights_the_one_with_more_tests_counts(results):
+    """Baseline-1 is tested twice where it is also matched by visibility: by the paper's protocol, and plainly."""
+    weights = {"checkpoint": None}
+    tests = [results.test(20.0), results.test(10.0, name="middle", protocol="generalizability", zero_shot=True)]
+    results.write(results.recognition("Baseline-1", tests=tests, **weights), name="Baseline1.json")
+    results.write(results.recognition("Baseline-1", 20.0, **weights), name="Baseline1_weighted.json")
+    [run] = collect([results.root]).runs
+    assert run.path.name == "Baseline1.json" and len(groups([run])) == 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ([{"type": "Occlusion", "kinds": 7}], "kinds: expected a list"),
+        ([{"type": "Occlusion"}, {"type": "BaseSilTransform"}], "at the end of the Compose"),
+    ],
+)
+def test_a_result_of_an_occlusion_that_cannot_be_read_is_left_aside(results, steps, reason):
+    results.write(results.recognition("Baseline-2", 20.0))
+    steps = [{"type": "BaseSilTransform"}, *steps]
+    config = {"evaluator_cfg": {"transform": [{"type": "Compose", "trf_cfg": steps}]}}
+    wrong = results.write(results.recognition("Mimic + VEN", 30.0, config=config))
+    found = collect([results.root])
+    assert [run.content["method"] for run in found.runs] == ["Baseline-2"]
+    assert len(found.skipped) == 1
+    assert found.skipped[0].startswith(f"{wrong}: skipped: ") and reason in found.skipped[0]
+
+
 @pytest.mark.parametrize(
     "other",
     [
