@@ -327,3 +327,4 @@ KINDS: dict[str, type[Kind]] = {
     "outline": Outline,
     "detector_cut": DetectorCut,
 }
+"""Every kind by its name in a YAML."""

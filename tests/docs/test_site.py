@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ from dataclasses import fields
 
 import pytest
 import yaml
-from page import DOCS, ROOT
+from page import DOCS, ROOT, snippets
 
 from opengait_mimic import __version__, schema
 from opengait_mimic.cli import commands
@@ -108,6 +109,23 @@ def test_the_reference_has_every_command(site):
         assert f'id="opengait-mimic-{name}"' in text
     assert "Sentinel" not in text and "\x08" not in text
     assert "<p>opengait-mimic " not in text, "examples are shown as code"
+
+
+def imported(code: str) -> list[tuple[str, str]]:
+    """The module and the name of everything of ours that a program imports."""
+    statements = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in statements if node.module.split(".")[0] == "opengait_mimic"]
+    return [(node.module, alias.name) for node in ours for alias in node.names]
+
+
+def test_what_the_pages_import_is_in_the_api_reference(site):
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    programs = [block.code for page in pages for block in snippets(page) if block.language == "python"]
+    names = {name for code in programs for name in imported(code)}
+    documented = "".join(path.read_text(encoding="utf-8") for path in (site / "api").glob("*.html"))
+    assert len(names) > 10
+    for module, name in names:  # where it is imported from, or in a module below that
+        assert re.search(rf'id="{re.escape(module)}(\.\w+)*\.{name}"', documented), f"docs/api: no {module}.{name}"
 
 
 def test_the_workflow_and_the_templates_can_be_read():
