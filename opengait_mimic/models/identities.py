@@ -10,18 +10,19 @@ from opengait_mimic.errors import CheckpointError, ConfigError
 from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Learned, Likelihood, write_learned
 from opengait_mimic.inference import load
 from opengait_mimic.models.passes import Pass, Seen, look
+from opengait_mimic.models.unfinished import Unfinished
 
 FEW = 50  # people in a training set; what was measured: docs/results/beyond.md
 
 
-def learn_identities(net, asked: Likelihood) -> Identities | None:
+def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | None:
     """Fit `evaluation.likelihood` to the clips that the network trained on, whole and occluded as its VEN learned them.
 
     The training set is read once, as the evaluator reads the test set; each clip's occlusions depend on its content
     and their number only, so neither processes nor order matter.
 
     Args:
-        net: one of our recognition models with a VEN, in eval mode.
+        net: one of our recognition models with a VEN, in eval mode. where: keeps what an interruption must not lose.
     Returns:
         The model on the first process, None on the others.
     Raises:
@@ -34,7 +35,7 @@ def learn_identities(net, asked: Likelihood) -> Identities | None:
     passes = [Pass(own), *(Pass(own, mixture, seed) for seed in range(asked.draws))]
     net.msg_mgr.log_info(f"Learning identities from the training set, whole and {asked.draws} times occluded:")
     fit = None
-    for seen in look(net, passes, 4 * net.embedding_size, net.training_clips()):
+    for seen in look(net, passes, 4 * net.embedding_size, net.training_clips(), where, "learn"):
         if seen is None:
             continue
         if fit is None:

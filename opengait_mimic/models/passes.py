@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import torch.distributed as dist
 from opengait_mimic import console
 from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.models.panels import Speed
+from opengait_mimic.models.unfinished import Kept, Unfinished, left
 from opengait_mimic.occlusion import Mixture
 
 KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more passes than fit share several loads of the test set
@@ -56,14 +56,17 @@ class Seen(NamedTuple):
         return Seen(names, features)
 
 
-def look(net, passes: list[Pass], clip_bytes: int = 1, loader=None) -> Iterator[Seen | None]:
-    """Take the test set through every pass; clips in canonical order, each once. It is loaded once for many passes.
+def look(
+    net, passes: list[Pass], clip_bytes: int = 1, loader=None, where: Unfinished | None = None, what: str = "test"
+) -> Iterator[Seen | None]:
+    """Take a data set through every pass; clips in canonical order, each once. It is loaded once for many passes.
 
     Neither the number of processes nor the order in which the loader gives its clips changes what is seen.
 
     Args:
         net: one of our models, in eval mode, with a test loader. clip_bytes: size of a clip's features.
-        loader: of another set of clips than the test set.
+        loader: of another set of clips than the test set. where: keeps what an interruption must not lose.
+        what: is done, in a word.
     Yields:
         For each pass what it saw, on the first process; None on the others.
     """
@@ -71,19 +74,24 @@ def look(net, passes: list[Pass], clip_bytes: int = 1, loader=None) -> Iterator[
     clips = -(-len(loader.dataset) // world_size())
     together = max(1, KEPT_AT_ONCE // (clips * clip_bytes))
     for first in range(0, len(passes), together):
-        yield from _look(net, passes[first : first + together], loader)
+        some = passes[first : first + together]
+        about = [repr((one.mixture, one.seed, one.clips and sorted(one.clips))) for one in some]
+        files = () if where is None else loader.dataset.seqs_info
+        yield from _look(net, some, loader, Kept(where, f"{what}-{first}", files, about), what)
 
 
 @torch.no_grad()
-def _look(net, passes: list[Pass], loader) -> Iterator[Seen | None]:
-    labels = loader.dataset.label_set
-    names, kept, speed = [[] for _ in passes], [defaultdict(list) for _ in passes], Speed()
+def _look(net, passes: list[Pass], loader, kept: Kept, what: str) -> Iterator[Seen | None]:
+    labels, speed = loader.dataset.label_set, Speed()
+    if kept.batches:
+        net.msg_mgr.log_info(f"{what}: goes on after {kept.batches} batches that were seen before it was interrupted")
     speed.restart()
-    with console.bar(len(loader.dataset), "test", "seq", first=rank() == 0) as bar:
-        for inputs in loader:
+    with console.bar(len(loader.dataset), what, "seq", first=rank() == 0) as bar, kept:
+        bar.update(min(kept.batches * world_size(), bar.total))
+        for inputs in left(loader, kept.batches):
             whole = net.whole(inputs)
             here = list(zip((labels[i] for i in whole.labs.tolist()), whole.typs, whole.vies, strict=True))
-            for one, its_names, features in zip(passes, names, kept, strict=True):
+            for one, its_names, features in zip(passes, kept.names, kept.features, strict=True):
                 if one.clips is not None and one.clips.isdisjoint(here):
                     continue
                 its_names += here
@@ -93,11 +101,12 @@ def _look(net, passes: list[Pass], loader) -> Iterator[Seen | None]:
                 for name, value in {**found, "drawn_kind": seen[0].kind, "drawn_amount": seen[0].amount}.items():
                     features[name].append((value.float() if value.is_floating_point() else value).cpu().numpy())
                 speed.take(len(here))
+            kept.took()
             bar.update(min(world_size(), bar.total - bar.n))
     net.test_speed = speed.scalars("test_throughput")
     told = ", ".join(f"{name.rpartition('/')[2]} {value:.1f}" for name, value in net.test_speed.items())
-    net.msg_mgr.log_info(f"embedded {bar.total} clips, up to {len(passes)} times each: {told}")
-    for its_names, features in zip(names, kept, strict=True):
+    net.msg_mgr.log_info(f"embedded {bar.total} clips, up to {len(passes)} times each" + (told and f": {told}"))
+    for its_names, features in zip(kept.names, kept.features, strict=True):
         yield _gathered(its_names, {name: np.concatenate(values) for name, values in features.items()})
 
 
