@@ -17,6 +17,7 @@ from opengait_mimic import __version__, schema
 from opengait_mimic.cli import commands
 from opengait_mimic.evaluation.occluded import Settings
 from opengait_mimic.occlusion import KINDS
+from opengait_mimic.resuming import deciding_config
 
 KEYS = {
     "data_cfg": schema.DATA,
@@ -63,6 +64,23 @@ def test_every_kind_of_occlusion_has_a_paragraph_a_picture_and_its_settings():
         assert (DOCS / "pictures" / f"{kind}.gif").is_file(), "run python docs/pictures.py"
         for field in fields(its_class):
             assert settings[field.name] == "all" or kind in settings[field.name], (kind, field.name)
+
+
+def test_the_page_on_interruptions_names_the_keys_that_may_change():
+    text = (DOCS / "interrupted.md").read_text(encoding="utf-8")
+    told = re.search(r" in trainer_cfg (.*?); all of evaluator_cfg; all of data_cfg but (.*?)\. Any other", text, re.S)
+    free, kept = (set(re.findall(r"`(\w+)`", part)) for part in told.groups())
+    others = ("model_cfg", "loss_cfg", "optimizer_cfg", "scheduler_cfg")
+    cfgs = {section: {} for section in (*others, "data_cfg", "evaluator_cfg", "trainer_cfg")}
+
+    def decides(section: str, key: str) -> bool:
+        return deciding_config({**cfgs, section: {key: 1}}) != deciding_config(cfgs)
+
+    # save_name is where a training is looked for.
+    assert {key for key in schema.TRAINER if not decides("trainer_cfg", key)} == free | {"save_name"}
+    assert {key for key in schema.DATA if decides("data_cfg", key)} == kept
+    assert all(decides(section, "lr") for section in others)
+    assert not any(decides("evaluator_cfg", key) for key in schema.EVALUATOR)
 
 
 def test_the_pictures_can_be_drawn_again(tmp_path):
