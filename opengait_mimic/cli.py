@@ -167,14 +167,16 @@ def check_data_command(root, partition, jobs):
     """Read every silhouette file under ROOT (<subject>/<type>/<view>/*.pkl) and list those with something wrong.
 
     Errors are what a training refuses; warnings are what it takes as it is. Exit status: 0 nothing found, 1 something.
+    Interrupted, the same command goes on (what was read is noted in the user's cache meanwhile).
 
     \b
     opengait-mimic check-data GREW-pkl --partition GREW.json
     opengait-mimic check-data mine --json > mine.json
     """
     from opengait_mimic.data.check import check_data, report_content, report_text
+    from opengait_mimic.data.notes import notes_of
 
-    found = check_data(root, partition, jobs)
+    found = check_data(root, partition, jobs, notes_of(root))
     console.outcome(report_text(found), report_content(found))
     if found.findings:
         sys.exit(1)
