@@ -31,14 +31,13 @@ from opengait_mimic.config import (
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import look, read_frames
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown
-from opengait_mimic.evaluation.matching import MATCHINGS
+from opengait_mimic.evaluation.matching import MATCHINGS, is_on
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.hosts import EMBEDDED, module_folder
 from opengait_mimic.hosts.memory import refuse_beyond_memory
 from opengait_mimic.inputs import OTHER_INPUTS
 from opengait_mimic.losses.functional import PAIRS, check_mickd_options
-from opengait_mimic.networks.visibility import TASKS, check_tasks
 from opengait_mimic.occlusion import Occlusion
 from opengait_mimic.opening import is_file, is_folder
 from opengait_mimic.schema import (
@@ -100,6 +99,8 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
         _check_checkpoint(cfgs, training, iteration)
         if not isinstance(cfgs["data_cfg"], list):  # several data sets at once are the host's own affair
             first = check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
+            if not training and is_on(cfgs["evaluator_cfg"].get("likelihood")):  # learns from the training set
+                check_data(cfgs["data_cfg"], "TRAIN_SET")
             if not cfgs["data_cfg"].get("data_in_use") and cfgs["model_cfg"]["model"] not in OTHER_INPUTS:
                 _check_range(first, cfgs["trainer_cfg" if training else "evaluator_cfg"].get("transform"))
                 if training:
@@ -130,8 +131,9 @@ def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
         check_losses(cfgs["loss_cfg"])
         if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
             check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
+    evaluator = cfgs["evaluator_cfg"]
     for key in ("occluded", *MATCHINGS):
-        if model not in RECOGNITION and cfgs["evaluator_cfg"].get(key):
+        if model not in RECOGNITION and is_on(evaluator.get(key)):
             raise ConfigError(f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do")
 
 
@@ -159,7 +161,6 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     if model == "VisibilityEstimation":
         if not occlusions:
             raise ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
-        check_tasks(model_cfg.get("tasks", TASKS))
         return
     teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
     ven = ven_spec(model_cfg)

@@ -12,10 +12,11 @@ from pathlib import Path
 from opengait_mimic.checkpoints import checkpoint_path
 from opengait_mimic.errors import ConfigError, nearest, shown
 from opengait_mimic.evaluation.likelihood import likelihood
-from opengait_mimic.evaluation.matching import MATCHINGS
+from opengait_mimic.evaluation.matching import MATCHINGS, is_on
 from opengait_mimic.evaluation.weighted import weighting
 from opengait_mimic.inputs import refuse_other_inputs
 from opengait_mimic.losses.functional import PAIRS
+from opengait_mimic.networks.visibility import PARTS, TASKS, check_tasks
 from opengait_mimic.occlusion import Mixture, mixture
 from opengait_mimic.opening import is_file
 from opengait_mimic.schema import MODEL, TEACHER, VEN, Rule, look_over
@@ -105,6 +106,19 @@ def check_model_keys(model_cfg: dict) -> None:
                 raise ConfigError(f"model_cfg: {model}: unknown key {shown(key)}; {nearest(key, MODEL[model])}")
         raise ConfigError(f"model_cfg: {model}: backbone is missing (a YAML path or an OpenGait model_cfg)")
     look_over(model_cfg, MODEL[model], f"model_cfg: {model}", closed=True)
+    if model == "VisibilityEstimation":
+        _check_tasks(model_cfg)
+
+
+def _check_tasks(model_cfg: dict) -> None:
+    """Refuse tasks that a VEN does not have, and settings of those it has not been given."""
+    tasks = model_cfg.get("tasks", TASKS)
+    check_tasks(tasks)
+    for key, task in (("strips", PARTS), ("amount_bins", "regression")):
+        if model_cfg.get(key) is not None and task not in tasks:
+            raise ConfigError(
+                f"model_cfg: VisibilityEstimation: {key}: it is of the task {task}; tasks are {', '.join(tasks)}"
+            )
 
 
 def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
@@ -137,7 +151,7 @@ def ven_spec(model_cfg: dict) -> NetworkSpec | None:
     """The VEN of `model_cfg`: None, its YAML's path, or a mapping with config, checkpoint, iteration.
 
     Raises:
-        ConfigError: the YAML is missing, or is not one of a VEN.
+        ConfigError: the YAML is missing, is not one of a VEN, or describes none that can be built.
     """
     ven = model_cfg.get("ven")
     if ven is None:
@@ -149,6 +163,10 @@ def ven_spec(model_cfg: dict) -> NetworkSpec | None:
     spec = _spec_of_yaml(ven["config"], "model_cfg: ven", ven.get("iteration"))
     if spec.kinds is None or spec.model_cfg.get("model") != "VisibilityEstimation":
         raise ConfigError(f"model_cfg: ven: {ven['config']} does not train a VisibilityEstimation on occlusions")
+    try:
+        check_model_keys(spec.model_cfg)
+    except ConfigError as error:
+        raise ConfigError(f"model_cfg: ven: {ven['config']}: {error}") from None
     checkpoint = Path(ven["checkpoint"]) if ven.get("checkpoint") else spec.checkpoint
     return replace(spec, checkpoint=checkpoint)
 
@@ -163,19 +181,19 @@ def check_uses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> None:
     """
     model_cfg, evaluator = cfgs["model_cfg"], cfgs["evaluator_cfg"]
     needs = {
-        "model_cfg: register": ("classification", "regression") if model_cfg.get("register") else (),
-        "evaluator_cfg: weighted": ("parts",) if weighting(evaluator.get("weighted")) else (),
+        "model_cfg: register": TASKS if model_cfg.get("register") else (),
+        "evaluator_cfg: weighted": (PARTS,) if weighting(evaluator.get("weighted")) else (),
         "evaluator_cfg: likelihood": ("classification",) if likelihood(evaluator.get("likelihood")) else (),
         "model_cfg: model: ResidualGait": ("regression",) if model_cfg["model"] == "ResidualGait" else (),
     }
     for key, tasks in needs.items():
-        has = () if ven is None else ven.model_cfg.get("tasks", ("classification", "regression"))
+        has = () if ven is None else ven.model_cfg.get("tasks", TASKS)
         missing = [task for task in tasks if task not in has]
         if missing:
             found = "there is no ven" if ven is None else f"its tasks are {', '.join(has)}"
             raise ConfigError(f"{key}: needs a ven with the tasks {', '.join(tasks)}; {found}")
     for key in MATCHINGS:
-        if evaluator.get(key) and evaluator.get("eval_func") != "evaluate_recognition":
+        if is_on(evaluator.get(key)) and evaluator.get("eval_func") != "evaluate_recognition":
             raise ConfigError(f"evaluator_cfg: {key}: needs eval_func evaluate_recognition")
     prepared = prepared_by(evaluator.get("transform"))
     if model_cfg.get("register") and prepared.startswith("BaseParsing"):
@@ -228,8 +246,8 @@ def ven_name(ven: dict | None) -> str:
     """
     if ven is None:
         return ""
-    tasks = tuple(sorted(ven.get("tasks", ("classification", "regression"))))
-    if "parts" in tasks:
+    tasks = tuple(sorted(ven.get("tasks", TASKS)))
+    if PARTS in tasks:
         return "VEN+"
     return {("classification",): "Occlusion Aware", ("regression",): "VEN (regression)"}.get(tasks, "VEN")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import os
 import pickle
 import shutil
@@ -273,6 +274,10 @@ MISTAKES = [
     ("ven", "model_cfg.feature", 0, ["feature: 0 is not a whole number from 1"]),
     ("ven", "model_cfg.tasks", "classification", ["tasks"]),
     ("ven", "model_cfg.tasks", [["regression"]], ["tasks"]),
+    ("ven", "model_cfg.tasks", None, ["VEN: tasks: expected one or more of", "found None"]),
+    ("ven", "model_cfg.strips", 8, ["strips: it is of the task parts", "tasks are classification, regression"]),
+    ("ven", "model_cfg", lambda cfg: {**cfg, "tasks": ["classification"], "amount_bins": 9},
+     ["amount_bins: it is of the task regression", "tasks are classification"]),
     # Occlusion
     ("ven", f"{STEP}.2.kinds", None, ["kinds: expected a list of kinds, found None"]),
     ("ven", f"{STEP}.2.kinds", {"kind": "top"}, ["kinds: expected a list of kinds"]),
@@ -326,6 +331,58 @@ def test_a_mistake_is_one_line(here, name, path, value, words):
     message = told("x.yaml")
     for word in words:
         assert word in message, message
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"tasks": None}, "VEN: tasks: expected one or more of"),
+        ({"tasks": 3}, "VEN: tasks: expected one or more of"),
+        ({"tasks": "classification"}, "VEN: tasks: expected one or more of"),
+        ({"strips": 8}, "strips: it is of the task parts"),
+        ({"chanels": [4, 4, 8]}, "unknown key 'chanels'; did you mean 'channels'?"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("uses", [{"register": True}, {}], ids=["registered", "joined"])
+def test_a_mistake_in_the_ven_of_a_mimic_is_one_line_that_names_the_vens_file(here, value, words, uses):
+    ven, mimic = (yaml.safe_load((here / f"{name}.yaml").read_text()) for name in ("ven", "mimic"))
+    ven["model_cfg"].update(value)
+    mimic["model_cfg"].update(uses, ven="v.yaml")
+    (here / "v.yaml").write_text(yaml.safe_dump(ven))
+    (here / "x.yaml").write_text(yaml.safe_dump(mimic))
+    message = told("x.yaml")
+    assert "model_cfg: ven: v.yaml: " in message and words in message, message
+
+
+@pytest.mark.parametrize("value", [True, {}], ids=str)
+@pytest.mark.parametrize(("key", "task"), [("weighted", "parts"), ("likelihood", "classification")])
+def test_a_way_of_matching_without_settings_is_checked_like_one_that_is_true(here, key, task, value):
+    ven, mimic = (yaml.safe_load((here / f"{name}.yaml").read_text()) for name in ("ven", "mimic"))
+    ven["model_cfg"]["tasks"] = [task]
+    mimic["model_cfg"]["ven"] = "v.yaml"
+    mimic[E].update({key: value, "eval_func": "evaluate_real_scene"})
+    (here / "v.yaml").write_text(yaml.safe_dump(ven))
+    (here / "x.yaml").write_text(yaml.safe_dump(mimic))
+    assert f"evaluator_cfg: {key}: needs eval_func evaluate_recognition" in told("x.yaml")
+    teacher = yaml.safe_load((here / "teacher.yaml").read_text())
+    teacher[E][key] = value
+    (here / "x.yaml").write_text(yaml.safe_dump(teacher))
+    assert f"evaluator_cfg: {key}: Baseline does not read it" in told("x.yaml")
+
+
+def test_a_test_by_likelihood_needs_the_training_set_too(here):
+    cfgs = yaml.safe_load((here / "mimic.yaml").read_text())
+    cfgs[E].update(eval_func="evaluate_recognition", likelihood={})
+    partition = json.loads((here / "sils.json").read_text())
+    (here / "test.json").write_text(json.dumps({**partition, "TRAIN_SET": ["nobody"]}))
+    cfgs["data_cfg"]["dataset_partition"] = "test.json"
+    (here / "x.yaml").write_text(yaml.safe_dump(cfgs))
+    assert "no silhouettes" in (message := told("x.yaml", "test")) and "TRAIN_SET" in message
+    cfgs[E]["likelihood"] = False
+    (here / "x.yaml").write_text(yaml.safe_dump(cfgs))
+    done = CliRunner().invoke(commands, ["check", "--cfgs", "x.yaml", "--phase", "test", "--host", "embedded"])
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,11 @@ from opengait_mimic.errors import ConfigError, nearest, shown
 MATCHINGS = ("weighted", "likelihood")  # keys of evaluator_cfg
 
 
+def is_on(value: object) -> bool:
+    """Whether a YAML's value switches one of them on; a mapping does, an empty one too."""
+    return value is not None and value is not False
+
+
 def switched(value: object, known: Collection[str], where: str) -> dict | None:
     """What a YAML says of one of them: true, false, or a mapping of some settings.
 
@@ -19,7 +24,7 @@ def switched(value: object, known: Collection[str], where: str) -> dict | None:
     Raises:
         ConfigError: anything else, or an unknown setting.
     """
-    if value is None or value is False:
+    if not is_on(value):
         return None
     if value is True:
         return {}

@@ -63,7 +63,7 @@ def visibility_report(
 
 
 def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
-    """The report as text: confusion with true kinds in rows, and the amount's error per kind."""
+    """The report as text: confusion with true kinds in rows, and the amount's error per kind, where it has these."""
     width = max(len(k) for k in kinds) + 2
     found = []
     if report.accuracy is not None:
@@ -72,6 +72,8 @@ def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
         found.append(f"amount: mean absolute error {report.amount_error:.4f}")
     if report.parts_error is not None:
         found.append(f"parts: mean absolute error {report.parts_error:.4f}")
+    if report.confusion is None and report.amount_error is None:
+        return "   ".join(found)
     header = [f"{k:>{width}}" for k in kinds] if report.confusion is not None else []
     rows = ["   ".join(found), f"{'true / predicted':<18}" + "".join(header)]
     if report.amount_error is not None:

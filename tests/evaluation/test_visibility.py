@@ -59,6 +59,12 @@ def test_regression_alone():
     assert list(visibility_scalars(report, CLASSES)) == ["scalar/test_visibility/amount_error"]
 
 
+def test_parts_alone():
+    report = visibility_report(3, None, None, KIND, TRUE_AMOUNT, np.zeros((4, 2)), np.full((4, 2), 0.75))
+    assert visibility_table(report, CLASSES) == "parts: mean absolute error 0.2500", "there is nothing to say by kind"
+    assert visibility_scalars(report, CLASSES) == {"scalar/test_visibility/parts_error": 0.25}
+
+
 def test_a_network_that_has_diverged_is_refused():
     for logits, amount in ((np.full((4, 3), np.nan), AMOUNT), (LOGITS, np.array([0.1, np.inf, 0, 0]))):
         with pytest.raises(DataError, match="the network has diverged"):
