@@ -22,7 +22,7 @@ from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.protocols import Protocol, guess_protocol
 from opengait_mimic.errors import ConfigError, DataError, RunFailed, nearest
 from opengait_mimic.files import write_text
-from opengait_mimic.recipes import DATASETS, METHODS, file_name, needs, recipe, rows, small, yaml_text
+from opengait_mimic.recipes import DATASETS, METHODS, NEW_KINDS, file_name, needs, recipe, rows, small, yaml_text
 from opengait_mimic.recipes.build import untrained
 from opengait_mimic.recipes.methods import Run
 
@@ -133,7 +133,7 @@ def plan(
     """
     folder, dataset = folder.resolve(), data.protocol.dataset_name
     data_cfg = {"dataset_root": str(data.root), "dataset_partition": str(data.partition), "data_in_use": None}
-    adapts = any(kinds != "standard" for _, kinds in runs)  # then Table 2 is asked for, and its zero-shot half too
+    adapts = any(kinds in NEW_KINDS for _, kinds in runs)  # then Table 2 is asked for, and its zero-shot half too
     planned: dict[Path, Stage] = {}
     for backbone in backbones:
         if backbone not in DATASETS[dataset].teachers:

@@ -56,18 +56,20 @@ class Main:
     Attributes:
         standard: groups of the standard test, one test a data set. extra: groups of the generalizability and
             adaptability tests, one test for each of their names. severity: groups of the sweep.
+        beyond: groups of every standard test that something beyond the paper was tested by.
         notes: what was left to the table of all scores.
     """
 
     standard: list[Group]
     extra: list[Group]
     severity: list[Group]
+    beyond: list[Group]
     notes: list[str]
 
 
 def main_tests(groups: list[Group]) -> Main:
     """Choose what can be compared: one setting a data set, one mixture of kinds a test."""
-    standard, extra, severity, notes = [], [], [], []
+    standard, extra, severity, beyond, notes = [], [], [], [], []
     for dataset in _distinct(g.dataset for g in groups):
         mine = [g for g in groups if g.dataset == dataset]
         setting = collect.commonest(g.setting for g in mine)
@@ -81,14 +83,17 @@ def main_tests(groups: list[Group]) -> Main:
             notes.append(
                 f"{dataset}: severity tests with other mixtures of kinds stand in the table of all scores only."
             )
+        ours = {(g.backbone, g.test) for g in mine if g.test.protocol == "standard" and is_ours(g.method)}
+        beyond += [g for g in mine if (g.backbone, g.test) in ours]
         tests = _distinct((g.test.protocol, g.test.name) for g in mine if g.test.protocol != "severity")
         for protocol, name in tests:
             same = [g for g in mine if (g.test.protocol, g.test.name) == (protocol, name)]
             kinds = collect.commonest(g.test.kinds for g in same)
-            left = sorted({g.test.occlusions() for g in same if g.test.kinds != kinds})
+            others = [g for g in same if g.test.kinds != kinds and (g.backbone, g.test) not in ours]
+            left = sorted({g.test.occlusions() for g in others})
             notes += [f"{dataset}: test {name} with {other} stands in the table of all scores only." for other in left]
             (standard if protocol == "standard" else extra).extend(g for g in same if g.test.kinds == kinds)
-    return Main(standard, extra, severity, notes)
+    return Main(standard, extra, severity, beyond, notes)
 
 
 def _mixed(group: Group) -> str:
@@ -106,7 +111,7 @@ def tables(runs: list[Run], visibility: list[Run]) -> tuple[list[Table], list[st
         table2(main.extra),
         table3(main.standard),
         table4(main.standard),
-        beyond_table(groups),
+        beyond_table(main.beyond),
         significance,
         severity_table(main.severity),
         *breakdowns(main.standard),
@@ -219,19 +224,19 @@ def beyond_table(groups: list[Group]) -> Table:
         f"that also knows parts. Retention is the network's Rank-1 on whole clips relative to HP. {READING}"
     )
     table = Table("beyond", "Beyond the paper", caption, [*columns, Column("n")])
-    standard = sorted((g for g in groups if g.test.protocol == "standard"), key=lambda g: g.runs[0].refitted)
-    for (dataset, backbone, _), mine in _by(standard, lambda g: (g.dataset, g.backbone, g.test.kinds)):
-        ours = [g for g in mine if is_ours(g.method)]
-        if not ours:
-            continue
+    painted_first = sorted(groups, key=lambda g: g.runs[0].refitted)
+    for (dataset, backbone, test), mine in _by(painted_first, lambda g: (g.dataset, g.backbone, g.test)):
         shown = "refitted" if mine[0].runs[0].refitted else "painted"
         table.rows.append([dataset, backbone, shown, HP, *_hp_cells(mine, metrics)[:-1], None, None, None])
-        for g in [g for g in mine if g.method in ("Baseline-1", "Mimic + VEN")] + ours:
+        rows = [g for g in mine if g.method in ("Baseline-1", "Mimic + VEN")]
+        rows += [g for g in mine if is_ours(g.method)]
+        for g, label in zip(rows, labels(rows), strict=True):
             kept = g.retention("Rank-1")
             retention = None if kept is None else f"{kept.mean:.3f}" + (f" ± {kept.sd:.3f}" if kept.sd else "")
             cells = [*(g.score(m) for m in metrics), g.holistic("Rank-1"), retention, len(g.runs)]
-            table.rows.append([dataset, backbone, shown, g.method, *cells])
-        table.notes.append(f"{where_text(dataset, backbone)}, {shown}: {mine[0].test.occlusions()}; {mine[0].setting}.")
+            table.rows.append([dataset, backbone, shown, label, *cells])
+        table.notes.append(f"{where_text(dataset, backbone)}, {shown}: {test.occlusions()}; {mine[0].setting}.")
+    table.notes += _footnotes(groups, metrics)
     return _shorter(table)
 
 

@@ -29,7 +29,7 @@ from opengait_mimic.data.tree import walker_sequence, write_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.recipes import METHODS
-from opengait_mimic.recipes.methods import stages
+from opengait_mimic.recipes.methods import BEYOND, stages
 
 STAGES = ["teacher_gaitbase.train", "ven.train", "ven.test", "baseline1_gaitbase.test", "mimic_gaitbase.train",
           "mimic_gaitbase.test"]  # fmt: skip
@@ -131,6 +131,12 @@ class TestOrder:
         run(planned(tmp_path))
         with pytest.raises(ConfigError, match="holds what ran on embedded; give another --out for /a/checkout"):
             run(planned(tmp_path), host="/a/checkout")
+
+    def test_what_goes_beyond_the_paper_takes_no_test_of_table_2(self, pretended, tmp_path):
+        for numbers, asked in (((BEYOND,), False), ((1,), False), ((1, 2), True)):
+            stages_of = [stage for stage in planned(tmp_path, runs=stages(numbers)) if stage.phase == "test"]
+            occluded = [stage.cfgs["evaluator_cfg"].get("occluded", {}) for stage in stages_of]
+            assert any("generalizability" in tests for tests in occluded) is asked
 
     def test_tables_share_their_runs(self, pretended, tmp_path):
         both = planned(tmp_path, runs=stages((1, 4)))
