@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -26,6 +27,13 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def training(folder, tmp_path_factory):
+    """A folder after a quiet training in two processes, and what that printed."""
+    copy = shutil.copytree(folder, tmp_path_factory.mktemp("trained") / "scripts")
+    return copy, printed(copy, "train", "--quiet", "--nproc", "2", "--device", "cpu")
+
+
 def printed(folder, *arguments) -> tuple[str, str]:
     """What a command that ends well printed: standard output and standard error."""
     command = [sys.executable, "-m", "opengait_mimic", *arguments, "--cfgs", "ven.yaml"]
@@ -39,26 +47,31 @@ def dry_run(capsys, *arguments) -> str:
     return capsys.readouterr().out
 
 
-def test_a_script_gets_the_outcome_and_nothing_else(folder, monkeypatch, capsys):
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     planned = json.loads(dry_run(capsys, "--json"))
     assert (planned["phase"], planned["model"], planned["iterations"]) == ("train", "VisibilityEstimation", 4)
     assert planned["starts from"] == "no checkpoint of its own" and not (folder / "output").exists()
 
-    out, err = printed(folder, "train", "--quiet", "--nproc", "2", "--device", "cpu")
-    assert out == f"{CHECKPOINT}\n", "once, whatever the number of processes"
-    assert "INFO" not in err and "iteration 2" not in err
+
+def test_a_dry_run_knows_the_checkpoints(training, monkeypatch, capsys):
+    monkeypatch.chdir(training[0])
     again = dry_run(capsys)
     assert "starts from: its checkpoint of iteration 4" in again and "processes: 1" in again
     assert "no checkpoint of its own" in dry_run(capsys, "--no-resume")
+
+
+def test_a_script_gets_the_outcome_and_nothing_else(training):
+    folder, (out, err) = training
+    assert out == f"{CHECKPOINT}\n", "once, whatever the number of processes"
+    assert "INFO" not in err and "iteration 2" not in err
 
     out, err = printed(folder, "test", "--iter", "4", "--json")
     assert json.loads(out) == {"file": RESULT, **read_result(folder / RESULT)}
     assert "Visibility on GREW" in err, "what the host says goes on, elsewhere"
 
 
-def test_in_an_opengait_checkout_too(folder):
+def test_in_an_opengait_checkout_too(training):
     root = str(checkout("OpenGait"))
-    assert (folder / CHECKPOINT).is_file(), "trained above"
-    out, err = printed(folder, "test", "--host", root, "--iter", "4", "--quiet")
+    out, err = printed(training[0], "test", "--host", root, "--iter", "4", "--quiet")
     assert out == f"{RESULT}\n" and "INFO" not in err
