@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import warnings
+from dataclasses import field, make_dataclass
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.occlusion import CLEAN, KINDS, Occlusion, content_rng, mixture, paint, process_rng
-from opengait_mimic.occlusion.kinds import Bottom, Left, Middle, MovingPatch, MovingPole, Right, Top
-from opengait_mimic.occlusion.paint import visible
+from opengait_mimic.occlusion.kinds import Bottom, BoxKind, Left, Middle, MovingPatch, MovingPole, Range, Right, Top
+from opengait_mimic.occlusion.masks import beside
 
 STILL = ("top", "bottom", "middle", "left", "right")
 MOVING = ("moving_patch", "moving_pole")
@@ -470,7 +471,7 @@ def test_refit_of_kinds_that_hide_no_edge_is_plain_painting(name):
     ],
 )
 def test_the_box_around_what_stays_visible(box, seen):
-    assert visible(torch.tensor([box]), 10, 6).tolist() == [list(seen)]
+    assert beside(np.array([box]), 10, 6).tolist() == [list(seen)]
 
 
 # ---- inputs with channels ----------------------------------------------------------------------------------
@@ -622,6 +623,20 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed):
     with pytest.raises(ConfigError, match="Occlusion: seed: ") as caught:
         Occlusion(["top"], seed=seed)
     assert repr(seed) in str(caught.value)
+
+
+@pytest.mark.parametrize("written", [(Range, bool), ("Range", "bool")], ids=["types", "text"])
+def test_a_kind_of_ones_own_is_checked_with_and_without_annotations_of_the_future(monkeypatch, written):
+    spread, flag = written
+    settings = [("depth", spread, field(default=(0.2, 0.4))), ("bright", flag, field(default=False))]
+    boxes = {"boxes": lambda self, rng, times, height, width: np.tile([0, height, 0, 1], (len(times), 1))}
+    monkeypatch.setitem(KINDS, "post", make_dataclass("Post", settings, bases=(BoxKind,), frozen=True, namespace=boxes))
+    (kind,) = mixture([{"kind": "post", "depth": 0.3}]).kinds
+    assert kind.depth == (0.3, 0.3)
+    with pytest.raises(ConfigError, match=r"Occlusion: post: depth: \[0.4, 0.2\] is not a range"):
+        mixture([{"kind": "post", "depth": [0.4, 0.2]}])
+    with pytest.raises(ConfigError, match="Occlusion: post: bright: 1 is neither true nor false"):
+        mixture([{"kind": "post", "bright": 1}])
 
 
 def test_a_number_stands_for_a_range_of_one_value():

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.occlusion import content_rng, hidden_mask, mixture, paint, seen_boxes, visible_mask
+from opengait_mimic.occlusion import (
+    KINDS,
+    BoxKind,
+    OutlineKind,
+    content_rng,
+    hidden_mask,
+    mixture,
+    paint,
+    seen_boxes,
+    visible_mask,
+)
 from opengait_mimic.occlusion.kinds import CrossingPerson, DetectorCut, Outline
 from opengait_mimic.occlusion.masks import around
 from opengait_mimic.occlusion.placing import generated_people, placed, scale_for, somebody, standing
@@ -243,6 +253,24 @@ def test_the_other_is_whoever_is_bright_and_frames_without_a_body_are_left_out()
     assert somebody(rng(), [np.zeros((2, 8, 6))]).shape[2] == 64, "an empty clip is nobody"
 
 
+@pytest.mark.parametrize("crossed", [True, False])
+def test_any_kind_may_ask_for_the_people_of_the_batch(monkeypatch, crossed):
+    given = []
+
+    class Crowd(OutlineKind):
+        crossed_by_people = crossed
+
+        def masks(self, rng, times, height, width, others):
+            given.append([len(clip) for clip in others])
+            return np.ones((len(times), height, width), dtype=bool)
+
+    monkeypatch.setitem(KINDS, "crowd", Crowd)
+    assert mixture(["crowd"]).crossed == crossed and not mixture(["outline"]).crossed
+    plan = plan_of(["crowd"], (2, 3), clips=[wall(20)[:2], wall(30)], subjects=["a", "b"])
+    assert given == ([[3], [2]] if crossed else [[], []])
+    assert not plan.merged.any(), "black, where a kind does not say"
+
+
 def test_people_are_taken_in_the_order_of_time():
     clip = np.stack([wall(10)[0], wall(50)[0]])
     kinds = [{"kind": "crossing_person", "amount": 0.2, "prob": 1, "velocity": 1e-6}]
@@ -264,6 +292,12 @@ def test_at_test_an_occlusion_depends_on_the_clip_and_the_seed_only():
     together = masks(range(6))
     assert masks([5, 2, 0, 3, 1, 4]) == together and masks([3]) == {3: together[3]}
     assert len({kind for _, kind in together.values()}) > 2
+
+
+@pytest.mark.parametrize("kind", [BoxKind, OutlineKind])
+def test_a_kind_says_what_it_hides(kind):
+    with pytest.raises(TypeError, match="abstract"):
+        kind()
 
 
 # ---- painting ----------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The kinds of occlusion (paper section 4.2, and closer to life): what is hidden in each frame of a clip.
 
 Most hide a box: (top, bottom, left, right) in pixels, ends exclusive, which may reach beyond the frame. Adding one is
-one frozen dataclass with a `boxes` method and one entry in `KINDS`. An `OutlineKind` says pixel by pixel what it hides.
+one frozen dataclass that extends `BoxKind` with a `boxes` method, and one entry in `KINDS`. An `OutlineKind` says pixel
+by pixel what it hides.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Kind(ABC):
-    """What every kind has.
+class Kind:
+    """What every kind has: it is a `BoxKind` or an `OutlineKind`.
 
     Attributes:
         amount: range of the hidden share of the frame's extent, drawn uniformly once per clip; the paper's R.
@@ -33,7 +34,20 @@ class Kind(ABC):
     amount: Range = (0.4, 0.6)
     refit: bool = False
     dynamic: ClassVar[bool] = False
-    merged: ClassVar[bool] = False
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            # A file that imports annotations from __future__ has their text in place of the types.
+            if field.type in ("bool", bool) and not isinstance(value, bool):
+                raise ConfigError(f"{field.name}: {value!r} is neither true nor false")
+            if field.type in ("Range", Range):
+                limit = np.inf if field.name == "velocity" else 1.0
+                object.__setattr__(self, field.name, _range(field.name, value, limit))
+
+
+class BoxKind(Kind, ABC):
+    """What hides a box in each frame."""
 
     @abstractmethod
     def boxes(self, rng: np.random.Generator, times: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -46,15 +60,6 @@ class Kind(ABC):
         Returns:
             [s, 4] int64 boxes.
         """
-
-    def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "bool" and not isinstance(value, bool):
-                raise ConfigError(f"{field.name}: {value!r} is neither true nor false")
-            if field.type == "Range":
-                limit = np.inf if field.name == "velocity" else 1.0
-                object.__setattr__(self, field.name, _range(field.name, value, limit))
 
 
 def _range(name: str, value: object, limit: float) -> Range:
@@ -93,7 +98,7 @@ class _Path(NamedTuple):
 
 
 def _path(rng: np.random.Generator, times: np.ndarray, height: int, width: int, velocity: Range) -> _Path:
-    """Across the frame, through its middle half at one frame of the clip, drawn at random."""
+    """Across the frame; at one frame of the clip, drawn at random, at 25–75 % of its width."""
     speed = rng.uniform(*velocity) * height / 64 * rng.choice((-1, 1))
     centre = rng.uniform(0.25, 0.75) * width
     elapsed = np.asarray(times) - rng.choice(times)
@@ -101,7 +106,7 @@ def _path(rng: np.random.Generator, times: np.ndarray, height: int, width: int, 
 
 
 @dataclass(frozen=True)
-class Top(Kind):
+class Top(BoxKind):
     """The upper part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -109,7 +114,7 @@ class Top(Kind):
 
 
 @dataclass(frozen=True)
-class Bottom(Kind):
+class Bottom(BoxKind):
     """The lower part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -117,7 +122,7 @@ class Bottom(Kind):
 
 
 @dataclass(frozen=True)
-class Middle(Kind):
+class Middle(BoxKind):
     """A band across the middle of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -127,7 +132,7 @@ class Middle(Kind):
 
 
 @dataclass(frozen=True)
-class Left(Kind):
+class Left(BoxKind):
     """The left part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -135,7 +140,7 @@ class Left(Kind):
 
 
 @dataclass(frozen=True)
-class Right(Kind):
+class Right(BoxKind):
     """The right part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -143,11 +148,11 @@ class Right(Kind):
 
 
 @dataclass(frozen=True)
-class MovingPole(Kind):
+class MovingPole(BoxKind):
     """A pole over the full height crosses the frame, from either side, at a random time.
 
-    The occluder covers the middle half of the frame at one frame of the clip, drawn at random, so every clip
-    it is planned for is hit; from there it moves in real frame time.
+    At one frame of the clip, drawn at random, the occluder's middle is at a random column between a quarter and three
+    quarters of the frame's width, so every clip it is planned for is hit; from there it moves in real frame time.
 
     Attributes:
         amount: range of the width, as a share of the frame's width.
@@ -186,15 +191,17 @@ class MovingPatch(MovingPole):
         return top, top + extent
 
 
-class OutlineKind(Kind):
-    """What hides no box: `masks` in place of `boxes`.
+class OutlineKind(Kind, ABC):
+    """What hides no box: it says pixel by pixel what it hides.
 
-    `merged` (of those that have it): the occluder is taken for a part of the body, as where people are told from the
+    A kind may have a field `merged`: the occluder is taken for a part of the body, as where people are told from the
     background only; otherwise it is black, as where a segmenter tells bodies apart.
+
+    Attributes:
+        crossed_by_people: `masks` draws on clips of other people, where there are any.
     """
 
-    def boxes(self, rng, times, height, width):
-        return _still(times, (0, 0, 0, 0))
+    crossed_by_people: ClassVar[bool] = False
 
     @abstractmethod
     def masks(
@@ -203,8 +210,9 @@ class OutlineKind(Kind):
         """Draw one clip's occluder.
 
         Args:
-            rng, times, height, width: as for `boxes`.
-            others: clips of other people, each in the order of time; may be empty.
+            rng, times, height, width: as for `BoxKind.boxes`.
+            others: clips of other people, each in the order of time; empty where there are none, and for a kind that
+                is not `crossed_by_people`.
         Returns:
             bool [s, h, w], True where hidden.
         """
@@ -223,8 +231,9 @@ class CrossingPerson(OutlineKind):
     """
 
     velocity: Range = (0.5, 2.0)
-    merged: bool = False  # type: ignore[misc]
+    merged: bool = False
     dynamic: ClassVar[bool] = True
+    crossed_by_people: ClassVar[bool] = True
 
     def masks(self, rng, times, height, width, others):
         person = somebody(rng, others)
@@ -247,7 +256,7 @@ class Outline(OutlineKind):
     """The person walks behind something that stands on the frame's lower edge and moves past like the pole.
 
     Attributes:
-        amount: range of the share of the frame's area that it hides where it is in the middle half of the frame.
+        amount: range of the share of the frame's area that it hides where its middle is in the middle half of the frame.
         shapes: which of the generated library: car, bush, railing, post, tree, patches (blots all over the frame).
         folder: of masks (pictures, white where they hide) to draw from instead.
         velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
@@ -256,7 +265,7 @@ class Outline(OutlineKind):
     shapes: tuple[str, ...] = shapes.SHAPES
     folder: str | None = None
     velocity: Range = (0.5, 2.0)
-    merged: bool = False  # type: ignore[misc]
+    merged: bool = False
     dynamic: ClassVar[bool] = True
 
     def __post_init__(self):
@@ -315,7 +324,7 @@ class DetectorCut(OutlineKind):
         return hidden[0][:, :, None] | hidden[1][:, None, :]
 
 
-KINDS: dict[str, type[Kind]] = {
+KINDS: dict[str, type[BoxKind] | type[OutlineKind]] = {
     "top": Top,
     "bottom": Bottom,
     "middle": Middle,

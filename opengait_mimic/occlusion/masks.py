@@ -34,10 +34,34 @@ def seen_boxes(plan: Plan, height: int, width: int) -> np.ndarray:
         int64 [f, 4] (top, bottom, left, right): the whole frame where nothing is refitted, else the smallest box
         around the visible pixels of a frame; where none is visible, the whole frame.
     """
-    boxes = np.tile(np.array([0, height, 0, width]), (len(plan.boxes), 1))
-    chosen = plan.refit.nonzero()[0]
-    boxes[chosen] = around(visible_mask(plan, height, width)[chosen])
-    return boxes
+    whole = np.tile(np.array([0, height, 0, width]), (len(plan.boxes), 1))
+    if not plan.refit.any():
+        return whole
+    boxes = beside(plan.boxes, height, width)
+    if len(plan.masked):
+        boxes[plan.masked] = around(~plan.masks)
+    return np.where(plan.refit[:, None], boxes, whole)
+
+
+def beside(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The smallest box around what hidden boxes leave to be seen of a frame.
+
+    A hidden box shortens it only where it spans the frame from edge to edge; a band across the middle or a
+    patch inside leaves the whole frame, and so does a box that hides everything.
+
+    Args:
+        boxes: int64 [f, 4] hidden (top, bottom, left, right), within the frame.
+    Returns:
+        int64 [f, 4] boxes of at least one pixel.
+    """
+    top, bottom, left, right = boxes.T
+    whole_rows = (left == 0) & (right == width) & (bottom - top < height)
+    whole_columns = (top == 0) & (bottom == height) & (right - left < width)
+    first_row = np.where(whole_rows & (top == 0), bottom, 0)
+    last_row = np.where(whole_rows & (bottom == height), top, height)
+    first_column = np.where(whole_columns & (left == 0), right, 0)
+    last_column = np.where(whole_columns & (right == width), left, width)
+    return np.stack((first_row, last_row, first_column, last_column), axis=1)
 
 
 def around(visible: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from opengait_mimic.occlusion.masks import around, outlined
+from opengait_mimic.occlusion.masks import outlined, seen_boxes
 from opengait_mimic.occlusion.plan import Plan
 from opengait_mimic.pages import room
 
@@ -36,18 +36,17 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
     frames = sils.reshape(-1, *channels, height, width)
     if len(frames) != len(plan.boxes):
         raise ValueError(f"the plan has {len(plan.boxes)} frames, the silhouettes have {len(frames)}")
-    cropped = np.zeros(len(frames), dtype=bool)
-    if plan.refit.any():
-        seen = visible(torch.from_numpy(plan.boxes), height, width)
-        if len(plan.masked):
-            seen[plan.masked] = torch.from_numpy(around(~plan.masks))
-        cropped = plan.refit & (seen != torch.tensor([0, height, 0, width])).any(1).numpy()
+    seen = seen_boxes(plan, height, width)
+    cropped = (seen != [0, height, 0, width]).any(1)
     painted = room(frames.shape, frames.dtype, frames.device)
     for part in _parts(~cropped, sils.device):
         painted[part] = outlined(frames[part], part, plan, classes)
     hide(painted, np.where(cropped[:, None], 0, plan.boxes))
     if cropped.any():
-        taps = [_taps(seen[:, axes], size, sils, classes) for axes, size in ((slice(2), height), (slice(2, 4), width))]
+        taps = [
+            _taps(torch.from_numpy(seen[:, axes]), size, sils, classes)
+            for axes, size in ((slice(2), height), (slice(2, 4), width))
+        ]
         for part in _parts(cropped, sils.device):
             rows, columns = (t and t.of(part, math.prod(channels)) for t in taps)
             some = outlined(frames[part], part, plan, classes)
@@ -100,27 +99,6 @@ def _runs(values: np.ndarray) -> list[tuple[int, int]]:
     """(first, last + 1) of the runs of equal rows in `values` [f, k]."""
     starts = np.flatnonzero((values[1:] != values[:-1]).any(1)) + 1
     return list(pairwise([0, *starts.tolist(), len(values)])) if len(values) else []
-
-
-def visible(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The smallest box around what `boxes` leave to be seen of a frame.
-
-    A hidden box shortens it only where it spans the frame from edge to edge; a band across the middle or a
-    patch inside leaves the whole frame, and so does a box that hides everything.
-
-    Args:
-        boxes: [f, 4] hidden (top, bottom, left, right), within the frame.
-    Returns:
-        [f, 4] boxes of at least one pixel.
-    """
-    top, bottom, left, right = boxes.unbind(-1)
-    whole_rows = (left == 0) & (right == width) & (bottom - top < height)
-    whole_columns = (top == 0) & (bottom == height) & (right - left < width)
-    first_row = torch.where(whole_rows & (top == 0), bottom, 0)
-    last_row = torch.where(whole_rows & (bottom == height), top, height)
-    first_column = torch.where(whole_columns & (left == 0), right, 0)
-    last_column = torch.where(whole_columns & (right == width), left, width)
-    return torch.stack((first_row, last_row, first_column, last_column), dim=-1)
 
 
 class Taps(NamedTuple):

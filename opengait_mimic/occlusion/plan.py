@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.occlusion.kinds import KINDS, CrossingPerson, Kind, OutlineKind
+from opengait_mimic.occlusion.kinds import KINDS, BoxKind, OutlineKind
 
 CLEAN = "clean"
 
@@ -49,7 +49,7 @@ class Mixture:
     """
 
     names: tuple[str, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[BoxKind | OutlineKind, ...]
     probs: tuple[float, ...]
     known: tuple[str, ...] = ()
 
@@ -66,7 +66,7 @@ class Mixture:
     @property
     def crossed(self) -> bool:
         """Whether other people of the batch walk through, so that `plan` has a use for them."""
-        return any(isinstance(kind, CrossingPerson) for kind in self.kinds)
+        return any(isinstance(kind, OutlineKind) and kind.crossed_by_people for kind in self.kinds)
 
     def plan(
         self,
@@ -96,13 +96,13 @@ class Mixture:
             kind = self.kinds[choice] if choice < len(self.kinds) else None
             clip, frames, by_mask = np.zeros((len(clip_times), 4), dtype=np.int64), len(clip_times), 0.0
             if isinstance(kind, OutlineKind):
-                others = _others(number, clips, subjects, times) if isinstance(kind, CrossingPerson) else []
+                others = _others(number, clips, subjects, times) if kind.crossed_by_people else []
                 mask = kind.masks(rng, np.asarray(clip_times), height, width, others)
                 by_mask = mask.mean()
                 if by_mask:
                     masked.append(np.arange(first, first + frames))
                     masks.append(mask)
-                    merged.append(np.full(frames, kind.merged))
+                    merged.append(np.full(frames, getattr(kind, "merged", False)))
             elif kind is not None:
                 clip = kind.boxes(rng, np.asarray(clip_times), height, width)
             kinds.append(0 if kind is None else classes.index(self.names[choice]))
