@@ -98,6 +98,27 @@ def test_both_sides_of_the_inputs_see_the_same_silhouettes(monkeypatch):
         torch.testing.assert_close(ours.sils[0], torch.from_numpy(host).float(), atol=1e-5, rtol=0)
 
 
+def test_both_sides_of_a_repeated_test_embed_the_same_probes_half_of_all_clips(monkeypatch, tmp_path):
+    from opengait_mimic.hosts import activate
+
+    activate("embedded")
+    from opengait_mimic.backbones import quiet_host
+    from opengait_mimic.benchmarks import evaluation
+
+    monkeypatch.setattr(evaluation, "KINDS", ("top", "moving_patch"))
+    monkeypatch.setattr(evaluation, "SEEDS", 2)
+    monkeypatch.chdir(tmp_path)
+    with quiet_host():
+        together, one_by_one = evaluation.repeated(evaluation.tested(tmp_path, "embedded", 3, 5))
+        (whole, *ours), theirs = together(), one_by_one()
+    assert len(whole.names) == 12 and len(ours) == len(theirs) == 4
+    for mine, full in zip(ours, theirs, strict=True):
+        assert len(full.names) == 12 and len(mine.names) == 6
+        rows = [full.names.tolist().index(name) for name in mine.names.tolist()]
+        for key, value in mine.features.items():
+            np.testing.assert_array_equal(value, full.features[key][rows])
+
+
 def test_every_benchmark_has_its_command():
     scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     modules = {path.stem for path in Path(painting.__file__).parent.glob("*.py")} - {"__init__", "measure", "headlines"}

@@ -28,7 +28,8 @@ def tested(folder: Path, host: str | Path, subjects: int, frames: int):
     from opengait_mimic.models.guided import build_backbone, build_visibility_network
 
     root, partition = folder / "sils", folder / "sils.json"
-    generate_walkers(root, partition, 2, subjects, sequences=2, frames=frames)  # half are probes, as in GREW
+    # Half of the clips are probes, as in GREW.
+    generate_walkers(root, partition, 2, subjects, sequences=2, gallery=2, probe=2, test_frames=frames)
     data = {"dataset_root": str(root), "dataset_partition": str(partition)}
     for method in ("teacher", "ven", "mimic"):
         cfgs = small(recipe("GREW", "GaitBase", method, folder=str(folder), data=data, identities=2))

@@ -1,4 +1,4 @@
-"""Painting occlusions on a CPU, beside a loop over frames with OpenCV's resize; and what goes over the bus."""
+"""Painting occlusions beside a loop over frames with OpenCV's resize; on a device, the way there as well."""
 
 from __future__ import annotations
 
@@ -24,25 +24,30 @@ def frame_by_frame(sils: np.ndarray, plan: Plan) -> np.ndarray:
     """Paint, and where asked crop and resize, one frame after the other."""
     import cv2
 
-    frames, (height, width) = [], sils.shape[-2:]
+    painted, (height, width) = sils.copy(), sils.shape[-2:]
     masks = dict(zip(plan.masked.tolist(), plan.masks, strict=True))
-    for i, (frame, box, refit) in enumerate(zip(sils.reshape(-1, height, width), plan.boxes, plan.refit, strict=True)):
-        top, bottom, left, right = box.tolist()
-        frame = frame.copy()
-        if i in masks:
-            frame[masks[i]] = 0
+    frames = painted.reshape(-1, height, width)
+    for i, (frame, box, refit) in enumerate(zip(frames, plan.boxes.tolist(), plan.refit.tolist(), strict=True)):
+        top, bottom, left, right = box
+        mask = masks.get(i)
+        if mask is not None:
+            frame[mask] = 0
         else:
             frame[top:bottom, left:right] = 0
-        if refit and i in masks:
-            rows, columns = (~masks[i]).any(1).nonzero()[0], (~masks[i]).any(0).nonzero()[0]
-            if len(rows):
-                frame = frame[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        elif refit and left == 0 and right == width:
-            frame = frame[bottom:] if top == 0 else frame[:top] if bottom == height else frame
-        elif refit and top == 0 and bottom == height:
-            frame = frame[:, right:] if left == 0 else frame[:, :left] if right == width else frame
-        frames.append(cv2.resize(frame, (width, height)) if refit else frame)
-    return np.stack(frames).reshape(sils.shape)
+        if not refit:
+            continue
+        if mask is not None:
+            rows, columns = (~mask).any(1).nonzero()[0], (~mask).any(0).nonzero()[0]
+            seen = frame[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else frame
+        elif left == 0 and right == width:
+            seen = frame[bottom:] if top == 0 else frame[:top] if bottom == height else frame
+        elif top == 0 and bottom == height:
+            seen = frame[:, right:] if left == 0 else frame[:, :left] if right == width else frame
+        else:
+            seen = frame
+        if seen.shape != frame.shape:
+            frames[i] = cv2.resize(seen, (width, height))
+    return painted
 
 
 def run(report: Report, quickly: bool = False) -> None:
@@ -72,7 +77,6 @@ def run(report: Report, quickly: bool = False) -> None:
                 report.add(name, times[0], times[1] if have else None, AGAINST, target="3" if refit else "10")
     copies = in_turn([bytes_.float().numpy().copy, bytes_.numpy().copy], seconds=0.5)
     report.remarks.append("copying the clips alone takes {:.3g} ms in float32, {:.3g} ms in uint8".format(*copies))
-    report.add("bytes to a device, per pixel", 1.0, 16.0, "float64, occluded and holistic", "B", "16")
     if not torch.cuda.is_available():
         report.remarks.append("no CUDA device: the transfer itself is not measured")
         return
