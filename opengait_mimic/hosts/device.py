@@ -25,3 +25,8 @@ def device() -> torch.device:
     if count == 0:
         raise ConfigError(f"{DEVICE_VARIABLE} is 'cuda', but PyTorch finds no CUDA device")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % count)
+
+
+def peak_memory() -> int | None:
+    """The most bytes that PyTorch held at once on this process's GPU so far; None on a CPU."""
+    return torch.cuda.max_memory_allocated() if device().type == "cuda" else None

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch.utils.tensorboard import SummaryWriter
 
-from opengait_mimic.hosts.device import device
+from opengait_mimic.hosts.device import peak_memory
 from opengait_mimic.losses.distances import pair_distances
 from opengait_mimic.losses.gather import rank, world_size
 from opengait_mimic.networks.clips import clip_lengths, silhouettes
@@ -77,13 +77,11 @@ def pairs(holistic: torch.Tensor, occluded: torch.Tensor, seqL: torch.Tensor | N
 
 
 def _distances(features: dict, loss_cfg: dict) -> dict[str, float]:
-    """scalar/distance/…, as the loss compares; "mimic_to_teacher" is that of γ_m to γ_t of the same clip."""
+    """scalar/distance/…, as the loss compares."""
     mimic, teacher = features["mimic"], features.get("teacher")
     if not loss_cfg.get("partwise"):
         mimic, teacher = mimic.flatten(1), None if teacher is None else teacher.flatten(1)
     found = pair_distances(mimic, teacher, features["labels"], loss_cfg.get("normalize", True))
-    if teacher is not None:
-        found["mimic_to_teacher"] = found["positive_same_instance"]
     return {f"scalar/distance/{name}": value for name, value in found.items()}
 
 
@@ -174,8 +172,8 @@ class Speed:
         if self.clips:
             seconds = max(time.monotonic() - self.since, 1e-9)
             found[f"scalar/{name}/clips_per_second"] = self.clips * world_size() / seconds
-        if device().type == "cuda":
-            found[f"scalar/{name}/peak_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        if (peak := peak_memory()) is not None:
+            found[f"scalar/{name}/peak_memory_gib"] = peak / 2**30
         return found
 
 
