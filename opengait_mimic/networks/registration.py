@@ -103,7 +103,7 @@ def _expected(amounts: torch.Tensor, weights: torch.Tensor, fullness: torch.Tens
         # The bins are the same for all clips; those of a clip that is in its place became the first.
         moved = weights * (amounts > 0)
         moved[:, 0] = 1 - moved[:, 1:].sum(1)
-        bins = torch.linspace(0, 1, weights.shape[1], device=weights.device)
+        bins = amount_values(weights.shape[1], weights)
         maps = torch.einsum("nb,bij->nij", moved, shrunk(bins, size))
     return maps.flip(1, 2) if last else maps
 

@@ -256,7 +256,8 @@ class Outline(OutlineKind):
     """The person walks behind something that stands on the frame's lower edge and moves past like the pole.
 
     Attributes:
-        amount: range of the share of the frame's area that it hides where its middle is in the middle half of the frame.
+        amount: range of the share of the frame's area that it hides where its middle is in the middle half of the
+            frame.
         shapes: which of the generated library: car, bush, railing, post, tree, patches (blots all over the frame).
         folder: of masks (pictures, white where they hide) to draw from instead.
         velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
