@@ -76,28 +76,30 @@ def around(visible: np.ndarray) -> np.ndarray:
     return np.stack(edges, axis=1)
 
 
-def outlined(frames: torch.Tensor, part, plan: Plan, classes: bool) -> torch.Tensor:
+def outlined(frames: torch.Tensor, part, plan: Plan, classes: bool, into: torch.Tensor | None = None) -> torch.Tensor:
     """Some of a plan's frames with its outlines: black, or where they merge with the body as bright as it is.
 
     Args:
         frames: [k, h, w] or [k, c, h, w], any dtype and device; they stay as they are. part: which of the plan's
             frames they are, a slice or a tensor of indices. classes: the values name classes, among which an occluder
-            is none: it is black.
+            is none: it is black. into: room for the outcome; without it, frames without outlines are given back.
     """
     chosen = np.arange(len(plan.boxes))[part.cpu().numpy() if isinstance(part, torch.Tensor) else part]
     place = np.searchsorted(plan.masked, chosen)
     place[place == len(plan.masked)] = -1
     found = np.flatnonzero(plan.masked[place] == chosen) if len(plan.masked) else np.zeros(0, np.int64)
     if not len(found):
-        return frames
+        return frames if into is None else into.copy_(frames)
     hidden = torch.from_numpy(plan.masks[place[found]]).to(frames.device)
     hidden = hidden[:, None] if frames.dim() == 4 else hidden
+    everywhere = len(found) == len(frames)
     where = torch.from_numpy(found).to(frames.device)
-    some = frames if len(found) == len(frames) else frames[where]
-    merged = plan.merged[place[found]]
+    some = frames if everywhere else frames[where]
+    merged, filling = plan.merged[place[found]], frames.new_zeros(())
     if merged.any() and not classes:
         bright = torch.from_numpy(merged).to(frames.device).view(-1, *[1] * (some.dim() - 1))
-        some = torch.where(hidden, some.amax((-2, -1), keepdim=True) * bright, some)
-    else:
-        some = some.masked_fill(hidden, 0)
-    return some if len(found) == len(frames) else frames.index_copy(0, where, some)
+        filling = some.amax((-2, -1), keepdim=True) * bright
+    into = torch.empty_like(frames) if into is None else into
+    if everywhere:
+        return torch.where(hidden, filling, some, out=into)
+    return into.copy_(frames).index_copy_(0, where, torch.where(hidden, filling, some))

@@ -40,7 +40,10 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
     cropped = (seen != [0, height, 0, width]).any(1)
     painted = room(frames.shape, frames.dtype, frames.device)
     for part in _parts(~cropped, sils.device):
-        painted[part] = outlined(frames[part], part, plan, classes)
+        if isinstance(part, slice):
+            outlined(frames[part], part, plan, classes, into=painted[part])
+        else:
+            painted[part] = outlined(frames[part], part, plan, classes)
     hide(painted, np.where(cropped[:, None], 0, plan.boxes))
     if cropped.any():
         taps = [
