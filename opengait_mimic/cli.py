@@ -444,8 +444,9 @@ def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out)
     opengait-mimic occlude street/street-001/00/000012/000012.pkl -o grid.gif
     opengait-mimic occlude masks --kinds top bottom moving_patch --amount 0.5 --seeds 3 -o grid.png
     """
-    from opengait_mimic.data.pictures import occlude_clip, read_clip
+    from opengait_mimic.data.pictures import read_clip
     from opengait_mimic.occlusion import KINDS, mixture
+    from opengait_mimic.occlusion.pictures import occlude_clip
 
     # `--kinds top bottom`: what follows the first kind comes as arguments.
     named = [kind for text in kinds for kind in text.split(",")]

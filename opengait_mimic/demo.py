@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import torch
 
 from opengait_mimic import tables
-from opengait_mimic.data.pictures import occlusion_grid
 from opengait_mimic.data.read import read_array
 from opengait_mimic.evaluation.results import read_result, versions
 from opengait_mimic.evaluation.table import markdown_table, method_row
 from opengait_mimic.files import write_text
 from opengait_mimic.hosts import EMBEDDED
+from opengait_mimic.occlusion.pictures import occlusion_grid
 from opengait_mimic.recipes import METHODS as TITLES
 
 METHODS = ("baseline1", "baseline2", "control", "vanilla", "mimic")

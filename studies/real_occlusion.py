@@ -24,10 +24,10 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 from tqdm import tqdm
 
+from opengait_mimic.clips import clip_means
 from opengait_mimic.data import Noise, flesh, joints, mocap, sample_subject, sample_walk, silhouettes
 from opengait_mimic.losses.functional import visibility
 from opengait_mimic.networks import VisibilityNetwork
-from opengait_mimic.networks.clips import clip_means
 from opengait_mimic.occlusion import Mixture, mixture, paint, visible_mask
 
 CLEAR, MERGED, HIDDEN = range(3)

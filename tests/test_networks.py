@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from opengait_mimic.clips import clip_lengths, clip_means, silhouettes, split_clips
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.networks import Frozen, Fusion, PartBNNeck, Teacher, VisibilityNetwork
-from opengait_mimic.networks.clips import clip_lengths, clip_means, silhouettes, split_clips
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 

@@ -11,12 +11,12 @@ from modeling.base_model import BaseModel
 from torch import nn
 from utils import NoOp
 
+from opengait_mimic.clips import clip_lengths, split_clips
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts import EMBEDDED, active
 from opengait_mimic.hosts.cpu import CudaOnCpu
 from opengait_mimic.hosts.memory import refuse_beyond_memory, weights_of
 from opengait_mimic.inputs import ONE_CLIP, refuse_other_inputs
-from opengait_mimic.networks.clips import clip_lengths, split_clips
 
 # What a host's model may raise on a configuration or an input that it was not made for.
 MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, OSError, RuntimeError, TypeError,

@@ -11,6 +11,7 @@ from modeling.base_model import BaseModel
 from torch import nn
 from utils import init_seeds
 
+from opengait_mimic.clips import clip_lengths, silhouettes
 from opengait_mimic.config import MODELS, check_model_keys, lifted, occlusion_settings, prepared_by, training_seed
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.hosts.safe import read_safely
@@ -19,7 +20,6 @@ from opengait_mimic.models.bytewise import BytewiseInputs
 from opengait_mimic.models.panels import Panels, conclude_test
 from opengait_mimic.models.resumable import Resumable
 from opengait_mimic.models.testing import recognition_test
-from opengait_mimic.networks.clips import clip_lengths, silhouettes
 from opengait_mimic.occlusion import Mixture, Occlusion, Plan, content_rng, paint
 
 

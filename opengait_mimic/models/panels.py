@@ -15,10 +15,10 @@ import torch
 from PIL import Image, ImageDraw
 from torch.utils.tensorboard import SummaryWriter
 
+from opengait_mimic.clips import clip_lengths, silhouettes
 from opengait_mimic.hosts.device import peak_memory
 from opengait_mimic.losses.distances import pair_distances
 from opengait_mimic.losses.gather import rank, world_size
-from opengait_mimic.networks.clips import clip_lengths, silhouettes
 
 PAIRS_SHOWN = 8
 CELL, MARGIN = 80, 100  # pixels

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from opengait_mimic.networks.clips import clip_lengths
+from opengait_mimic.clips import clip_lengths
 from opengait_mimic.networks.quick import quick
 
 FRAMES_AT_ONCE = 32  # on a CPU, whose caches then hold what passes from layer to layer

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from opengait_mimic.networks.clips import silhouettes
+from opengait_mimic.clips import silhouettes
 from opengait_mimic.networks.visibility import DetailedVisibility, Visibility, amount_values
 
 # Which edge of the frame a kind hides: its axis (rows or columns), and whether it is the last one.

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from opengait_mimic.clips import clip_means, silhouettes
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.networks.clips import clip_means, silhouettes
 
 
 class Visibility(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from opengait_mimic.networks.clips import clip_lengths, silhouettes
+from opengait_mimic.clips import clip_lengths, silhouettes
 from opengait_mimic.occlusion.masks import visible_mask
 from opengait_mimic.occlusion.plan import Plan
 

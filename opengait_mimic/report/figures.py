@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic.data.pictures import occlusion_grid, read_clip
+from opengait_mimic.data.pictures import read_clip
+from opengait_mimic.occlusion.pictures import occlusion_grid
 from opengait_mimic.report.collect import BACKBONES, DATASETS, METHODS, Group, Run, rank
 from opengait_mimic.report.tables import Main, by_place, labels, networks, sweeps, table1_groups, where_text
 
