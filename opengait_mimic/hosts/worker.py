@@ -71,16 +71,31 @@ def intended(run: Run, cfgs: dict) -> dict:
     start = own[0] if own else run.iteration or cfg["restore_hint"]
     if isinstance(start, int):
         start = f"its checkpoint of iteration {start}" if start else "no checkpoint of its own"
-    name = cfgs["model_cfg"]["model"]
-    folder = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, cfg["save_name"], 0).parents[1]
     plan = {
         "phase": run.phase,
-        "model": name,
+        "model": cfgs["model_cfg"]["model"],
         "host": str(run.host),
-        "device": run.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        "device": run.device or device().type,
         "starts from": start,
     }
-    return {**plan, **({"iterations": cfg["total_iter"]} if run.phase == "train" else {}), "writes to": str(folder)}
+    plan |= {"iterations": cfg["total_iter"]} if run.phase == "train" else {}
+    folder = _own_folder(cfgs, cfg["save_name"])
+    return plan if folder is None else {**plan, "writes to": str(folder)}
+
+
+def _own_folder(cfgs: dict, save_name: str) -> Path | None:
+    """Where the host keeps what a run leaves; None for several data sets at once, which are the host's own affair."""
+    data = cfgs["data_cfg"]
+    if isinstance(data, list):
+        return None
+    return checkpoint_path(data["dataset_name"], cfgs["model_cfg"]["model"], save_name, 0).parents[1]
+
+
+def _own_checkpoints(cfgs: dict) -> tuple[int, ...]:
+    """The iterations of a training's own checkpoints, the last one first."""
+    name = cfgs["trainer_cfg"]["save_name"]
+    folder = _own_folder(cfgs, name)
+    return () if folder is None else tuple(own_checkpoints(folder / "checkpoints", name))
 
 
 def _to_go_on_from(run: Run, cfgs: dict) -> tuple[int, ...]:
@@ -88,9 +103,7 @@ def _to_go_on_from(run: Run, cfgs: dict) -> tuple[int, ...]:
     trainer = cfgs["trainer_cfg"]
     if not (run.resume or (run.resume is None and not run.iteration and trainer["restore_hint"] == 0)):
         return ()
-    name = cfgs["model_cfg"]["model"]
-    last = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, trainer["save_name"], 0)
-    return tuple(own_checkpoints(last.parent, trainer["save_name"]))
+    return _own_checkpoints(cfgs)
 
 
 @plainly
@@ -176,19 +189,22 @@ def _speak(how: console.Voice) -> None:
 
 
 def _conclude(run: Run, cfgs: dict, told: dict) -> None:
-    """Print what a run gave: the file with --quiet, all of it with --json."""
+    """Print what a run gave: the file with --quiet, all of it with --json; of a training the last checkpoint."""
     scores = {k.removeprefix("scalar/"): float(v) for k, v in (told.get("scores") or {}).items() if np.ndim(v) == 0}
     path = told.get("result")
     if run.phase == "train":
-        trainer, name = cfgs["trainer_cfg"], cfgs["model_cfg"]["model"]
-        dataset = cfgs["data_cfg"]["dataset_name"]
-        path = checkpoint_path(dataset, name, trainer["save_name"], trainer["total_iter"])
-        content = {"phase": "train", "model": name, "iteration": trainer["total_iter"], "checkpoint": str(path)}
+        name, last = cfgs["model_cfg"]["model"], next(iter(_own_checkpoints(cfgs)), None)
+        if last is not None:
+            path = checkpoint_path(cfgs["data_cfg"]["dataset_name"], name, cfgs["trainer_cfg"]["save_name"], last)
+        elif isinstance(cfgs["data_cfg"], dict):
+            console.warn("no checkpoint: save_iter is above total_iter")
+        content = {"phase": "train", "model": name, "iteration": last, "checkpoint": path and str(path)}
         content |= {"scores": scores} if scores else {}
     else:
         content = {"file": str(path), **read_result(path)} if path else {"phase": "test", "scores": scores}
     lines = [str(path)] if path else [f"{name}: {value:.2f}" for name, value in scores.items()]
-    console.outcome("\n".join(lines), content)
+    if lines or run.voice.as_json:
+        console.outcome("\n".join(lines), content)
 
 
 def _dress(run: Run, cfgs: dict, told: dict) -> int:
@@ -209,23 +225,26 @@ def _dress(run: Run, cfgs: dict, told: dict) -> int:
 
     name, iteration, added, own = cfgs["model_cfg"]["model"], run.iteration, [], ()
     model = host_model(name)
-    test = model.run_test
+    ours = issubclass(model, OccludedModel)
 
-    def run_test(net):
-        told["scores"] = test(net)
-        if issubclass(model, OccludedModel):
-            told["result"] = result_path(getattr(net, "module", net))
-        return told["scores"]
+    def telling(test):
+        def run_test(net):
+            told["scores"] = test(net)
+            if ours:
+                told["result"] = result_path(getattr(net, "module", net))
+            return told["scores"]
 
-    if issubclass(model, OccludedModel):  # OpenGait's trainings call the base class's on the way
-        BaseModel.run_test = staticmethod(run_test)
+        return staticmethod(run_test)
+
+    # OpenGait's trainings call the base class's on the way. A host's model may build its own on that one.
+    run_test, BaseModel.run_test = telling(model.run_test), telling((model if ours else BaseModel).run_test)
     if run.host != EMBEDDED and device().type == "cuda":
         added.append(OnOwnDevice)
     if run.phase == "train" and isinstance(cfgs["data_cfg"], dict):  # several data sets at once have their own loop
         if not issubclass(model, Resumable):
             added.append(Resumable)
         own = _from_first_process(_to_go_on_from(run, cfgs))
-    content = {"__module__": model.__module__, "own_checkpoints": own, "run_test": staticmethod(run_test)}
+    content = {"__module__": model.__module__, "own_checkpoints": own, "run_test": run_test}
     setattr(models, name, type(name, (*added, model), content))
     return own[0] if own else iteration
 
