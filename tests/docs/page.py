@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import click
 import yaml
-from forked import CONTEXT
+from forked import CONTEXT, ended
 
 from opengait_mimic import schema
 from opengait_mimic.check import SECTIONS
@@ -75,22 +75,25 @@ def is_run(snippet: Snippet) -> bool:
 # ---- blocks that are run -----------------------------------------------------------------------------------------
 
 
-def run(page: Path, folder: Path) -> str:
+def run(page: Path, folder: Path, seconds: float = 300) -> str:
     """Run what a page says, in a folder.
 
     Returns:
         All that it printed.
+    Raises:
+        AssertionError: a block fails, or the page takes longer than so many seconds.
     """
     process = CONTEXT.Process(target=_run, args=(page, folder))
     process.start()
-    process.join(300)
+    status = ended(process, seconds)
     said = (folder / ".log").read_text(encoding="utf-8")
-    assert process.exitcode == 0, f"{page.name}: status {process.exitcode}\n{said[-4000:]}"
+    assert status == 0, f"{page.name}: {'it hangs' if status is None else f'status {status}'}\n{said[-4000:]}"
     return said
 
 
 def _run(page: Path, folder: Path) -> None:
     """In a process of its own, which has imported torch and our packages already."""
+    os.setsid()
     log = os.open(folder / ".log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from multiprocessing import active_children
 
 import cv2
 import pytest
@@ -64,6 +65,15 @@ def test_a_block_that_fails_fails_the_page(tmp_path):
         page.write_text(f"{code}\n")
         with pytest.raises(AssertionError, match="status"):
             run(page, tmp_path)
+
+
+@pytest.mark.parametrize("code", ["```python\nimport time\ntime.sleep(900)\n```", "```bash\nsleep 900\n```"])
+def test_a_page_that_hangs_fails_and_leaves_nothing_behind(code, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{code}\n")
+    with pytest.raises(AssertionError, match="it hangs(.|\n)*line 1"):
+        run(page, tmp_path, seconds=5)
+    assert active_children() == []
 
 
 @pytest.mark.parametrize(

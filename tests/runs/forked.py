@@ -31,16 +31,26 @@ def command(folder: Path, *arguments: str, crash_at: int = 0, largest: int | Non
 
 def finished(process: multiprocessing.Process, seconds: float = 120) -> int:
     """Wait for a command, make sure that nothing of it is left, and return its exit status."""
-    process.join(seconds)
-    assert process.exitcode is not None, "it hangs"
-    kill(process)
-    return process.exitcode
+    status = ended(process, seconds)
+    assert status is not None, "it hangs"
+    return status
+
+
+def ended(process: multiprocessing.Process, seconds: float) -> int | None:
+    """Wait for the process of a session; its exit status, None where it hangs. Nothing of it is left either way."""
+    try:
+        process.join(seconds)
+        status = process.exitcode
+    finally:
+        kill(process)  # else python would wait for it at its own end
+    return status
 
 
 def kill(process: multiprocessing.Process) -> None:
     """kill -9 for a command and every process of its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    process.kill()  # it may not have its session yet
     process.join()
 
 
