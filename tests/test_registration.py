@@ -71,6 +71,13 @@ def test_refit_changes_nothing_of_what_is_visible_and_clean_clips_are_visible():
     assert (visible_strips(sils, None, 5) == 1).all()
 
 
+@pytest.mark.parametrize("plan", [None, plan_of("top", 0.25, height=8, width=4)], ids=["clean", "hidden"])
+def test_more_strips_than_rows_are_refused(plan):
+    assert visible_strips(torch.ones(1, 2, 8, 4), plan, 8).shape == (1, 8)
+    with pytest.raises(ConfigError, match="strips: 9 of a frame of 8 rows"):
+        visible_strips(torch.ones(1, 2, 8, 4), plan, 9)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     kind=st.sampled_from(["top", "bottom", "middle", "left", "moving_patch", "moving_pole"]),
@@ -90,7 +97,7 @@ def test_labels_are_those_of_a_slow_twin_in_both_layouts(kind, strips, seed):
         for strip in range(strips):
             rows = [r for r in range(20) if r * strips // 20 == strip]
             whole, left = (frames[start : start + length, rows].sum() for frames in (sils[0], shown))
-            assert found[clip, strip] == pytest.approx(float(left / whole) if rows else 0, abs=1e-5)
+            assert found[clip, strip] == pytest.approx(float(left / whole), abs=1e-5)
         start += length
 
 

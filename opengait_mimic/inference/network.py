@@ -107,8 +107,13 @@ def trained_network(description: Description, weights: dict[str, torch.Tensor], 
     named = _ours(weights, path) if ours else {f"backbone.{name}": value for name, value in weights.items()}
     fused = named["fusion.weight"].shape if "fusion.weight" in named else None
     if (fused is None) != (description.ven is None or not description.fuse):
-        found, said = ("no VEN", "one") if fused is None else ("a VEN", "none")
-        raise CheckpointError(f"{path} is a checkpoint with {found}; its description says {said}")
+        if fused is None:
+            differs = "without T; its description has a VEN and fuse: true"
+        elif description.ven is None:
+            differs = "with T, and so a VEN; its description says none"
+        else:
+            differs = "with T; its description says fuse: false"
+        raise CheckpointError(f"{path} is a checkpoint {differs}")
     try:
         network = RecognitionNetwork(description, fused)
     except ConfigError as error:

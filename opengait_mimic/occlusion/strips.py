@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from opengait_mimic.clips import clip_lengths, silhouettes
+from opengait_mimic.errors import ConfigError
 from opengait_mimic.occlusion.masks import visible_mask
 from opengait_mimic.occlusion.plan import Plan
 
@@ -21,14 +22,18 @@ def visible_strips(
     Args:
         sils: the whole clips, [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with seqL [1, n]; with channels
             [n, s, c, h, w]. plan: of these clips; None leaves them whole.
-        strips: t, of equal height, from the top; the last may be lower where they do not divide h.
+        strips: t, at most h, from the top; their heights differ by at most one row.
     Returns:
         [n, t] float32 0–1.
+    Raises:
+        ConfigError: more strips than rows.
     """
     lengths = clip_lengths(sils, seqL)
+    height, width = sils.shape[-2:]
+    if strips > height:
+        raise ConfigError(f"model_cfg: strips: {strips} of a frame of {height} rows; there is at least one row in each")
     if plan is None:
         return torch.ones(len(lengths), strips, device=sils.device)
-    height, width = sils.shape[-2:]
     frames = silhouettes(sils).reshape(-1, height, width).float()
     shown = torch.from_numpy(visible_mask(plan, height, width)).to(sils.device).float()
     counts = torch.tensor(lengths, device=sils.device)
@@ -41,4 +46,4 @@ def visible_strips(
         for rows in (frames, frames * shown, shown)
     )
     pixels = counts[:, None] * width * torch.bincount(strip, minlength=strips)
-    return torch.where(body > 0, seen / body.clamp(min=1e-6), area / pixels.clamp(min=1))
+    return torch.where(body > 0, seen / body.clamp(min=1e-6), area / pixels)

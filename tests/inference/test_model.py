@@ -126,6 +126,13 @@ class TestLoad:
             load(alone)
         with pytest.raises(CheckpointError, match="a VEN; its description says none"):
             load(alone, config="vanilla.yaml")
+        apart = yaml.safe_load(Path("mimic.yaml").read_text())
+        apart["model_cfg"]["fuse"] = False
+        (tmp_path / "apart.yaml").write_text(yaml.safe_dump(apart))
+        with pytest.raises(CheckpointError, match="x.pt is a checkpoint with T; its description says fuse: false"):
+            load(alone, config=tmp_path / "apart.yaml")
+        with pytest.raises(CheckpointError, match="a checkpoint without T; its description has a VEN and fuse: true"):
+            load(Path("output/GREW", *CHECKPOINTS["vanilla"]), config="mimic.yaml")
         with pytest.raises(CheckpointError, match="not a checkpoint of this"):
             load(alone, config="teacher.yaml")
         with pytest.raises(ConfigError, match="VisibilityEstimation by itself embeds nothing"):
