@@ -12,7 +12,7 @@ from opengait_mimic.inference import load
 from opengait_mimic.models.passes import Pass, Seen, look
 from opengait_mimic.models.unfinished import Unfinished
 
-FEW = 50  # people in a training set; what was measured: docs/results/beyond.md
+FEW = 50  # subjects of a training set; what was measured: docs/results/beyond.md
 
 
 def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | None:
@@ -40,10 +40,10 @@ def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | 
             continue
         if fit is None:
             metric = net.cfgs["evaluator_cfg"].get("metric", "euc")
-            people = len(np.unique(seen.names[:, 0]))
-            if people < FEW:
+            subjects = len(np.unique(seen.names[:, 0]))
+            if subjects < FEW:
                 net.msg_mgr.log_warning(
-                    f"likelihood: {people} people to learn from; with fewer than about {FEW} the plain distance "
+                    f"likelihood: {subjects} subjects to learn from; with fewer than about {FEW} the plain distance "
                     "may be better"
                 )
             fit = Fit(seen.features["embeddings"], seen.names[:, 0], len(mixture.classes), metric, asked)

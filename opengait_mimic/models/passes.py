@@ -15,11 +15,11 @@ from opengait_mimic.models.panels import Speed
 from opengait_mimic.models.unfinished import Kept, Unfinished, left
 from opengait_mimic.occlusion import Mixture
 
-KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more passes than fit share several loads of the test set
+KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more passes than fit share several loads of the data set
 
 
 class Pass(NamedTuple):
-    """One way to look at every clip of the test set.
+    """One way to look at every clip of a data set.
 
     Attributes:
         network: takes the inputs of our models' forward, gives features by name, each [n, …].

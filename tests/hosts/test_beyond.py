@@ -179,7 +179,7 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
     settings = found["Baseline-1, likelihood"]["protocol"]["likelihood"]
     assert settings == {"draws": 3, "dimensions": 5, "shrinkage": 1.0}
     assert "scalar/likelihood_test_accuracy/Rank-1" in scalars
-    assert "likelihood: 6 people to learn from" in capfd.readouterr().out
+    assert "likelihood: 6 subjects to learn from" in capfd.readouterr().out
 
 
 def test_a_mimic_trains_and_tests_on_registered_clips(data, stage):
