@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 import subprocess
@@ -14,8 +15,7 @@ import pytest
 import torch
 from commands import checkout
 
-from opengait_mimic import console, doctor
-from opengait_mimic.cli import main
+from opengait_mimic import doctor
 from opengait_mimic.data.tree import walker_sequence, write_sequence
 from opengait_mimic.doctor import Check, examine, lines, probe, third_party
 from opengait_mimic.hosts.install import MODULE, install
@@ -215,34 +215,24 @@ class TestData:
 
 class TestCommand:
     @pytest.fixture
-    def run(self, capsys, monkeypatch):
+    def run(self, call, monkeypatch):
         monkeypatch.delenv("OPENGAIT_ROOT", raising=False)
-
-        def call(*arguments) -> tuple[int, str]:
-            try:
-                main(["doctor", *map(str, arguments)])
-                return 0, capsys.readouterr().out
-            except SystemExit as end:
-                return end.code, capsys.readouterr().out
-            finally:
-                console.speak(console.Voice())
-
-        return call
+        return functools.partial(call, "doctor")
 
     def test_the_status_says_whether_something_fails(self, run, tmp_path):
-        code, out = run()
+        code, out, _ = run()
         assert code == 0 and out.splitlines()[-1].endswith(" 0 fail")
-        code, out = run("--data", tmp_path / "x", "--quiet")
+        code, out, _ = run("--data", tmp_path / "x", "--quiet")
         assert code == 1 and out.splitlines()[0].startswith("fail  data ") and "Python" not in out
 
     def test_json(self, run, tmp_path):
-        code, out = run("--data", tmp_path / "x", "--json")
+        code, out, _ = run("--data", tmp_path / "x", "--json")
         content = json.loads(out)
         assert code == 1 and content["ok"] is False
         assert content["checks"][-1]["topic"] == "data" and set(content["checks"][0]) == set(Check._fields)
 
     def test_a_partition_belongs_to_data(self, run):
-        assert run("--partition", "x.json")[0] == 2
+        assert run("--partition", "x.json").status == 2
 
     def test_lines_for_reading(self):
         checks = [Check("ok", "Python", "3.12"), Check("fail", "data", "none", "make some")]

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from commands import environment
 
-from opengait_mimic.cli import main
 from opengait_mimic.evaluation.likelihood import (
     Fit,
     Learned,
@@ -34,24 +33,19 @@ PROBE = "sils/00007/02/00/00.pkl"
 
 
 @pytest.fixture
-def command(run, tmp_path, capfd, monkeypatch):
+def command(call, run, tmp_path, monkeypatch):
     """Run a command in a folder of its own that sees the models and the data."""
     for name in ("output", "sils"):
         (tmp_path / name).symlink_to(run / name)
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments, status=0):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        printed = capfd.readouterr()
-        assert code == status, printed.err
-        assert "Traceback" not in printed.err
-        return printed
+    def called(*arguments, status=0):
+        ended = call(*arguments)
+        assert ended.status == status, ended.err
+        assert "Traceback" not in ended.err
+        return ended
 
-    return call
+    return called
 
 
 @pytest.fixture

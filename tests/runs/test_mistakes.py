@@ -14,7 +14,6 @@ import torch
 import yaml
 from commands import environment, opengait_mimic, write_yamls
 
-from opengait_mimic.cli import main
 from opengait_mimic.data import generate_walkers
 
 
@@ -189,7 +188,7 @@ def _alive(session: int) -> list[int]:
 
 
 @pytest.fixture
-def refusal(folder, monkeypatch, capsys):
+def refusal(folder, call, monkeypatch):
     """What `message` gives, for mistakes found before a run is started: without a process of its own."""
 
     def told(*arguments: str) -> str:
@@ -197,10 +196,9 @@ def refusal(folder, monkeypatch, capsys):
         monkeypatch.setattr(signal, "signal", lambda *handler: None)  # those of the tests stay
         monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
         before = sorted(p for p in folder.rglob("*") if p.is_file())
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments, "--host", "embedded", "--device", "cpu"])
-        (line,) = capsys.readouterr().err.splitlines()
-        assert ended.value.code == 2 and line.startswith("opengait-mimic: ")
+        ended = call(*arguments, "--host", "embedded", "--device", "cpu")
+        (line,) = ended.err.splitlines()
+        assert ended.status == 2 and line.startswith("opengait-mimic: ")
         assert sorted(p for p in folder.rglob("*") if p.is_file()) == before, "nothing is written"
         return line
 
