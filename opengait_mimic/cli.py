@@ -138,7 +138,7 @@ def check_command(cfgs, phase, nproc, iteration, host):
     from opengait_mimic.hosts import activate, choose
     from opengait_mimic.hosts.plainly import plainly
 
-    host, found = choose(host), {}
+    host, found, status = choose(host), {}, 0
     for path in cfgs:
         try:
             merged = check(path, host, phase, nproc, iteration or 0)
@@ -147,14 +147,15 @@ def check_command(cfgs, phase, nproc, iteration, host):
 
             plainly(rehearse_run)(merged, host, phase == "train", path)
             found[str(path)] = None
-        except MimicError as error:
+        except (MimicError, RunFailed) as error:
+            status = max(status, 2 if isinstance(error, MimicError) else 1)
             found[str(path)] = str(error).removeprefix(f"{path}: ")
             click.echo(f"{path}: {found[str(path)]}", err=True)
     fine = [f"{path}: fine" for path, mistake in found.items() if mistake is None]
     if fine or console.voice().as_json:
         console.conclude("\n".join(fine), found)
-    if any(found.values()):
-        sys.exit(2)
+    if status:
+        sys.exit(status)
 
 
 @commands.command("check-data")
@@ -218,7 +219,7 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
     if (data is None) != (partition is None):
         raise click.UsageError("--data and --partition go together")
     if dry_run:
-        _say_stages(plan_demo(out, data, partition, seed))
+        _say_stages(plan_demo(out, data, partition, seed), resume)
         return
     found = run_demo(out, data, partition, seed, console.remark, resume)
     console.remark("")
@@ -262,9 +263,8 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
     "numbers",
     multiple=True,
     type=click.IntRange(1, 4),
-    default=(1, 2, 3, 4),
-    show_default=True,
-    help="A table of the paper; may be given several times.",
+    metavar="1|2|3|4",
+    help="A table of the paper; may be given several times. Default: all of them.",
 )
 @click.option(
     "--scale",
@@ -300,8 +300,8 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
 @click.option("--beyond", is_flag=True,
               help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md).")  # fmt: skip
 @console.dry_run
-def tables(dry_run, **options):
-    """Run every stage that the paper's tables take, and report them.
+def tables(numbers, resume, dry_run, **options):
+    """Run every stage that the paper's tables take, or the one of what goes beyond it, and report them.
 
     Stages that are done are not done again: after an interruption, the same command goes on.
 
@@ -315,18 +315,21 @@ def tables(dry_run, **options):
     from opengait_mimic.report.write import tables_text
     from opengait_mimic.reproduce import plan_all, reproduce
 
+    if options["beyond"] and numbers:
+        raise click.UsageError("--table names tables of the paper, --beyond is another one; give one of them")
+    options["numbers"] = numbers or (1, 2, 3, 4)
     if dry_run:
-        _say_stages(plan_all(**options).stages)
+        _say_stages(plan_all(**options).stages, resume)
         return
-    written = reproduce(**options, say=console.remark)
+    written = reproduce(console.remark, resume, **options)
     page = options["out"] / "report" / "report.html"
     console.outcome(f"{tables_text(written.tables)}\n{written.summary} Open {page}",
                     {"report": str(page), "tables": [table.content() for table in written.tables]})  # fmt: skip
 
 
-def _say_stages(planned) -> None:
-    """Say what would be run, and what of it is done."""
-    done = [stage.is_done() for stage in planned]
+def _say_stages(planned, resume: bool) -> None:
+    """Say what would be run, and what of it is done; nothing is where it would not be resumed."""
+    done = [resume and stage.is_done() for stage in planned]
     lines = [f"[{number}/{len(planned)}] {stage.title}{', done' if ready else ''}"
              for number, (stage, ready) in enumerate(zip(planned, done, strict=True), 1)]  # fmt: skip
     content = [{"title": stage.title, "phase": stage.phase, "configuration": str(stage.folder / stage.name),
@@ -458,12 +461,14 @@ def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out)
         raise click.UsageError(f"one clip is drawn at a time, found {len(paths)}: {' '.join(paths)}")
     if out.suffix.lower() not in (".gif", ".png"):
         raise click.UsageError(f"-o {out}: ends neither in .gif nor in .png")
-    entries = [{"kind": kind, "refit": refit} for kind in named or KINDS]
-    for entry in entries:
-        if merged and entry["kind"] in ("crossing_person", "outline"):
-            entry["merged"] = True
-        if outlines and entry["kind"] == "outline":
-            entry["folder"] = outlines
+    entries: list[dict] = [{"kind": kind, "refit": refit} for kind in named or KINDS]
+    for option, key, value, able in (("--merged", "merged", merged, ("crossing_person", "outline")),
+                                     ("--outlines", "folder", outlines, ("outline",))):  # fmt: skip
+        fitting = [entry for entry in entries if entry["kind"] in able]
+        if value and not fitting:
+            raise click.UsageError(f"{option} is for {' and '.join(able)}, which --kinds leaves out")
+        for entry in fitting if value else ():
+            entry[key] = value
     if amount is not None:
         entries = [{**entry, "amount": _amount(amount)} for entry in entries]
     for entry in entries:

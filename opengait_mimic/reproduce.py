@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from opengait_mimic import tables
+from opengait_mimic import console, tables
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.evaluation.matching import MATCHINGS
 from opengait_mimic.evaluation.results import matched_result
@@ -57,7 +57,6 @@ def plan_all(
     nproc: int,
     device: str | None,
     host: str | None,
-    resume: bool = True,
     beyond: bool = False,
 ) -> Plan:
     """The stages of the paper's tables; nothing is written. The arguments are the command's options.
@@ -88,11 +87,11 @@ def plan_all(
     return Plan(planned, sets, data is None, host, jobs)
 
 
-def reproduce(say: Callable[[str], None], **options) -> Written:
+def reproduce(say: Callable[[str], None], resume: bool, **options) -> Written:
     """Run the stages of the paper's tables and write their report.
 
     Args:
-        say: prints a line. options: see `plan_all`, which also raises.
+        say: prints a line. resume: whether what was done before counts. options: see `plan_all`, which also raises.
     Raises:
         RunFailed: a stage ended with an error.
     """
@@ -104,7 +103,10 @@ def reproduce(say: Callable[[str], None], **options) -> Written:
         for seed, data in enumerate(plan.data):
             tables.make_walkers(data, seed, f"walkers, seed {seed}")
     device, nproc = options["device"], options["nproc"]
-    results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, options["resume"])
+    results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, resume)
     results += [p for path in results for how in MATCHINGS if (p := matched_result(path, how)).is_file()]
     first = next(plan.data[-1].root.glob("*/*/*/*.pkl"))
-    return write_report(collect(results), options["out"] / "report", first)
+    collection = collect(results)
+    for line in collection.skipped:
+        console.warn(line)
+    return write_report(collection, options["out"] / "report", first)

@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from opengait_mimic import console
-from opengait_mimic.cli import commands, main
+from opengait_mimic.cli import commands
 from opengait_mimic.console import EXIT_STATUS, Voice
 from opengait_mimic.data.tree import walker_sequence, write_sequence
-from opengait_mimic.errors import DataError, RunFailed
+from opengait_mimic.errors import ConfigError, DataError, RunFailed
+from opengait_mimic.hosts import activate
 
 NAMES = sorted(commands.commands)
 
@@ -32,32 +33,12 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def voice():
-    """Speaks as asked for, until the test is over."""
-    yield console.speak
-    console.speak(Voice())
-
-
-@pytest.fixture
 def sils(tmp_path):
     """A data set of two clips, one of which is broken."""
     for subject in ("a", "b"):
         write_sequence(tmp_path / "sils", subject, "00", "00", walker_sequence(0, 0, 0, 4, width=44))
     (tmp_path / "sils/b/00/00/00.pkl").write_bytes(b"")
     return tmp_path / "sils"
-
-
-def status_of(arguments, capsys) -> tuple[int, str, str]:
-    """A command's exit status and what it printed."""
-    code = 0
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        code = end.code or 0
-    finally:
-        console.speak(Voice())
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
 
 
 class TestHelp:
@@ -77,11 +58,11 @@ class TestHelp:
 class TestExitStatus:
     """The meanings are those of EXIT_STATUS, and no others are used."""
 
-    def test_done(self, capsys):
-        assert status_of(["completion", "fish"], capsys)[0] == 0
+    def test_done(self, call):
+        assert call("completion", "fish").status == 0
 
-    def test_something_found(self, sils, capsys):
-        code, out, err = status_of(["check-data", sils], capsys)
+    def test_something_found(self, sils, call):
+        code, out, err = call("check-data", sils)
         assert code == 1 and "b/00/00/00.pkl" in out and err == ""
 
     @pytest.mark.parametrize(
@@ -94,9 +75,9 @@ class TestExitStatus:
             (["tables", "--seeds", "0"], "--seeds"),
         ],
     )
-    def test_a_mistake(self, arguments, told, capsys, tmp_path, monkeypatch):
+    def test_a_mistake(self, arguments, told, call, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        code, out, err = status_of(arguments, capsys)
+        code, out, err = call(*arguments)
         assert code == 2 and told in err and out == "" and "Traceback" not in err
 
     @pytest.mark.parametrize(
@@ -110,40 +91,39 @@ class TestExitStatus:
             (KeyboardInterrupt(), 130),
         ],
     )
-    def test_what_ends_a_command_decides(self, raised, status, capsys, monkeypatch):
+    def test_what_ends_a_command_decides(self, raised, status, call, monkeypatch):
         def end(**options):
             raise raised
 
         monkeypatch.setattr(commands.commands["completion"], "callback", end)
-        code, out, err = status_of(["completion", "bash"], capsys)
+        code, out, err = call("completion", "bash")
         assert code == status and status in EXIT_STATUS
         assert out == "" and len(err.splitlines()) <= 4 and "Traceback" not in err
 
 
 class TestVoice:
-    def test_json_is_alone_on_standard_output_wherever_it_is_asked_for(self, sils, capsys):
-        printed = [status_of(a, capsys) for a in (["check-data", sils, "--json"], ["--json", "check-data", sils])]
-        assert printed[0] == printed[1] and printed[0][0] == 1
-        content = json.loads(printed[0][1])
+    def test_json_is_alone_on_standard_output_wherever_it_is_asked_for(self, sils, call):
+        printed = [call(*a) for a in (["check-data", sils, "--json"], ["--json", "check-data", sils])]
+        assert printed[0] == printed[1] and printed[0].status == 1
+        content = json.loads(printed[0].out)
         assert content["files"] == 2 and [f["level"] for f in content["findings"]] == ["error"]
 
     @pytest.mark.parametrize("arguments", [["occlude", "a/00/00/00.pkl", "-o", "x.png", "--kinds", "top"]])
-    def test_a_closing_line_is_said_unless_quiet(self, arguments, sils, capsys, monkeypatch):
+    def test_a_closing_line_is_said_unless_quiet(self, arguments, sils, call, monkeypatch):
         monkeypatch.chdir(sils)
-        assert status_of(arguments, capsys)[1] == "x.png: 1 kinds, 1 draws\n"
-        assert status_of([*arguments, "--quiet"], capsys)[:2] == (0, "")
+        assert call(*arguments).out == "x.png: 1 kinds, 1 draws\n"
+        assert call(*arguments, "--quiet")[:2] == (0, "")
         told = {"file": "x.png", "kinds": ["top"], "draws": 1}
-        assert json.loads(status_of([*arguments, "--quiet", "--json"], capsys)[1]) == told
+        assert json.loads(call(*arguments, "--quiet", "--json").out) == told
 
-    def test_a_command_does_not_speak_as_the_one_before(self, sils, capsys):
-        status_of(["check-data", sils, "--json"], capsys)
-        assert console.voice() == Voice()
-        assert "errors (a training refuses them)" in status_of(["check-data", sils], capsys)[1]
+    def test_a_command_does_not_speak_as_the_one_before(self, sils, call):
+        call("check-data", sils, "--json")
+        assert "errors (a training refuses them)" in call("check-data", sils).out
 
-    def test_remarks_warnings_and_outcomes(self, voice, capsys):
+    def test_remarks_warnings_and_outcomes(self, capsys):
         heard = {}
         for how in (Voice(), Voice(quiet=True), Voice(as_json=True)):
-            voice(how)
+            console.speak(how)
             console.remark("going on")
             console.warn("look")
             console.outcome("3 files", {"files": 3})
@@ -153,14 +133,14 @@ class TestVoice:
         assert [heard[how].err for how in (Voice(), Voice(as_json=True))] == ["going on\nwarning: look\n"] * 2
         assert heard[Voice(quiet=True)].err == "warning: look\n"
 
-    def test_dry_runs_of_what_is_added_to_a_checkout_write_nothing(self, tmp_path, capsys):
+    def test_dry_runs_of_what_is_added_to_a_checkout_write_nothing(self, tmp_path, call):
         (tmp_path / "opengait").mkdir()
         (tmp_path / "opengait/main.py").write_text("")
-        code, out, _ = status_of(["install", tmp_path, "--dry-run", "--json"], capsys)
+        code, out, _ = call("install", tmp_path, "--dry-run", "--json")
         planned = json.loads(out)["added"]
         assert code == 0 and len(planned) > 50 and not (tmp_path / "configs").exists()
-        assert json.loads(status_of(["install", tmp_path, "--json"], capsys)[1])["added"] == planned
-        assert f"{len(planned)} files would be removed" in status_of(["uninstall", tmp_path, "--dry-run"], capsys)[1]
+        assert json.loads(call("install", tmp_path, "--json").out)["added"] == planned
+        assert f"{len(planned)} files would be removed" in call("uninstall", tmp_path, "--dry-run").out
         assert all((tmp_path / path).is_file() for path in planned)
 
 
@@ -175,10 +155,10 @@ class TestBar:
     def test_tells_the_time_left_on_a_terminal(self, monkeypatch):
         assert re.search(r"embed: +33%\|.*1/3 \[00:00<00:00, .*clip/s\]", self.shown(monkeypatch, Terminal()))
 
-    def test_is_nothing_elsewhere_or_when_quiet_or_in_other_processes(self, monkeypatch, voice):
+    def test_is_nothing_elsewhere_or_when_quiet_or_in_other_processes(self, monkeypatch):
         assert self.shown(monkeypatch, io.StringIO()) == ""
         assert self.shown(monkeypatch, Terminal(), first=False) == ""
-        voice(Voice(quiet=True))
+        console.speak(Voice(quiet=True))
         assert self.shown(monkeypatch, Terminal()) == ""
 
 
@@ -211,7 +191,7 @@ class TestBrowser:
         console.show(tmp_path / "demo.html", None)
         assert opened == [(tmp_path / "demo.html").as_uri()]
 
-    def test_opens_nothing_for_a_script_or_a_far_machine(self, opened, tmp_path, voice):
+    def test_opens_nothing_for_a_script_or_a_far_machine(self, opened, tmp_path):
         for change in (
             lambda patch: patch.setenv("CI", "1"),
             lambda patch: patch.setenv("SSH_CONNECTION", "1.2.3.4"),
@@ -223,7 +203,7 @@ class TestBrowser:
                 change(patch)
                 console.show(tmp_path / "demo.html", None)
         console.show(tmp_path / "demo.html", False)
-        voice(Voice(quiet=True))
+        console.speak(Voice(quiet=True))
         console.show(tmp_path / "demo.html", None)
         assert opened == []
 
@@ -235,8 +215,8 @@ class TestBrowser:
 
 class TestCompletion:
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-    def test_every_shell_gets_its_script(self, shell, capsys):
-        code, out, err = status_of(["completion", shell], capsys)
+    def test_every_shell_gets_its_script(self, shell, call):
+        code, out, err = call("completion", shell)
         assert code == 0 and err == "" and f"_OPENGAIT_MIMIC_COMPLETE={shell}_complete" in out
 
     @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
@@ -257,3 +237,28 @@ class TestCompletion:
         path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(["bash", "-c", script], env={**os.environ, "PATH": path}, capture_output=True, text=True)
         assert done.stdout.splitlines() == ["check check-data", "--no-resume --no-open", "--quiet"], done.stderr
+
+
+@pytest.mark.parametrize(("others", "status"), [({}, 1), ({"c.yaml": ConfigError("wrong")}, 2)])
+def test_check_looks_at_every_file_whatever_one_of_them_ends_with(monkeypatch, call, others, status):
+    ends = {"a.yaml": RunFailed("the model cannot be built"), "b.yaml": None, **others}
+
+    def checked(path, *arguments):
+        if (error := ends[str(path)]) is not None:
+            raise error
+
+    monkeypatch.setattr("opengait_mimic.check.check", checked)
+    activate("embedded")
+    monkeypatch.setattr("opengait_mimic.models.rehearsal.rehearse_run", lambda *arguments: None)
+    named = [word for path in ends for word in ("--cfgs", path)]
+    code, out, err = call("check", *named, "--host", "embedded", "--json")
+    assert code == status and json.loads(out) == {path: error and str(error) for path, error in ends.items()}
+    assert "a.yaml: the model cannot be built" in err
+
+
+def test_a_demo_that_does_not_resume_plans_everything(monkeypatch, tmp_path, call):
+    monkeypatch.setattr("opengait_mimic.tables.Stage.is_done", lambda stage: True)
+    asked = ["demo", "--dry-run", "--json", "--out", tmp_path / "demo"]
+    for more, done in (([], True), (["--no-resume"], False)):
+        stages = json.loads(call(*asked, *more).out)
+        assert {stage["done"] for stage in stages} == {done}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
+from opengait_mimic import console
 from opengait_mimic.evaluation.table import SHOWN, cells
 from opengait_mimic.report.collect import collect, groups
 from opengait_mimic.report.figures import drawings, occlusion_figure
@@ -35,6 +36,8 @@ def first_page(
         commands: what to do next: a sentence and a command.
     """
     collection = collect(results)
+    for line in collection.skipped:
+        console.warn(line)
     drawn = [occlusion_figure(clips), *drawings(main_tests(groups(collection.runs)), collection.visibility)]
     sections = [table_section(_trained(trained)), table_section(_table(rows)), *map(figure_section, drawn)]
     steps = "".join(f"<p>{html.escape(why)}</p>\n<pre><code>{html.escape(line)}</code></pre>\n"

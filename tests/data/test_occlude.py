@@ -82,6 +82,9 @@ def test_mistakes_are_named(clip, tmp_path):
         occlude(clip, "--kinds", "top", "botom", "-o", tmp_path / "grid.gif")
     with pytest.raises(ConfigError, match="folder: nowhere: no such folder"):
         occlude(clip, "--kinds", "outline", "--outlines", "nowhere", "-o", tmp_path / "grid.gif")
+    for option in (["--merged"], ["--outlines", "masks"]):
+        done = occlude(clip, "--kinds", "top", *option, "-o", tmp_path / "grid.gif")
+        assert done.exit_code == 2 and f"{option[0]} is for" in done.output
     with pytest.raises(ConfigError, match="amount: 2.0"):
         occlude(clip, "--kinds", "top", "--amount", "2", "-o", tmp_path / "grid.gif")
     clip.unlink()

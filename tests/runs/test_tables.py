@@ -279,6 +279,26 @@ class TestCommand:
         main(["tables", "--out", str(out), "--dry-run", "--json"])
         stages = json.loads(capsys.readouterr().out)
         assert all(stage["done"] and Path(stage["configuration"]).is_file() for stage in stages)
+        main(["tables", "--out", str(out), "--dry-run", "--json", "--no-resume"])
+        assert not any(stage["done"] for stage in json.loads(capsys.readouterr().out))
+
+    def test_a_table_of_the_paper_is_not_the_one_beyond_it(self, tmp_path, capsys):
+        with pytest.raises(SystemExit, match="2"):
+            main(["tables", "--out", str(tmp_path / "out"), "--beyond", "--table", "3", "--dry-run"])
+        assert "--beyond is another one" in capsys.readouterr().err
+
+    def test_a_result_that_is_left_aside_is_named(self, pretended, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF)
+        results = reproduce.tables.run
+
+        def spoilt(*arguments):
+            paths = results(*arguments)
+            paths[0].write_text("{}")
+            return paths
+
+        monkeypatch.setattr(reproduce.tables, "run", spoilt)
+        self.reproduce(tmp_path)
+        assert re.search(r"warning: .*VEN.*json: skipped: no result file of opengait-mimic", capsys.readouterr().err)
 
     def test_a_relative_folder(self, short, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
