@@ -18,6 +18,7 @@ import click
 import torch
 
 from opengait_mimic import __version__, backbones
+from opengait_mimic.config import MODELS
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.protocols import guess_protocol
 from opengait_mimic.data.read import read_frames
@@ -140,9 +141,7 @@ def _devices() -> Iterator[Check]:
         for number in range(torch.cuda.device_count()):
             about = torch.cuda.get_device_properties(number)
             found = f"{number}: {about.name}, {about.total_memory / 2**30:.0f} GiB"
-            # Code for one generation runs on its later devices too.
-            fits = [arch for arch in known if arch.startswith("sm_") and arch[3:-1] == str(about.major)]
-            if fits or any(arch.startswith("compute_") for arch in known):
+            if torch.version.hip or any(_runs_on(code, about.major, about.minor) for code in known):
                 yield Check(OK, "GPU", found)
             else:
                 yield Check(FAIL, "GPU", f"{found}: this PyTorch has no code for it ({', '.join(known)})",
@@ -158,6 +157,21 @@ def _devices() -> Iterator[Check]:
         if size.f_blocks * size.f_frsize < SHARED_MEMORY:
             yield Check(WARN, "shared memory", f"/dev/shm holds {size.f_blocks * size.f_frsize / 2**20:.0f} MiB",
                         "loaders may die of it: num_workers: 0 in data_cfg, or docker run --shm-size 8g")  # fmt: skip
+
+
+def _runs_on(code: str, major: int, minor: int) -> bool:
+    """Whether a build's code ("sm_80", "compute_80") runs on a CUDA device of this capability.
+
+    Binary code runs on its own generation's devices from its own on, intermediate code on all later ones, and what
+    ends in "a" on no other device.
+    """
+    found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", code)
+    if found is None:
+        return False
+    of = int(found[2]), int(found[3])
+    if found[4] == "a":
+        return of == (major, minor)
+    return of <= (major, minor) and (found[1] == "compute" or of[0] == major)
 
 
 def _host(named: str | None) -> Iterator[Check]:
@@ -346,8 +360,7 @@ def _backbones(host: str | Path, found: dict) -> Iterator[Check]:
         return
     works = [name for name in models if name in backbones.NARROW]
     refused = [name for name in models if name in OTHER_INPUTS or name in OTHER_TASKS]
-    own = {"VisibilityEstimation", "OcclusionAware", "MimicGait"}
-    unknown = [name for name in models if name not in {*works, *refused, *own}]
+    unknown = [name for name in models if name not in {*works, *refused, *MODELS}]
     told = f"work: {', '.join(works)}; take or do something else: {len(refused)}"
     told += f"; never tried: {', '.join(unknown)}" if unknown else ""
     yield Check(OK, "backbones", told, f"opengait-mimic backbones --host {host} tries each of them")

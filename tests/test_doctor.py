@@ -16,6 +16,7 @@ import torch
 from commands import checkout
 
 from opengait_mimic import doctor
+from opengait_mimic.config import MODELS
 from opengait_mimic.data.tree import walker_sequence, write_sequence
 from opengait_mimic.doctor import Check, examine, lines, probe, third_party
 from opengait_mimic.hosts.install import MODULE, install
@@ -79,7 +80,18 @@ class TestHere:
         assert "pip install '.[video]'" in told(checks, "packages", "ok")
 
     @pytest.mark.parametrize(
-        ("codes", "level"), [(["sm_80", "sm_90"], "ok"), (["sm_50", "sm_75"], "fail"), (["compute_70"], "ok")]
+        ("codes", "level"),
+        [
+            (["sm_80", "sm_90"], "ok"),
+            (["sm_86"], "ok"),
+            (["sm_50", "sm_75"], "fail"),
+            (["sm_89"], "fail"),
+            (["sm_80a"], "fail"),
+            (["sm_100", "sm_120"], "fail"),
+            (["compute_70"], "ok"),
+            (["compute_86"], "ok"),
+            (["sm_75", "compute_90"], "fail"),
+        ],
     )
     def test_gpus(self, codes, level, monkeypatch):
         card = SimpleNamespace(name="A Card", total_memory=24 * 2**30, major=8, minor=6)
@@ -88,6 +100,10 @@ class TestHere:
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
         monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: codes)
         assert "0: A Card, 24 GiB" in told(doctor._devices(), "GPU", level)
+
+    def test_what_a_rocm_build_has_code_for_is_not_judged(self, monkeypatch):
+        monkeypatch.setattr(torch.version, "hip", "6.2")
+        self.test_gpus(["gfx90a"], "ok", monkeypatch)
 
     def test_a_driver_that_is_missing(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -153,6 +169,10 @@ class TestCheckout:
         assert doctor._version(fake).level == "ok", "what we add changes nothing"
         (fake / "opengait/main.py").write_text("print()\n")
         assert "changed by hand: opengait/main.py" in doctor._version(fake).found
+
+    def test_our_own_models_are_no_untried_backbones(self):
+        (check,) = doctor._backbones("checkout", {"models": [*MODELS, "Baseline", "Newest"]})
+        assert check.found.endswith("never tried: Newest")
 
     def test_an_actual_one(self):
         checks = examine(str(checkout("OpenGait")))
