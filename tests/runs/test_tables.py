@@ -158,17 +158,16 @@ class TestFailure:
         run(planned(tmp_path))
         assert Counter(order(tmp_path)) == Counter(STAGES[1:]), "what was done stays done"
 
-    def test_the_command_ends_with_that_line_and_status_1(self, short, tmp_path, monkeypatch, capsys):
+    def test_the_command_ends_with_that_line_and_status_1(self, short, tmp_path, monkeypatch, call):
         monkeypatch.setattr(tables, "_work", doubles.work_or_fail)
         monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF[1:2])
         monkeypatch.setattr(signal, "signal", lambda *handler: None)  # those of the tests stay
         monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-        with pytest.raises(SystemExit) as ended:
-            main(["tables", "--seeds", "1", "--out", str(tmp_path), "--host", "embedded"])
-        assert ended.value.code == 1
+        ended = call("tables", "--seeds", 1, "--out", tmp_path, "--host", "embedded")
+        assert ended.status == 1
         log = tmp_path / "seed0" / "logs" / "ven.train.log"
         line = f"opengait-mimic: seed 0, GaitBase, VEN: train: the loss is NaN at iteration 3 (all of it: {log})"
-        assert capsys.readouterr().err.splitlines()[-1] == line
+        assert ended.err.splitlines()[-1] == line
 
     def test_a_stage_that_leaves_nothing_has_failed(self, short, tmp_path, monkeypatch):
         monkeypatch.setattr(tables, "_work", doubles.work_for_nothing)
@@ -282,10 +281,9 @@ class TestCommand:
         main(["tables", "--out", str(out), "--dry-run", "--json", "--no-resume"])
         assert not any(stage["done"] for stage in json.loads(capsys.readouterr().out))
 
-    def test_a_table_of_the_paper_is_not_the_one_beyond_it(self, tmp_path, capsys):
-        with pytest.raises(SystemExit, match="2"):
-            main(["tables", "--out", str(tmp_path / "out"), "--beyond", "--table", "3", "--dry-run"])
-        assert "--beyond is another one" in capsys.readouterr().err
+    def test_a_table_of_the_paper_is_not_the_one_beyond_it(self, tmp_path, call):
+        ended = call("tables", "--out", tmp_path / "out", "--beyond", "--table", 3, "--dry-run")
+        assert ended.status == 2 and "--beyond is another one" in ended.err
 
     def test_a_result_that_is_left_aside_is_named(self, pretended, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF)
