@@ -23,7 +23,6 @@ from opengait_mimic.data.protocols import Protocol, guess_protocol
 from opengait_mimic.errors import ConfigError, DataError, RunFailed, nearest
 from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, NEW_KINDS, file_name, needs, recipe, rows, small, yaml_text
-from opengait_mimic.recipes.build import untrained
 from opengait_mimic.recipes.methods import Run
 
 WALKERS = {"train_subjects": 150, "test_subjects": 100, "sequences": 8, "frames": 20, "test_frames": 8, "width": 44}
@@ -154,7 +153,7 @@ def plan(
             about = f"{backbone}, {METHODS[method].title}{'' if kinds == 'standard' else f' with {kinds}'}"
             name = file_name(dataset, backbone, method, kinds)
             before = [trainings[run] for run in needs(method, kinds)]
-            if not untrained(method):
+            if METHODS[method].trained:
                 weight = {"teacher": 7.0}.get(method, 1.5 if METHODS[method].tasks else 5.0)
                 training = Stage(f"{about}: train", folder, cfgs, name, "train", before, weight, method)
                 trainings[method, kinds] = planned.setdefault(training.mark, training)

@@ -13,7 +13,6 @@ from opengait_mimic.config import backbone_spec, lifted, method_name, shipped, v
 from opengait_mimic.errors import DataError
 from opengait_mimic.occlusion import mixture
 from opengait_mimic.recipes import METHODS, file_name, needs, recipe, rows, small, stages
-from opengait_mimic.recipes.build import untrained
 from opengait_mimic.recipes.methods import BEYOND
 from opengait_mimic.report.collect import Run, groups
 from opengait_mimic.report.tables import beyond_table, is_ours, main_tests
@@ -47,7 +46,7 @@ def test_a_configuration_is_the_method_it_is_called(method, kinds):
     assert all(cfgs["evaluator_cfg"].get(matching, False) is how.weighted for matching in ("weighted", "likelihood"))
     tested = mixture(lifted(cfgs["evaluator_cfg"]["transform"], "")[1]["kinds"])
     assert sum(tested.probs) == pytest.approx(1) and all(k.refit == (kinds == "refitted") for k in tested.kinds)
-    if not untrained(method):
+    if how.trained:
         trained = mixture(lifted(cfgs["trainer_cfg"]["transform"], "")[1]["kinds"])
         assert sum(trained.probs) == pytest.approx(2 / 3 if how.clean else 1, abs=1e-3)
 
@@ -62,7 +61,7 @@ def test_a_shipped_run_is_complete_but_for_the_path_of_the_data(method, kinds, t
         checkpoint.touch()
     path = FOLDER / file_name("GREW", "GaitBase", method, kinds)
     with pytest.raises(DataError, match="dataset_root: no such folder: your_path"):
-        check(path, "embedded", "test" if untrained(method) else "train")
+        check(path, "embedded", "train" if METHODS[method].trained else "test")
 
 
 def test_the_small_ven_with_parts_learns_longer():

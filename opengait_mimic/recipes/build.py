@@ -53,7 +53,7 @@ def recipe(
     folder = f"configs/mimicgait/{dataset}" if folder is None else folder
     name = save_name(dataset, backbone, method, kinds)
     iterations, milestones = _schedule(dataset, backbone, method)
-    trained_on = [] if method == "teacher" or untrained(method) else [_occlusion(kinds, bool(how.tasks) or how.clean)]
+    trained_on = [] if method == "teacher" or not how.trained else [_occlusion(kinds, bool(how.tasks) or how.clean)]
     tested_on = [] if method == "teacher" else [{**_occlusion(kinds, bool(how.tasks)), "seed": 0}]
     augmentations = ({}, {}) if how.tasks else (teacher.before, teacher.after)
     half = not how.tasks  # precision; the VEN is small
@@ -61,7 +61,7 @@ def recipe(
         "data_cfg": _data(dataset, data),
         "evaluator_cfg": {
             "save_name": name,
-            "restore_hint": 0 if untrained(method) else iterations,
+            "restore_hint": iterations if how.trained else 0,
             "restore_ckpt_strict": True,
             "enable_float16": half,
             "eval_func": "evaluate_visibility" if how.tasks else "evaluate_recognition",
@@ -115,12 +115,6 @@ def _particulars(dataset: str, backbone: str, method: str, kinds: str) -> list[s
     return [*(cut if METHODS[method].tasks else [backbone]), *([kinds] if kinds != "standard" else [])]
 
 
-def untrained(method: str) -> bool:
-    """Whether a method is the teacher's weights, so that there is nothing to train."""
-    how = METHODS[method]
-    return how.model == "OcclusionAware" and how.title.startswith("Baseline-1")
-
-
 def as_in_paper(dataset: str, backbone: str) -> bool:
     """Whether it is the data set and the backbone of the paper's Tables 2 to 4."""
     return (dataset, backbone) == ("GREW", "GaitBase")
@@ -150,7 +144,7 @@ def _schedule(dataset: str, backbone: str, method: str) -> tuple[int, list[int]]
     teacher = facts.teachers[backbone]
     if METHODS[method].tasks:
         return facts.ven_iterations, [facts.ven_iterations]
-    if method == "teacher" or untrained(method):
+    if method == "teacher" or not METHODS[method].trained:
         return teacher.iterations, list(teacher.milestones)
     return facts.second_stage(backbone)
 
@@ -204,7 +198,7 @@ def _model(dataset: str, backbone: str, method: str, kinds: str, folder: str, id
     return {
         "model": how.model,
         "backbone": paths["teacher"],
-        "init_from_teacher": untrained(method),
+        "init_from_teacher": not how.trained,
         "ven": paths.get(VENS.get(how.ven)),
         **({"register": True} if how.registered else {}),
         **({} if how.fuses else {"fuse": False}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from opengait_mimic.recipes.build import as_in_paper, file_name, recipe, untrained
+from opengait_mimic.recipes.build import as_in_paper, file_name, recipe
 from opengait_mimic.recipes.facts import DATASETS
 from opengait_mimic.recipes.methods import BEYOND, BEYOND_KINDS, METHODS, REFITTED, VENS, needs, stages
 
@@ -31,7 +31,8 @@ VEN_LOSS = {"both": "CE + 10 * L2", "classification": "CE on the kind", "regress
 def files() -> dict[str, str]:
     """Every shipped configuration: {path below the folder: text}.
 
-    Table 1 for every data set and backbone, and Tables 2 to 4 where the paper has them, on GREW with GaitBase.
+    Table 1 for every data set and backbone; Tables 2 to 4 where the paper has them, and what goes beyond it, on GREW
+    with GaitBase.
     """
     found = {}
     for dataset, facts in DATASETS.items():
@@ -70,7 +71,7 @@ def header(dataset: str, backbone: str, method: str, kinds: str = "standard") ->
         what = f"Stage 1: {backbone} on holistic {dataset} clips, {width}: the teacher."
         return [what, *_opengaits_own(teacher.opengait, teacher.cut), evaluation]
     what = f"{how.title} around {backbone} on {dataset} ({width}): {how.note}."
-    seen = "at test" if untrained(method) else "in training and at test"
+    seen = "in training and at test" if how.trained else "at test"
     return [
         *textwrap.wrap(what, LINE),
         *_row(dataset, backbone, method, kinds),
@@ -98,7 +99,7 @@ def _row(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
         return ["Beyond the paper (docs/beyond.md)."]
     if not facts.in_paper:
         row = "Not in the paper; a row of Table 1 for this data set."
-        scaled = facts.second_stage(backbone)[0] < 300_000 and method != "baseline1"
+        scaled = facts.second_stage(backbone)[0] < 300_000 and how.trained
         return [f"{row} 5/3 of its teacher's iterations, as on GREW." if scaled else row]
     if kinds in BEYOND_KINDS:
         return ["Not in the paper; its kinds of occlusion are closer to life."]
@@ -117,7 +118,7 @@ def _needed(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
     names = {needed: file_name(dataset, backbone, needed, of) for needed, of in needs(method, kinds)}
     teacher = names["teacher"]
     ven = names.get(VENS.get(METHODS[method].ven))
-    if untrained(method):
+    if not METHODS[method].trained:
         also = f"{teacher} and {ven}" if ven else teacher
         return [f"Needs the checkpoint of {also}. It is only tested: there is nothing to train."]
     distils = METHODS[method].model == "MimicGait" and method != "control"

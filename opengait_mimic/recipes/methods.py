@@ -25,14 +25,15 @@ class Method:
         title: its name in a table.
         model: our model; None is the backbone itself, as OpenGait trains it.
         losses: its loss_cfg; None are the backbone's own losses.
-        ven: the VEN that guides it, by what that learned: "both", "classification", "regression"; None without.
-        tasks: what it learns itself, where it is a VEN.
+        ven: the VEN that guides it, by what that learned: a key of VENS; None without.
+        tasks: what it learns itself, a key of VENS, where it is a VEN.
         tables: of the paper, in or beside which it is a row; BEYOND for the table of what is not in it.
         save_name: of its run, before the backbone's name.
         note: what it is, in a few words.
         in_paper: whether the paper has this row.
         weighted: matched by visibility and by likelihood, too. registered: on clips that the VEN puts back on their
             rows. clean: a share of the training clips is clean. fuses: whether T joins the VEN's feature.
+        trained: whether there is anything to train; without, it is the teacher's weights.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Method:
     registered: bool = False
     clean: bool = False
     fuses: bool = True
+    trained: bool = True
 
     @property
     def classifies(self) -> bool:
@@ -83,7 +85,7 @@ METHODS = {
         model="VisibilityEstimation", losses=(VISIBILITY,), tasks="regression",
     ),
     "baseline1": Method(
-        "Baseline-1", "Baseline1", "the teacher's weights on occluded clips", model=AWARE, tables=(1, 2),
+        "Baseline-1", "Baseline1", "the teacher's weights on occluded clips", model=AWARE, tables=(1, 2), trained=False,
     ),
     "baseline2": Method(
         "Baseline-2", "Baseline2", "the backbone with its own losses on occluded clips",
@@ -134,12 +136,12 @@ METHODS = {
     "baseline1_weighted": Method(
         "Baseline-1", "Baseline1_weighted",
         "the teacher's weights on occluded clips, also matched by visibility and by likelihood",
-        model=AWARE, ven="parts", weighted=True, fuses=False, **OURS,
+        model=AWARE, ven="parts", weighted=True, fuses=False, trained=False, **OURS,
     ),
     "baseline1_registered": Method(
         "Baseline-1, registered", "Baseline1_registered",
         "the teacher's weights on clips put back on their rows, also matched by visibility and by likelihood",
-        model=AWARE, ven="parts", weighted=True, registered=True, fuses=False, **OURS,
+        model=AWARE, ven="parts", weighted=True, registered=True, fuses=False, trained=False, **OURS,
     ),
     "mimic_weighted": Method(
         "Mimic + VEN+", "MimicGait_weighted", "MiCKD, guided by a VEN+, also matched by visibility and by likelihood",
@@ -181,7 +183,7 @@ def rows(table: int) -> list[Run]:
     its generalizability, the others its adaptability, which does not apply to Baseline-1.
     """
     methods = [name for name, method in METHODS.items() if table in method.tables]
-    trained = [name for name in methods if name != "baseline1"]
+    trained = [name for name in methods if METHODS[name].trained]
     if table == BEYOND:
         return [(name, kinds) for kinds in ("standard", REFITTED) for name in ("mimic", *methods)]
     added = NEW_KINDS if table == 2 else ()
