@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Description:
         model: MimicGait, OcclusionAware, ResidualGait, or the backbone's own model class, for a network trained by
             itself.
         backbone: the backbone's OpenGait model_cfg. dataset_name: what that is for; GaitGL's depth depends on it.
-        ven: the VEN's settings (channels, feature, tasks), None without a VEN.
+        ven: the VEN's settings (channels, feature, tasks, strips, bands, amount_bins), None without a VEN.
         kinds: what the VEN tells apart, "clean" first; empty without a VEN.
         metric: "euc" or "cos", how embeddings are compared.
         height: rows of a frame.
@@ -68,8 +68,8 @@ class Description:
     bins: tuple[int, ...] | None = None
 
 
-# What came later: a description leaves it out where it has this value, so that older ones are read as they are.
-LATER = {"register": False, "fuse": True, "weighted": None, "bins": None}
+# What came later: a description leaves it out where it has its default, so that older ones are read as they are.
+LATER = {f.name: f.default for f in fields(Description) if f.name in ("register", "fuse", "weighted", "bins")}
 
 
 def describe(cfgs: dict) -> Description:
@@ -161,23 +161,23 @@ def from_json(content: object, where: str | Path) -> Description:
     """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{where}: not a network description of this version")
-    fields = {key: value for key, value in content.items() if key != "format"}
+    told = {key: value for key, value in content.items() if key != "format"}
     types: dict[str, Any] = {
         "model": str, "backbone": dict, "dataset_name": str, "ven": (dict, type(None)), "kinds": list, "metric": str,
         "height": int, "cutting": (int, type(None)), "divisor": (int, float), "frames_limit": (int, type(None)),
         "register": bool, "fuse": bool, "weighted": (float, type(None)), "bins": (list, type(None)),
     }  # fmt: skip
-    for key, value in fields.items():
+    for key, value in told.items():
         if key not in types:
             raise CheckpointError(f"{where}: unknown key {key!r}; {nearest(key, types)}")
         if not isinstance(value, types[key]) or (isinstance(value, bool) and types[key] is not bool):
             raise CheckpointError(f"{where}: {key}: {value!r} is not allowed here")
-    missing = [key for key in types if key not in fields and key not in LATER]
+    missing = [key for key in types if key not in told and key not in LATER]
     if missing:
         raise CheckpointError(f"{where}: {missing[0]} is missing")
-    _one_of(METRICS, fields["metric"], f"{where}: metric")
-    bins = fields.get("bins")
-    return Description(**{**fields, "kinds": tuple(fields["kinds"]), "bins": bins if bins is None else tuple(bins)})
+    _one_of(METRICS, told["metric"], f"{where}: metric")
+    bins = told.get("bins")
+    return Description(**{**told, "kinds": tuple(told["kinds"]), "bins": bins if bins is None else tuple(bins)})
 
 
 def to_json(description: Description) -> dict:

@@ -109,9 +109,9 @@ def load(checkpoint: str | Path, config: str | Path | None = None, device: torch
     """A trained model from its checkpoint; needs no OpenGait.
 
     Args:
-        checkpoint: a checkpoint of MimicGait or OcclusionAware, or of GaitBase, GaitGL, DeepGaitV2 or GaitSet by
-            itself, trained on any host. Or a folder: a run's output folder, its `checkpoints`, or another with the
-            checkpoints of one run; the one of the latest iteration is taken.
+        checkpoint: a checkpoint of MimicGait, OcclusionAware or ResidualGait, or of GaitBase, GaitGL, DeepGaitV2 or
+            GaitSet by itself, trained on any host. Or a folder: a run's output folder, its `checkpoints`, or another
+            with the checkpoints of one run; the one of the latest iteration is taken.
         config: the YAML it was trained by, which names those of its backbone and VEN. Default: the description
             (`….network.json`) that training writes beside each checkpoint.
         device: to compute on.
