@@ -88,6 +88,38 @@ def test_it_is_the_likelihood_ratio_of_the_model():
             assert found[i, j] == pytest.approx(np.log1p(np.exp(other - same)), rel=1e-5)
 
 
+@pytest.mark.parametrize("shrinkage", [0.25, 3.0])
+def test_the_fit_is_ridge_regression_on_where_people_differ(shrinkage):
+    """Against each class's regression on its own, of a class that some people are hardly in."""
+    clips, who = people(4, 12)
+    clips += 5 * np.random.default_rng(1).standard_normal(clips.shape[1:])
+    classes = np.random.default_rng(2).integers(0, 2, len(who)) * (who < 8)
+    fit = Fit(clips, who, 2, "euc", Likelihood(dimensions=3, shrinkage=shrinkage))
+    fit.add(clips, who, classes)
+    identities = fit.identities()
+    x = clips.reshape(len(clips), -1)
+    means = np.stack([x[who == i].mean(0) for i in range(12)])
+    directions = np.linalg.svd(means - means.mean(0))[2][:3]
+    y = (means - means.mean(0)) @ directions.T
+    y /= y.std(0)
+    for k in (0, 1):
+        mine, its = x[classes == k], y[who[classes == k]]
+        n, size = mine.shape
+        assert abs(its.mean(0)).max() > 0.1  # not everybody is in it alike
+        middle, around = its.mean(0), its - its.mean(0)
+        padded = np.concatenate([around, np.sqrt(module.RIDGE * n) * np.eye(3)])
+        factors = np.linalg.lstsq(padded, np.concatenate([mine - mine.mean(0), np.zeros((3, size))]), rcond=None)[0].T
+        rest = mine - mine.mean(0) - around @ factors.T
+        noise = rest.T @ rest / n
+        noise += shrinkage * np.trace(noise) / size * np.eye(size)
+        np.testing.assert_allclose(identities.mean[k], mine.mean(0) - factors @ middle, rtol=1e-8)
+        projection = np.linalg.solve(noise, factors)
+        # y's axes have no sign
+        np.testing.assert_allclose(identities.projection[k] @ identities.projection[k].T, projection @ projection.T,
+                                   rtol=1e-6, atol=1e-12)  # fmt: skip
+        np.testing.assert_allclose(abs(identities.precision[k]), abs(factors.T @ projection), rtol=1e-6, atol=1e-9)
+
+
 def test_a_person_seen_from_head_to_hip_is_found_by_the_legs():
     """Where nothing is seen on both sides, what goes together in people still tells; a distance cannot."""
     identities = fitted()
@@ -220,6 +252,8 @@ def test_too_little_to_learn_from():
     clips, who = people(0, 2)
     with pytest.raises(DataError, match="2 subjects to learn from"):
         Fit(clips, who, 1, "euc", Likelihood())
+    clips, who = people(0, 3)
+    Fit(clips, who, 1, "euc", Likelihood()).add(clips, who, np.zeros(len(who), int))
     clips, who = people(0, 5)
     with pytest.raises(DataError, match="no clips"):
         Fit(clips, who, 1, "euc", Likelihood()).identities()
@@ -275,3 +309,7 @@ def test_main_directions_come_back_with_the_model(tmp_path, monkeypatch):
     found = read_learned(tmp_path / "identities.npz").identities.vectors.directions
     np.testing.assert_array_equal(found, identities.vectors.directions)
     assert found.shape == (PARTS, CHANNELS, 2)
+    learned = read_learned(tmp_path / "identities.npz")
+    with pytest.raises(DataError, match=r"not one of embeddings \[4, 3\]"):
+        learned.evidence(np.zeros((2, PARTS, CHANNELS)), ["top", "top"])
+    assert len(learned.evidence(np.zeros((2, CHANNELS, PARTS)), ["top", "clean"]).h) == 2
