@@ -84,10 +84,12 @@ def outlined(frames: torch.Tensor, part, plan: Plan, classes: bool, into: torch.
             frames they are, a slice or a tensor of indices. classes: the values name classes, among which an occluder
             is none: it is black. into: room for the outcome; without it, frames without outlines are given back.
     """
-    chosen = np.arange(len(plan.boxes))[part.cpu().numpy() if isinstance(part, torch.Tensor) else part]
-    place = np.searchsorted(plan.masked, chosen)
-    place[place == len(plan.masked)] = -1
-    found = np.flatnonzero(plan.masked[place] == chosen) if len(plan.masked) else np.zeros(0, np.int64)
+    found = np.zeros(0, np.int64)
+    if len(plan.masked):
+        chosen = np.arange(len(plan.boxes))[part.cpu().numpy() if isinstance(part, torch.Tensor) else part]
+        place = np.searchsorted(plan.masked, chosen)
+        place[place == len(plan.masked)] = -1
+        found = np.flatnonzero(plan.masked[place] == chosen)
     if not len(found):
         return frames if into is None else into.copy_(frames)
     hidden = torch.from_numpy(plan.masks[place[found]]).to(frames.device)

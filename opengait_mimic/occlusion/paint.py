@@ -64,22 +64,18 @@ def hide(frames: torch.Tensor, boxes: np.ndarray) -> None:
     Args:
         boxes: [f, 4] hidden (top, bottom, left, right), within the frame.
     """
-    columns = torch.arange(frames.shape[-1], device=frames.device)
-    if frames.device.type != "cpu":  # one masked write; a run at a time would keep the device waiting
-        sides = torch.from_numpy(boxes).to(frames.device)
-        rows = torch.arange(frames.shape[-2], device=frames.device)
-        hidden = _within(rows, sides[:, :2])[:, :, None] & _within(columns, sides[:, 2:])[:, None, :]
-        frames.masked_fill_(hidden if frames.dim() == 3 else hidden[:, None], 0)
+    if frames.device.type == "cpu":  # one write for a run of frames with the same box
+        pixels = frames.numpy() if frames.dtype != torch.bfloat16 else frames  # which NumPy does not have
+        sides = boxes.tolist()
+        for first, last in _runs(boxes):
+            top, bottom, left, right = sides[first]
+            pixels[first:last, ..., top:bottom, left:right] = 0
         return
-    # A run of frames with the same box is one write; where the box moves, one product over the rows it hides.
-    for first, last in _runs(boxes[:, :2]):
-        top, bottom, left, right = boxes[first].tolist()
-        rows = frames[first:last, ..., top:bottom, :]
-        if (boxes[first:last] == boxes[first]).all():
-            rows[..., left:right] = 0
-        else:
-            seen = ~_within(columns, torch.from_numpy(boxes[first:last, 2:]))
-            rows *= seen.to(rows.dtype).reshape(len(seen), *[1] * (rows.dim() - 2), -1)
+    # One masked write; a run at a time would keep the device waiting.
+    ends = torch.from_numpy(boxes).to(frames.device)
+    rows, columns = (torch.arange(size, device=frames.device) for size in frames.shape[-2:])
+    hidden = _within(rows, ends[:, :2])[:, :, None] & _within(columns, ends[:, 2:])[:, None, :]
+    frames.masked_fill_(hidden if frames.dim() == 3 else hidden[:, None], 0)
 
 
 def _within(places: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
