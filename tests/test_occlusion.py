@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.occlusion import CLEAN, KINDS, Occlusion, content_rng, mixture, paint, process_rng
 from opengait_mimic.occlusion.kinds import Bottom, BoxKind, Left, Middle, MovingPatch, MovingPole, Range, Right, Top
-from opengait_mimic.occlusion.masks import beside
+from opengait_mimic.occlusion.masks import beside, hidden_mask
 
 STILL = ("top", "bottom", "middle", "left", "right")
 MOVING = ("moving_patch", "moving_pole")
@@ -381,10 +381,13 @@ def test_painting_takes_views_that_are_not_contiguous():
     assert (paint(sils, plan).numpy() == painted_slowly(sils.numpy(), plan)).all()
 
 
-def test_painting_passes_gradients_where_the_silhouette_is_seen():
-    sils = torch.rand(1, 1, 8, 8, requires_grad=True)
-    paint(sils, plan_one([{"kind": "top", "prob": 1, "amount": 0.5}], 1, 8, 8)).sum().backward()
-    assert (sils.grad[..., :4, :] == 0).all() and (sils.grad[..., 4:, :] == 1).all()
+@pytest.mark.parametrize("kind", KINDS)
+def test_painting_passes_gradients_where_the_silhouette_is_seen(kind):
+    sils = torch.rand(1, 3, 16, 16, requires_grad=True)
+    plan = plan_one([{"kind": kind, "prob": 1}], 3, 16, 16)
+    paint(sils, plan).sum().backward()
+    assert ((sils.grad[0] == 0).numpy() == hidden_mask(plan, 16, 16)).all() and 0 < plan.amount[0] < 1
+    assert sils.grad.max() == 1
 
 
 def test_a_plan_for_other_clips_is_refused():

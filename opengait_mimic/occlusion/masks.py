@@ -101,7 +101,7 @@ def outlined(frames: torch.Tensor, part, plan: Plan, classes: bool, into: torch.
     if merged.any() and not classes:
         bright = torch.from_numpy(merged).to(frames.device).view(-1, *[1] * (some.dim() - 1))
         filling = some.amax((-2, -1), keepdim=True) * bright
-    into = torch.empty_like(frames) if into is None else into
     if everywhere:
         return torch.where(hidden, filling, some, out=into)
-    return into.copy_(frames).index_copy_(0, where, torch.where(hidden, filling, some))
+    some = torch.where(hidden, filling, some)
+    return frames.index_copy(0, where, some) if into is None else into.copy_(frames).index_copy_(0, where, some)

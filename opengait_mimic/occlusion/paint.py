@@ -40,7 +40,7 @@ def paint(sils: torch.Tensor, plan: Plan, classes: bool = False) -> torch.Tensor
     cropped = (seen != [0, height, 0, width]).any(1)
     painted = room(frames.shape, frames.dtype, frames.device)
     for part in _parts(~cropped, sils.device):
-        if isinstance(part, slice):
+        if isinstance(part, slice) and not sils.requires_grad:
             outlined(frames[part], part, plan, classes, into=painted[part])
         else:
             painted[part] = outlined(frames[part], part, plan, classes)
@@ -65,7 +65,8 @@ def hide(frames: torch.Tensor, boxes: np.ndarray) -> None:
         boxes: [f, 4] hidden (top, bottom, left, right), within the frame.
     """
     if frames.device.type == "cpu":  # one write for a run of frames with the same box
-        pixels = frames.numpy() if frames.dtype != torch.bfloat16 else frames  # which NumPy does not have
+        # NumPy writes faster, but knows neither gradients nor this dtype.
+        pixels = frames if frames.requires_grad or frames.dtype == torch.bfloat16 else frames.numpy()
         sides = boxes.tolist()
         for first, last in _runs(boxes):
             top, bottom, left, right = sides[first]
