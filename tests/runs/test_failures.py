@@ -186,5 +186,6 @@ def test_a_long_run_needs_no_more_memory_and_no_more_files(folder, steps):
     late = [entry for entry in seen if entry[0] > steps / 2][:-3]  # the last ones see it end
     assert len(early) > 3 and len(late) > 3
     print(f"MiB {max(e[1] for e in early):.1f} then {max(e[1] for e in late):.1f}; files {early[0][2]}, {late[-1][2]}")
-    assert max(entry[1] for entry in late) < max(entry[1] for entry in early) + 4
+    # MiB: an allocator may take some at any time; every batch kept would come to more.
+    assert max(entry[1] for entry in late) < max(entry[1] for entry in early) + 16
     assert max(entry[2] for entry in late) <= max(entry[2] for entry in early) + 1
