@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -546,3 +547,14 @@ def test_visibility_takes_scores_before_any_softmax():
 def test_one_process_gathers_its_own_tensor():
     x = torch.rand(3, 2, requires_grad=True)
     assert gather(x) is x and world_size() == 1
+
+
+@pytest.mark.parametrize("k", [1, triplets.SEARCHED, triplets.SEARCHED + 1, 300])
+def test_places_among_few_values_are_those_among_many(k):
+    rng = np.random.default_rng(k)
+    values = np.sort(rng.integers(-3, 4, (2, 5, k)).astype(np.float32), axis=2)
+    values[:, :, : k // 3] = -np.inf  # what fills rows with fewer positives
+    bounds = rng.integers(-4, 6, (2, 5, 40)).astype(np.float32)
+    found = triplets._at_most(torch.from_numpy(values), torch.from_numpy(bounds))
+    assert found.dtype == torch.int64
+    assert (found.numpy() == (values[:, :, None, :] <= bounds[..., None]).sum(3)).all()

@@ -7,6 +7,7 @@ import torch
 AT_ONCE = {"cpu": 2**20}  # distances in hand at a time: what a core's cache holds
 AT_ONCE_ON_DEVICE = 2**26
 NEAR = 1e-4  # of the squared norms; below, a squared distance found from products has lost its digits
+SEARCHED = 32  # values; among no more of them a CPU finds a place sooner by comparing with each than by searching
 FEW = 16  # near features of each anchor; where all are near to all, taking differences would take far longer
 
 
@@ -105,7 +106,7 @@ def hinge(
     index = index.expand(parts, rows, width)
     reach = (distances.gather(2, index) + margin).masked_fill_(~real, -torch.inf)
     reach, order = reach.sort(dim=2)
-    place = torch.searchsorted(reach, distances, right=True)  # positives that do not reach this feature
+    place = _at_most(reach, distances)  # positives that do not reach this feature
     place.masked_fill_(~negative, width)
     met = place.new_zeros(parts, rows, width + 1)
     met.scatter_add_(2, place, torch.ones((), dtype=torch.long, device=place.device).expand_as(place))
@@ -117,6 +118,16 @@ def hinge(
     counts = reached.sum((1, 2))
     slopes.scatter_add_(2, index.gather(2, order), reached.to(distances.dtype))
     return sums, counts, slopes
+
+
+def _at_most(sorted_values: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+    """How many of `sorted_values` [p, b, k], ascending, are no larger than each of `bounds` [p, b, r]; int64."""
+    if bounds.device.type != "cpu" or sorted_values.shape[2] > SEARCHED:
+        return torch.searchsorted(sorted_values, bounds, right=True)
+    found = torch.zeros(bounds.shape, dtype=torch.uint8)
+    for value in sorted_values.unbind(2):
+        found += value.unsqueeze(2) <= bounds
+    return found.long()
 
 
 def _compact(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
