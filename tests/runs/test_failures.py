@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from statistics import median
 
 import pytest
 import yaml
@@ -185,7 +186,9 @@ def test_a_long_run_needs_no_more_memory_and_no_more_files(folder, steps):
     early = [entry for entry in seen if steps / 5 < entry[0] <= steps / 2]
     late = [entry for entry in seen if entry[0] > steps / 2][:-3]  # the last ones see it end
     assert len(early) > 3 and len(late) > 3
-    print(f"MiB {max(e[1] for e in early):.1f} then {max(e[1] for e in late):.1f}; files {early[0][2]}, {late[-1][2]}")
-    # MiB: an allocator may take some at any time; every batch kept would come to more.
-    assert max(entry[1] for entry in late) < max(entry[1] for entry in early) + 16
-    assert max(entry[2] for entry in late) <= max(entry[2] for entry in early) + 1
+    # In the middle, as a checkpoint that is just being written has its own memory and files.
+    before, after = median(entry[1] for entry in early), median(entry[1] for entry in late)
+    opened, later = median(entry[2] for entry in early), median(entry[2] for entry in late)
+    print(f"MiB {before:.1f} then {after:.1f}; files {opened}, {later}")
+    assert after < before + 16  # an allocator may take some at any time; every batch kept would come to more
+    assert later <= opened
