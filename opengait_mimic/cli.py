@@ -30,6 +30,7 @@ def commands():
     opengait-mimic check-data GREW-pkl                which silhouette files are broken or odd
     opengait-mimic tables                             the paper's tables, on walkers or on data of yours
     opengait-mimic silhouettes street.mp4 street      a data set from videos, frames or masks of your own
+    opengait-mimic walkers more --join street         generated people beside the few of your own
     opengait-mimic occlude clip.pkl -o grid.gif       a clip of yours under every occlusion
     opengait-mimic report output                      tables, figures and a page from any results
     opengait-mimic backbones --host ../OpenGait       which of a host's models work as a backbone
@@ -413,6 +414,62 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
 
     summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)
     console.outcome("\n".join(report_lines(summary, out)), summary)
+
+
+@commands.command()
+@click.argument("out", metavar="OUT", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--join", "own", default=None, metavar="DATA", type=click.Path(file_okay=False, path_type=Path),
+              help="A data set of your own, in OpenGait's layout, that the walkers join.")  # fmt: skip
+@click.option("--partition", default=None, type=click.Path(dir_okay=False, path_type=Path),
+              help="Its partition JSON.  [default: DATA.json]")  # fmt: skip
+@click.option("--people", type=click.IntRange(min=1), default=150, show_default=True, help="To learn from.")
+@click.option("--test-people", type=click.IntRange(min=0), default=None,
+              help="Others for the test, without --join.  [default: 100]")  # fmt: skip
+@click.option("--sequences", type=click.IntRange(min=1), default=8, show_default=True, help="Of each to learn from.")
+@click.option("--frames", type=click.IntRange(min=1), default=30, show_default=True, help="Of each sequence.")
+@click.option("--view", "views", type=float, multiple=True, default=(90.0,), show_default=True, metavar="DEGREES",
+              help="Of the camera, 90 is from the side; several are taken in turn.")  # fmt: skip
+@click.option("--width", type=click.Choice(["44", "64"]), default=None,
+              help="Of the silhouettes.  [default: DATA's, else 64]")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other walkers.")
+def walkers(out, own, partition, people, test_people, sequences, frames, views, width, seed):
+    """Generate silhouettes of walking people: a data set of their own, or more people for yours to learn from.
+
+    Writes the folder OUT and the partition OUT.json. With --join, OUT has all of DATA (its files are linked), the
+    walkers are added to those to learn from, and the people who are tested stay the same: where there are few to
+    learn from, that helps (docs/results/beyond.md).
+
+    \b
+    opengait-mimic walkers try                             a data set to try any configuration on
+    opengait-mimic walkers more --join street --view 72 --view 90 --view 108
+    opengait-mimic tables --data more --partition more.json --beyond --scale demo
+    """
+    from opengait_mimic.data import generate_walkers, join_walkers
+
+    into = out.with_name(f"{out.name}.json")
+    how = {"sequences": sequences, "frames": frames, "views": views, "seed": seed}
+    with console.bar(None, "walkers", "person") as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        if own is None:
+            if partition is not None:
+                raise click.UsageError("--partition is that of --join")
+            tested = 100 if test_people is None else test_people
+            sets = generate_walkers(out, into, people, tested, test_frames=frames, width=int(width or 64),
+                                    progress=show, **how)  # fmt: skip
+        else:
+            if test_people is not None or width is not None:
+                raise click.UsageError("--test-people and --width are DATA's where walkers join it")
+            partition = partition or own.with_name(f"{own.name}.json")
+            sets = join_walkers(out, into, own, partition, people, progress=show, **how)
+    learn, test = len(sets["TRAIN_SET"]), len(sets["TEST_SET"])
+    console.outcome(
+        f"{learn} people to learn from, {people} of them walkers; {test} for the test: {out}, {into}",
+        {"data": str(out), "partition": str(into), "walkers": people, "train": learn, "test": test},
+    )
 
 
 @commands.command()

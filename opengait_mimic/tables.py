@@ -25,7 +25,14 @@ from opengait_mimic.files import write_text
 from opengait_mimic.recipes import DATASETS, METHODS, NEW_KINDS, file_name, needs, recipe, rows, small, yaml_text
 from opengait_mimic.recipes.methods import Run
 
-WALKERS = {"train_subjects": 150, "test_subjects": 100, "sequences": 8, "frames": 20, "test_frames": 8, "width": 44}
+WALKERS: dict[str, Any] = {
+    "train_subjects": 150,
+    "test_subjects": 100,
+    "sequences": 8,
+    "frames": 20,
+    "test_frames": 8,
+    "width": 44,
+}
 BAR = "{percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} left: {desc}"
 TICK = 1.0  # seconds between two looks at the clock
 

@@ -2,11 +2,11 @@
 
 from .mocap import Clip, Recording, clips
 from .render import CLEAN, NOISY, Build, Capsules, Noise, flesh, silhouettes
-from .tree import generate_walkers, render_recordings, walker_sequence, write_sequence
+from .tree import generate_walkers, join_walkers, render_recordings, walker_sequence, write_sequence
 from .walkers import Subject, Walk, joints, sample_subject, sample_walk
 
 __all__ = [
     "CLEAN", "NOISY", "Build", "Capsules", "Clip", "Noise", "Recording", "Subject", "Walk", "clips", "flesh",
-    "generate_walkers", "joints", "render_recordings", "sample_subject", "sample_walk", "silhouettes",
-    "walker_sequence", "write_sequence",
+    "generate_walkers", "join_walkers", "joints", "render_recordings", "sample_subject", "sample_walk",
+    "silhouettes", "walker_sequence", "write_sequence",
 ]  # fmt: skip

@@ -28,6 +28,15 @@ def read_partition(path: str | os.PathLike, part: str) -> list[str]:
     return [str(subject) for subject in subjects]
 
 
+def has_part(path: str | os.PathLike, part: str) -> bool:
+    """Whether a partition file has this part, whatever is in it.
+
+    Raises:
+        DataError: the file cannot be read, or is no JSON mapping.
+    """
+    return bool(_mapping(path).get(part))
+
+
 def _mapping(path: str | os.PathLike) -> dict:
     try:
         found = json.loads(content(path, LARGEST))

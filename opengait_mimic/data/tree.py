@@ -11,6 +11,7 @@ refused.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -19,11 +20,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from glob import escape
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from opengait_mimic.errors import DataError
+
 from . import mocap, walkers
+from .partition import has_part, read_partition
+from .read import Look, look, read_frames, size
 from .render import CLEAN, SIZE, WIDTHS, Noise
 
 TRAIN, GALLERY, PROBE = "00", "01", "02"
@@ -80,7 +86,7 @@ def generate_walkers(
     gallery: int = 2,
     probe: int = 4,
     test_frames: int = 10,
-    view: float = 90.0,
+    views: Sequence[float] = (90.0,),
     progress: Progress | None = None,
 ) -> dict[str, list[str]]:
     """Write a data set of procedural walkers; an identical one already there is kept.
@@ -95,7 +101,7 @@ def generate_walkers(
         seed: the same call gives the same bytes.
         width: 64 or 44.
         gallery, probe, test_frames: sequences per test subject, and their length.
-        view: camera angle in degrees.
+        views: camera angles in degrees; a subject's sequences take them in turn.
         progress: called with (subjects done, subjects in all).
 
     Returns:
@@ -107,9 +113,7 @@ def generate_walkers(
     """
     counts = {"sequences": sequences, "frames": frames, "gallery": gallery, "probe": probe}
     counts["test_frames"] = test_frames
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is {count}, must be at least 1")
+    _at_least_1({**counts, "number of views": len(views)})
     if train_subjects < 0 or test_subjects < 0 or train_subjects + test_subjects < 1:
         raise ValueError(f"no subjects: train_subjects {train_subjects}, test_subjects {test_subjects}")
     if width not in WIDTHS:
@@ -119,7 +123,7 @@ def generate_walkers(
     sets = {"TRAIN_SET": names[:train_subjects], "TEST_SET": names[train_subjects:]}
     recipe = {
         "source": "walkers", "train_subjects": train_subjects, "test_subjects": test_subjects, **counts,
-        "seed": seed, "width": width, "view": float(view),
+        "seed": seed, "width": width, "views": [float(view) for view in views],
     }  # fmt: skip
     with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
         if unfinished is None:
@@ -131,11 +135,107 @@ def generate_walkers(
                 plan = [(GALLERY, i, i, test_frames) for i in range(gallery)]
                 plan += [(PROBE, i, gallery + i, test_frames) for i in range(probe)]
             for type_, place, sequence, length in plan:
-                sils = walker_sequence(seed, number, sequence, length, width, view)
+                sils = walker_sequence(seed, number, sequence, length, width, views[sequence % len(views)])
                 write_sequence(unfinished, name, type_, f"{place:02d}", sils)
             if progress:
                 progress(number + 1, total)
     return sets
+
+
+def join_walkers(
+    root: str | Path,
+    partition: str | Path,
+    own: str | Path,
+    own_partition: str | Path,
+    people: int,
+    sequences: int = 8,
+    frames: int = 30,
+    seed: int = 0,
+    views: Sequence[float] = (90.0,),
+    progress: Progress | None = None,
+) -> dict[str, list[str]]:
+    """Write a data set of one's own with walkers among the people to learn from; an identical one is kept.
+
+    Few people teach little about how people differ; walkers add to that. Who is tested stays as it was. The files
+    of one's own data are linked, or copied where the two folders lie on different disks; a walker's folder is
+    `walker-` and its number. Walkers are as wide as the data, and as white.
+
+    Args:
+        root: folder to make.
+        partition: JSON file to write.
+        own, own_partition: a data set in OpenGait's layout, of silhouettes alone.
+        people: how many walkers.
+        sequences, frames: of each, and their length.
+        seed: of the walkers.
+        views: camera angles in degrees, those of one's own data at best; a walker's sequences take them in turn.
+        progress: called with (subjects done, subjects in all).
+
+    Returns:
+        The partition; PROBE_SET is kept.
+
+    Raises:
+        DataError: the data cannot be read, are no silhouettes of 64×64 or 64×44 and nothing besides, or have a
+            subject with a walker's name.
+        FileExistsError: root or partition holds something else.
+        ValueError: a number is out of range, or partition lies inside of root.
+    """
+    root, partition, own = Path(root), Path(partition), Path(own)
+    _at_least_1({"people": people, "sequences": sequences, "frames": frames, "number of views": len(views)})
+    sets = {part: read_partition(own_partition, part) for part in ("TRAIN_SET", "TEST_SET")}
+    known = sorted({subject for subjects in sets.values() for subject in subjects})
+    if has_part(own_partition, "PROBE_SET"):
+        sets["PROBE_SET"] = read_partition(own_partition, "PROBE_SET")
+    paths = [path for subject in known for path in sorted((own / subject).glob("*/*/*.pkl"))]
+    frame, top = _of_silhouettes_alone(own, paths)
+    names = [f"walker-{number:05d}" for number in range(people)]
+    if taken := set(names).intersection(known):
+        raise DataError(f"{own} has a subject {min(taken)}, as the walkers are called")
+    sets["TRAIN_SET"] = [*sets["TRAIN_SET"], *names]
+    about = [(str(path.relative_to(own)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    recipe = {
+        "source": "own data and walkers", "own": hashlib.sha256(json.dumps(about).encode()).hexdigest(),
+        "people": people, "sequences": sequences, "frames": frames, "seed": seed, "views": [float(v) for v in views],
+    }  # fmt: skip
+    with _complete_or_absent(root, partition, recipe, sets) as unfinished:
+        if unfinished is None:
+            return sets
+        for path in paths:
+            target = unfinished / path.relative_to(own)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, target)
+            except OSError:  # another disk, or one without links
+                shutil.copy2(path, target)
+        for number, name in enumerate(names):
+            for i in range(sequences):
+                sils = walker_sequence(seed, number, i, frames, frame[1], views[i % len(views)])
+                write_sequence(unfinished, name, TRAIN, f"{i:02d}", sils // 255 if top == 1 else sils)
+            if progress:
+                progress(number + 1, people)
+    return sets
+
+
+def _of_silhouettes_alone(own: Path, paths: list[Path]) -> Look:
+    """How the first silhouettes among a data set's files look.
+
+    Raises:
+        DataError: there are none, or something besides them, or no such walkers can be made.
+    """
+    if not paths:
+        raise DataError(f"{own} holds no sequence of the subjects in its partition")
+    for before, path in pairwise(paths):
+        if path.parent == before.parent:
+            raise DataError(f"{path.parent} holds more than silhouettes, which is all that walkers have")
+    found = look(read_frames(paths[0]))
+    if found.frame not in [(SIZE, width) for width in WIDTHS]:
+        raise DataError(f"{paths[0]} has frames of {size(found.frame)}, walkers have 64×64 or 64×44")
+    return found
+
+
+def _at_least_1(counts: dict[str, int]) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}, must be at least 1")
 
 
 def render_recordings(

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from opengait_mimic.data.render import JOINTS
-from opengait_mimic.data.tree import generate_walkers, render_recordings, walker_sequence, write_sequence
+from opengait_mimic.data.tree import (
+    generate_walkers,
+    join_walkers,
+    render_recordings,
+    walker_sequence,
+    write_sequence,
+)
 from opengait_mimic.data.walkers import joints, sample_subject, sample_walk
+from opengait_mimic.errors import DataError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 SMALL = dict(train_subjects=3, test_subjects=2, sequences=3, frames=6, seed=7, test_frames=4)
@@ -88,6 +95,13 @@ def test_a_single_sequence_can_be_rendered_alone(made):
     assert np.array_equal(walker_sequence(7, 4, 2 + 3, 4), read(made / "sils/00004/02/03/03.pkl"))
 
 
+def test_sequences_take_several_views_in_turn(tmp_path):
+    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL, views=(0.0, 90.0))
+    for i, view in enumerate((0.0, 90.0, 0.0)):
+        expected = walker_sequence(7, 1, i, 6, view=view)
+        np.testing.assert_array_equal(read(tmp_path / f"sils/00001/00/0{i}/0{i}.pkl"), expected)
+
+
 def test_people_and_sequences_differ(made):
     everything = contents(made / "sils")
     assert len(set(everything.values())) == len(everything) == 3 * 3 + 2 * 6
@@ -123,6 +137,133 @@ def test_an_empty_folder_may_be_there_already(tmp_path):
     (tmp_path / "sils").mkdir()
     generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
     assert len(contents(tmp_path / "sils")) == 21
+
+
+class TestJoinWalkers:
+    """Two walkers more for the three that `made` learns from."""
+
+    @staticmethod
+    def join(made, people=2, own="sils", into="more", **how):
+        how = {"sequences": 3, "frames": 5, "seed": 4, "views": (72.0, 90.0), **how}
+        return join_walkers(made / into, made / f"{into}.json", made / own, made / "part.json", people, **how)
+
+    def test_they_learn_with_the_own_people_and_the_test_stays(self, made):
+        sets = self.join(made)
+        assert sets == {
+            "TRAIN_SET": ["00000", "00001", "00002", "walker-00000", "walker-00001"],
+            "TEST_SET": ["00003", "00004"],
+        }
+        assert {name: json.loads((made / "more.json").read_text())[name] for name in sets} == sets
+        joined, own = contents(made / "more"), contents(made / "sils")
+        assert {name: joined[name] for name in own} == own
+        assert set(joined) - set(own) == {f"walker-0000{n}/00/0{i}/0{i}.pkl" for n in range(2) for i in range(3)}
+
+    def test_their_sequences_take_the_views_in_turn(self, made):
+        self.join(made)
+        for i, view in enumerate((72.0, 90.0, 72.0)):
+            found = read(made / f"more/walker-00001/00/0{i}/0{i}.pkl")
+            np.testing.assert_array_equal(found, walker_sequence(4, 1, i, 5, 64, view))
+
+    def test_they_look_as_the_own_data_do(self, tmp_path):
+        for number in range(2):
+            sils = walker_sequence(0, number, 0, 4, 44) // 255
+            write_sequence(tmp_path / "sils", f"p{number}", "00", "a", sils)
+        (tmp_path / "part.json").write_text('{"TRAIN_SET": ["p0"], "TEST_SET": ["p1"]}')
+        self.join(tmp_path)
+        found = read(tmp_path / "more/walker-00000/00/00/00.pkl")
+        np.testing.assert_array_equal(found, walker_sequence(4, 0, 0, 5, 44, 72.0) // 255)
+
+    def test_the_own_files_are_linked_or_else_copied(self, made, monkeypatch):
+        self.join(made)
+        name = "00000/00/01/01.pkl"
+        assert (made / "more" / name).samefile(made / "sils" / name)
+
+        def other_disk(*_):
+            raise OSError(18, "Invalid cross-device link")
+
+        monkeypatch.setattr(os, "link", other_disk)
+        self.join(made, into="copied")
+        assert contents(made / "copied") == contents(made / "more")
+        assert not (made / "copied" / name).samefile(made / "sils" / name)
+
+    def test_what_opengait_would_stop_at_is_left_behind(self, made):
+        (made / "sils/00000/00/01/notes.txt").write_text("mine")
+        self.join(made)
+        assert not list((made / "more").rglob("*.txt"))
+
+    def test_probe_sequences_of_gait3d_are_kept(self, made):
+        partition = json.loads((made / "part.json").read_text())
+        (made / "part.json").write_text(json.dumps({**partition, "PROBE_SET": ["00003-01-00"]}))
+        assert self.join(made)["PROBE_SET"] == ["00003-01-00"]
+
+    def test_the_same_call_has_nothing_to_do_and_another_is_refused(self, made):
+        self.join(made)
+        before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+        self.join(made)
+        assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+        for other in ({"people": 3}, {"seed": 5}, {"views": (90.0,)}):
+            with pytest.raises(FileExistsError, match="more.json belongs to other data"):
+                self.join(made, **other)
+        write_sequence(made / "sils", "00000", "00", "new", walker_sequence(0, 0, 0, 4))
+        with pytest.raises(FileExistsError, match="more.json belongs to other data"):
+            self.join(made)
+
+    def test_data_that_walkers_cannot_join(self, made):
+        def refused(why):
+            with pytest.raises(DataError, match=why):
+                self.join(made)
+            assert not (made / "more").exists() and not (made / "more.json").exists()
+
+        (made / "sils/00001/00/00/second.pkl").write_bytes((made / "sils/00001/00/00/00.pkl").read_bytes())
+        refused("00001/00/00 holds more than silhouettes")
+        (made / "sils/00001/00/00/second.pkl").unlink()
+        (made / "part.json").write_text('{"TRAIN_SET": ["walker-00001"], "TEST_SET": ["00003"]}')
+        refused("has a subject walker-00001")
+        (made / "part.json").write_text('{"TRAIN_SET": ["somebody"], "TEST_SET": []}')
+        refused("no sequence of the subjects in its partition")
+        (made / "part.json").write_text('{"TRAIN_SET": ["00000"]}')
+        refused("TEST_SET")
+        (made / "part.json").write_text('{"TRAIN_SET": ["00000"], "TEST_SET": []}')
+        (made / "sils/00000/00/00/00.pkl").write_bytes(pickle.dumps(np.zeros((3, 128, 88), np.uint8)))
+        refused("frames of 128×88, walkers have 64×64 or 64×44")
+
+    def test_numbers_below_1(self, made):
+        for how in ({"people": 0}, {"sequences": 0}, {"frames": 0}, {"views": ()}):
+            with pytest.raises(ValueError, match="must be at least 1"):
+                self.join(made, **how)
+
+
+class TestCommand:
+    def test_a_data_set_of_their_own(self, call, tmp_path):
+        ended = call("walkers", tmp_path / "try", "--people", 3, "--test-people", 2, "--frames", 4, "--width", 44)
+        assert ended.status == 0, ended.err
+        assert ended.out == (
+            f"3 people to learn from, 3 of them walkers; 2 for the test: {tmp_path / 'try'}, {tmp_path / 'try.json'}\n"
+        )
+        assert read(tmp_path / "try/00000/00/00/00.pkl").shape == (4, 64, 44)
+        assert json.loads((tmp_path / "try.json").read_text())["TEST_SET"] == ["00003", "00004"]
+
+    def test_beside_ones_own_people(self, call, made):
+        (made / "part.json").rename(made / "sils.json")
+        ended = call("--json", "walkers", made / "more", "--join", made / "sils", "--people", 2, "--sequences", 1)
+        assert json.loads(ended.out) == {
+            "data": str(made / "more"), "partition": str(made / "more.json"), "walkers": 2, "train": 5, "test": 2,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("options", "why"),
+        [
+            (["--partition", "part.json"], "--partition is that of --join"),
+            (["--join", "sils", "--width", "44"], "are DATA's where walkers join it"),
+            (["--join", "nothing"], "nothing.json: cannot be read"),
+            (["--people", "0"], "--people"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, call, made, monkeypatch, options, why):
+        monkeypatch.chdir(made)
+        ended = call("walkers", "more", *options)
+        assert ended.status == 2 and why in ended.err and "Traceback" not in ended.err
+        assert not (made / "more").exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="only /proc tells which call is still alive")
