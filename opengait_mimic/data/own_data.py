@@ -2,7 +2,7 @@
 
 Beside the folder `OUT` with the subjects stand `OUT.json` (the partition), `OUT.png` (the contact sheet, further
 pages `OUT-2.png` …) and `OUT-summary.json`. Until all is done the work lies in `OUT.unfinished`, recording by
-recording, so that the same call again goes on there.
+recording and within one frame by frame, so that the same call again goes on there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import pickle
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,12 @@ from PIL import Image
 from opengait_mimic.errors import DataError
 
 from . import background, people, sheet, sources
+from .background import Background
 from .quality import Rules, faults, ground, stretches, walks
 from .read import read_array
+from .seen import kept_background, kept_blobs
 from .sources import Source
-from .tracking import Track, Tracker, blobs, instance
+from .tracking import Blob, Track, Tracker, blobs, instance
 from .tree import GALLERY, PROBE, TRAIN, write_file, write_sequence
 
 SEGMENTS = ("auto", "background", "masks", *people.SEGMENTERS)
@@ -88,10 +92,12 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     for number, source in enumerate(recordings):
         record = work / f"{number:05d}.json"
         if not record.is_file():
-            folder = work / f"{number:05d}"
+            folder, seen = work / f"{number:05d}", work / f"{number:05d}.seen"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            _write_json(record, _recording(source, settings, folder, watch))
+            seen.mkdir(exist_ok=True)
+            _write_json(record, _recording(source, settings, folder, seen, watch))
+            shutil.rmtree(seen)
         records.append(_json(record))
     if not any(record["people"] for record in records):
         shutil.rmtree(work)
@@ -113,8 +119,8 @@ def _recipe(recordings: list[Source], settings: Settings) -> dict:
 # One recording ------------------------------------------------------------------------------------------------
 
 
-def _recording(source: Source, settings: Settings, folder: Path, watch: Watch) -> dict:
-    """Cut one recording into silhouettes under `folder` and say what came out."""
+def _recording(source: Source, settings: Settings, folder: Path, seen: Path, watch: Watch) -> dict:
+    """Cut one recording into silhouettes under `folder` and say what came out; `seen` keeps what is on the way."""
     segment = settings.segment
     if segment == "auto":
         segment = "masks" if sources.holds_masks(source) else "background"
@@ -126,7 +132,7 @@ def _recording(source: Source, settings: Settings, folder: Path, watch: Watch) -
         rules = Rules(rules.min_height, rules.min_frames, strict=False)
         tracks, count = _given(source, watch)
     else:
-        tracks, count = _tracked(source, segment, settings, watch)
+        tracks, count = _tracked(source, segment, settings, seen, watch)
     found, dropped = [], []
     plane = ground(tracks) if rules.strict else None
     for track in tracks:
@@ -191,30 +197,41 @@ def _is_cropped(source: Source) -> bool:
     return len(sizes) > 1 or filled > count / 2
 
 
-def _tracked(source: Source, segment: str, settings: Settings, watch: Watch) -> tuple[list[Track], int]:
+def _tracked(source: Source, segment: str, settings: Settings, seen: Path, watch: Watch) -> tuple[list[Track], int]:
     """The people of a recording."""
     tracker, count = Tracker(), 0
-    smallest = max(4, settings.rules.min_height // 2)
-    for frame, found in enumerate(_blobs(source, segment, settings, smallest, watch)):
-        tracker.step(frame, found)
-        count += 1
+    rest = partial(_blobs, source, segment, settings, seen, watch)
+    with closing(kept_blobs(seen, rest)) as frames:  # interrupted, it keeps what came at once
+        for frame, found in enumerate(frames):
+            tracker.step(frame, found)
+            count += 1
     least = settings.rules.min_frames
     return [track for track in tracker.tracks() if len(track.frames) >= least], count
 
 
-def _blobs(source: Source, segment: str, settings: Settings, smallest: int, watch: Watch) -> Iterator[list]:
+def _blobs(
+    source: Source, segment: str, settings: Settings, seen: Path, watch: Watch, first: int
+) -> Iterator[list[Blob]]:
+    """What stands out in each frame of a recording, from the `first` on."""
+    smallest = max(4, settings.rules.min_height // 2)
     length = sources.frame_count(source)
+    title, left = f"{source.name}: people", max(0, length - first)
     if segment == "masks":
-        for mask in watch(source.name, sources.mask_frames(source), length):
+        for mask in watch(source.name, sources.mask_frames(source, first), left):
             yield blobs(mask > 127, smallest)
     elif segment == "background":
-        learned = background.learn(watch(f"{source.name}: background", sources.colour_frames(source), length), length)
-        for frame, picture in enumerate(watch(f"{source.name}: people", sources.colour_frames(source), length)):
+
+        def learn() -> Background:
+            watched = watch(f"{source.name}: background", sources.colour_frames(source), length)
+            return background.learn(watched, length)
+
+        learned = kept_background(seen, learn)
+        for frame, picture in enumerate(watch(title, sources.colour_frames(source, first), left), start=first):
             mask = background.foreground(picture, learned.at(frame), settings.threshold, settings.shadows)
             yield blobs(mask, smallest, picture)
     else:
         cut_out = people.SEGMENTERS[segment](settings.weights)
-        for picture in watch(f"{source.name}: people", sources.colour_frames(source), length):
+        for picture in watch(title, sources.colour_frames(source, first), left):
             found = [instance(mask, picture) for mask in cut_out(picture)]
             yield [blob for blob in found if blob is not None and blob.box.height >= smallest]
 

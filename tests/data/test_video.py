@@ -102,9 +102,9 @@ def test_the_people_of_a_street_are_found_and_look_like_themselves(scene, made):
     assert {counts.most_common(1)[0][0] for counts in who.values()} == set(PEOPLE)
 
 
-def test_nobody_becomes_somebody_else_when_two_people_cross(scene, video):
+def test_nobody_becomes_somebody_else_when_two_people_cross(scene, video, tmp_path):
     """Either a track goes on with the same person, or it ends and another begins."""
-    tracks, _ = own_data._tracked(sources.find_sources([video])[0], "background", Settings(), quiet)
+    tracks, _ = own_data._tracked(sources.find_sources([video])[0], "background", Settings(), tmp_path, quiet)
     assert 3 <= len(tracks) <= 5
     for track in tracks:
         who = Counter()
@@ -190,6 +190,128 @@ def test_an_interrupted_run_leaves_no_data_set_and_goes_on_where_it_was(scene, t
     make_silhouettes([tmp_path / "in"], tmp_path / "out", Settings(), lambda t, f, n: seen.append(t) or f)
     assert seen == ["two"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out", "out-summary.json", "out.json", "out.png"]
+
+
+def tree(out):
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.pkl")}
+
+
+class TestInterruptedWithinARecording:
+    """It goes on at the frame where it was, to the same bytes as `made`."""
+
+    @staticmethod
+    def until(frame, watched):
+        """A watch that is interrupted once at a frame of the pass that finds people, and counts those it passes on."""
+        left = [frame]
+
+        def watch(title, frames, length):
+            for number, picture in enumerate(frames):
+                if title.endswith(": people") and number == left[0]:
+                    left[0] = -1
+                    raise KeyboardInterrupt
+                watched[title.rpartition(": ")[2]] += 1
+                yield picture
+
+        return watch
+
+    def run(self, inputs, out, frame, settings):
+        """Interrupted at a frame, and then to its end; the frames of each pass that the second run looked at."""
+        watched = Counter()
+        watch = self.until(frame, watched)
+        with pytest.raises(KeyboardInterrupt):
+            make_silhouettes(inputs, out, settings, watch)
+        watched.clear()
+        make_silhouettes(inputs, out, settings, watch)
+        return watched
+
+    @pytest.mark.parametrize(("frame", "every"), [(0, 30.0), (47, 30.0), (47, 0.0)])
+    def test_a_video(self, scene, video, made, tmp_path, monkeypatch, frame, every):
+        monkeypatch.setattr("opengait_mimic.data.seen.SAVED_EVERY", every)
+        watched = self.run([video], tmp_path / "again", frame, Settings())
+        assert watched == {"people": len(scene[0]) - frame, "contact sheet": len(scene[0])}
+        assert tree(tmp_path / "again") == tree(made)
+        for name in (".json", "-summary.json", ".png"):
+            assert (tmp_path / f"again{name}").read_bytes() == made.with_name(f"{made.name}{name}").read_bytes()
+        assert not (tmp_path / "again.unfinished").exists()
+
+    def test_in_the_contact_sheet_nobody_is_looked_for_again(self, scene, video, made, tmp_path):
+        def breaks_off(title, frames, length):
+            if title.endswith("contact sheet"):
+                raise KeyboardInterrupt
+            return frames
+
+        with pytest.raises(KeyboardInterrupt):
+            make_silhouettes([video], tmp_path / "again", Settings(), breaks_off)
+        watched = Counter()
+        make_silhouettes([video], tmp_path / "again", Settings(), self.until(-1, watched))
+        assert watched == {"contact sheet": len(scene[0])} and tree(tmp_path / "again") == tree(made)
+
+    @pytest.mark.parametrize("broken", ["background.npz", "20.npz"])
+    def test_what_is_broken_is_looked_at_again(self, scene, video, made, tmp_path, monkeypatch, broken):
+        monkeypatch.setattr("opengait_mimic.data.seen.SAVED_EVERY", 0.0)
+        watched = Counter()
+        watch = self.until(47, watched)
+        with pytest.raises(KeyboardInterrupt):
+            make_silhouettes([video], tmp_path / "again", Settings(), watch)
+        path = tmp_path / "again.unfinished/00000.seen" / broken
+        path.write_bytes(path.read_bytes()[:100])
+        watched.clear()
+        make_silhouettes([video], tmp_path / "again", Settings(), watch)
+        again = {"background.npz": 47, "20.npz": 20}[broken]
+        assert watched["people"] == len(scene[0]) - again and tree(tmp_path / "again") == tree(made)
+        assert watched["background"] == (len(scene[0]) if broken == "background.npz" else 0)
+
+    def test_other_settings_begin_anew(self, scene, video, tmp_path):
+        watched = Counter()
+        with pytest.raises(KeyboardInterrupt):
+            make_silhouettes([video], tmp_path / "again", Settings(), self.until(47, watched))
+        watched.clear()
+        make_silhouettes([video], tmp_path / "again", Settings(threshold=31), self.until(-1, watched))
+        assert watched["people"] == watched["background"] == len(scene[0])
+
+    def test_pictures_and_masks(self, scene, tmp_path):
+        pictures, masks = tmp_path / "pictures", tmp_path / "masks"
+        for folder, frames in ((pictures, scene[0]), (masks, scene[1]["red"])):
+            folder.mkdir()
+            for number, frame in enumerate(frames[:80]):
+                Image.fromarray(frame).save(folder / f"{number:03d}.png", compress_level=1)
+        for folder, segment in ((pictures, "background"), (masks, "masks")):
+            make_silhouettes([folder], tmp_path / f"{segment}-at-once", Settings(segment), quiet)
+            title = "masks" if segment == "masks" else "pictures: people"
+            left = [47]
+
+            def watch(now, frames, length, left=left, title=title):
+                for number, frame in enumerate(frames):
+                    if now == title and number == left[0]:
+                        left[0] = -1
+                        raise KeyboardInterrupt
+                    yield frame
+
+            out = tmp_path / f"{segment}-again"
+            with pytest.raises(KeyboardInterrupt):
+                make_silhouettes([folder], out, Settings(segment), watch)
+            make_silhouettes([folder], out, Settings(segment), watch)
+            assert tree(out) == tree(tmp_path / f"{segment}-at-once") != {}
+
+    def test_an_installed_segmenter(self, scene, video, tmp_path, monkeypatch):
+        asked = []
+
+        def segmenter(weights):
+            def cut_out(picture):
+                asked.append(len(asked))
+                return [scene[1][name][number_of(picture)] > 0 for name in ("red", "blue")]
+
+            return cut_out
+
+        def number_of(picture):
+            return next(i for i, frame in enumerate(decoded) if np.array_equal(frame, picture))
+
+        decoded = list(sources.colour_frames(sources.find_sources([video])[0]))
+        monkeypatch.setitem(people.SEGMENTERS, "maskrcnn", segmenter)
+        make_silhouettes([video], tmp_path / "once", Settings("maskrcnn"), quiet)
+        asked.clear()
+        self.run([video], tmp_path / "again", 47, Settings("maskrcnn"))
+        assert len(asked) == len(decoded) and tree(tmp_path / "again") == tree(tmp_path / "once") != {}
 
 
 def test_a_folder_of_frames_is_a_video(scene, tmp_path):
