@@ -6,12 +6,15 @@ import hashlib
 import io
 import pickle
 import struct
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from opengait_mimic.errors import CheckpointError
 from opengait_mimic.files import whole
@@ -38,6 +41,16 @@ def write_checkpoint(content: dict, path: Path, before: Callable[[str], None] | 
             before(hashlib.sha256(buffer.getbuffer()).hexdigest())
 
 
+def scheduler_state(scheduler: LRScheduler) -> dict:
+    """A scheduler's state as `read_checkpoint` takes it back: what older versions of torch keep in it is made plain.
+
+    Before torch 2.4 `weights_only` refuses MultiStepLR's Counter, before 2.2 OneCycleLR keeps a function, which it
+    has again when it is built.
+    """
+    state = {name: value for name, value in scheduler.state_dict().items() if not callable(value)}
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in state.items()}
+
+
 def read_checkpoint(path: str | Path, what: str, device: torch.device | str = "cpu") -> dict:
     """A checkpoint as the host wrote it: `model` and, in most, optimizer, scheduler and iteration.
 
@@ -55,7 +68,9 @@ def read_checkpoint(path: str | Path, what: str, device: torch.device | str = "c
                 damaged = archive.testzip()  # torch checks no sums
             if damaged is not None:
                 raise zipfile.BadZipFile(f"{damaged} is damaged")
-        content = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "TypedStorage is deprecated")  # torch 2.1 says that of its own reading
+            content = torch.load(path, map_location=device, weights_only=True)
     except (
         zipfile.BadZipFile, struct.error, RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError
     ) as error:  # fmt: skip

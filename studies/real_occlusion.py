@@ -137,7 +137,7 @@ def blurred(frames: torch.Tensor, sigma: float) -> torch.Tensor:
 def cropped(frames: torch.Tensor) -> torch.Tensor:
     """Frames [f, h, w] as the field crops them: what is bright fills the rows, its median column is the middle one."""
     bright = frames > 0.5
-    rows, there = bright.any(2), bright.any((1, 2))
+    rows, there = bright.any(2), bright.flatten(1).any(1)
     top = torch.where(there, rows.float().argmax(1), 0).float()
     bottom = torch.where(there, SIZE - rows.flip(1).float().argmax(1), SIZE).float()
     mass = bright.sum(1).cumsum(1)

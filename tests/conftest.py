@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Ended(NamedTuple):
 def as_a_process_begins():
     """Commands called in this process speak as one that was just started, whatever the test before asked for."""
     console.speak(console.Voice())
+    logging.getLogger("opengait_mimic.embedded").propagate = True  # a training's messages go to its own handlers only
 
 
 @pytest.fixture

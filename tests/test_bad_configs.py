@@ -223,7 +223,7 @@ MISTAKES = [
     ("teacher", "optimizer_cfg", ["SGD"], ["optimizer_cfg: expected a mapping, found ['SGD']"]),
     ("teacher", "optimizer_cfg.solver", "LBFGS", ["LBFGS"]),
     ("teacher", "scheduler_cfg.scheduler", "MultiStep", ["scheduler_cfg: scheduler: torch has no 'MultiStep'"]),
-    ("teacher", "scheduler_cfg.scheduler", "ReduceLROnPlateau", ["scheduler_cfg: ReduceLROnPlateau"]),
+    ("teacher", "scheduler_cfg.scheduler", "ReduceLROnPlateau", ["scheduler_cfg: ", "ReduceLROnPlateau"]),
     ("teacher", "scheduler_cfg.milestones", 100, ["MultiStepLR: milestones: 100 is not a list"]),
     ("teacher", "scheduler_cfg.milestones", ["a"], ["milestones: ['a']"]),
     ("teacher", "scheduler_cfg.milestones", ..., []),

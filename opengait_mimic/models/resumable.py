@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from opengait_mimic import console, hosts
-from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
+from opengait_mimic.checkpoints import read_checkpoint, scheduler_state, write_checkpoint
 from opengait_mimic.config import training_seed
 from opengait_mimic.errors import CheckpointError, RunFailed
 from opengait_mimic.evaluation.results import fingerprint
@@ -140,12 +139,10 @@ class Resumable:
             raise FloatingPointError(
                 f"{bad[0]} is no longer finite after iteration {iteration}: nothing is saved; {self._what_stands()}"
             )
-        scheduler = self.scheduler.state_dict()
         content = {
             "model": weights,
             "optimizer": self.optimizer.state_dict(),
-            # MultiStepLR counts its milestones in a Counter, which weights_only refuses before torch 2.4
-            "scheduler": {k: dict(v) if isinstance(v, Counter) else v for k, v in scheduler.items()},
+            "scheduler": scheduler_state(self.scheduler),
             "iteration": iteration,
         }
         scaler = self._scaler()

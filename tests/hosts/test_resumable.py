@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 
@@ -12,6 +13,7 @@ from narrow import KINDS, SEEN, VEN, configuration
 from torch.utils.data import DataLoader
 
 from opengait_mimic import files
+from opengait_mimic.checkpoints import scheduler_state
 from opengait_mimic.errors import CheckpointError
 from opengait_mimic.hosts import activate
 from opengait_mimic.resuming import (
@@ -35,6 +37,34 @@ def model(data, restore_hint: int = 0, **trainer) -> VisibilityEstimation:
     cfgs = configuration(data, "ven", VEN, SEEN, KINDS, total=9)
     cfgs["trainer_cfg"].update(restore_hint=restore_hint, **trainer)
     return VisibilityEstimation(cfgs, training=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("MultiStepLR", {"milestones": [1, 3]}), ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9}),
+     ("CosineAnnealingLR", {"T_max": 9})],
+)  # fmt: skip
+def test_a_schedulers_state_can_be_read_back_by_weights_only(name, settings):
+    def scheduler():
+        weight = torch.nn.Parameter(torch.zeros(1))
+        return getattr(torch.optim.lr_scheduler, name)(torch.optim.SGD([weight], lr=0.1, momentum=0.9), **settings)
+
+    def on(one, count):
+        rates = []
+        for _ in range(count):
+            one.optimizer.step()
+            one.step()
+            rates.append(one.get_last_lr())
+        return rates
+
+    whole, first, rest = scheduler(), scheduler(), scheduler()
+    expected = on(whole, 8)
+    on(first, 2)
+    torch.save(scheduler_state(first), buffer := io.BytesIO())
+    buffer.seek(0)
+    rest.load_state_dict(torch.load(buffer, weights_only=True))
+    rest.optimizer.load_state_dict(first.optimizer.state_dict())
+    assert on(rest, 6) == expected[2:]
 
 
 def steps(net, count: int, loss_factor: float = 1.0) -> list[torch.Tensor]:

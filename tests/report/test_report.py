@@ -164,18 +164,16 @@ def test_no_clip_for_figure_1(tmp_path):
         occlusion_figure(path)
 
 
-def test_the_command(results, tmp_path):
+def test_the_command(results, tmp_path, call):
     results.write(results.recognition("Mimic + VEN", tests=[results.test(30.0, hp=None)]))
     foreign = results.root / "run1" / "results" / "other.json"
     foreign.write_text("[]")
     clip = clip_file(tmp_path / "clips", np.full((3, 64, 44), 255, np.uint8))
     out = tmp_path / "made"
-    result = CliRunner().invoke(
-        report, [str(results.root), "--out", str(out), "--clips", str(clip)], catch_exceptions=False
-    )
-    assert result.exit_code == 0
-    assert result.stdout.startswith("1 result of 1 method, 1 backbone") and str(out / "report.html") in result.stdout
-    assert result.stderr == f"warning: {foreign}: skipped: no result file of opengait-mimic\n"
+    result = call("report", results.root, "--out", out, "--clips", clip)
+    assert result.status == 0
+    assert result.out.startswith("1 result of 1 method, 1 backbone") and str(out / "report.html") in result.out
+    assert result.err == f"warning: {foreign}: skipped: no result file of opengait-mimic\n"
     assert (out / "figures" / "figure1.png").exists()
     assert [link for link in Page((out / "report.html").read_text()).links][0] == "#figure1"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import random
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader
 from modeling import backbones
 from modeling.loss_aggregator import LossAggregator
 from opengait_mimic import console
-from opengait_mimic.checkpoints import read_checkpoint, write_checkpoint
+from opengait_mimic.checkpoints import read_checkpoint, scheduler_state, write_checkpoint
 from opengait_mimic.errors import CheckpointError, ConfigError
 
 # What a sampler section says to the CollateFn instead of to the sampler.
@@ -166,12 +165,10 @@ class BaseModel(nn.Module):
         """Write model, optimizer, scheduler and iteration (rank 0 only); the file is never half written."""
         if utils.get_rank() != 0:
             return
-        scheduler = self.scheduler.state_dict()
         state = {
             "model": self.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            # MultiStepLR counts its milestones in a Counter, which weights_only refuses before torch 2.4
-            "scheduler": {k: dict(v) if isinstance(v, Counter) else v for k, v in scheduler.items()},
+            "scheduler": scheduler_state(self.scheduler),
             "iteration": iteration,
         }
         write_checkpoint(state, self._ckpt_path(iteration))
