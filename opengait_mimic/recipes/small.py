@@ -8,7 +8,7 @@ from opengait_mimic.recipes.facts import BACKBONES
 
 RATE = 2.0e-3
 ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150,
-              "ResidualGait": 150, "VEN+": 600}  # fmt: skip
+              "ResidualGait": 150, "VEN+": 2400}  # fmt: skip
 
 
 def small(cfgs: dict) -> dict:
