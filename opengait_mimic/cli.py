@@ -416,19 +416,25 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     console.outcome("\n".join(report_lines(summary, out)), summary)
 
 
+def _angles(ctx, param, values):
+    if not all(-360 <= value <= 360 for value in values):  # neither is NaN
+        raise click.BadParameter("an angle is from -360 to 360 degrees")
+    return values
+
+
 @commands.command()
 @click.argument("out", metavar="OUT", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--join", "own", default=None, metavar="DATA", type=click.Path(file_okay=False, path_type=Path),
               help="A data set of your own, in OpenGait's layout, that the walkers join.")  # fmt: skip
 @click.option("--partition", default=None, type=click.Path(dir_okay=False, path_type=Path),
               help="Its partition JSON.  [default: DATA.json]")  # fmt: skip
-@click.option("--people", type=click.IntRange(min=1), default=150, show_default=True, help="To learn from.")
-@click.option("--test-people", type=click.IntRange(min=0), default=None,
+@click.option("--people", type=click.IntRange(1, 99_999), default=150, show_default=True, help="To learn from.")
+@click.option("--test-people", type=click.IntRange(0, 99_999), default=None,
               help="Others for the test, without --join.  [default: 100]")  # fmt: skip
-@click.option("--sequences", type=click.IntRange(min=1), default=8, show_default=True, help="Of each to learn from.")
-@click.option("--frames", type=click.IntRange(min=1), default=30, show_default=True, help="Of each sequence.")
+@click.option("--sequences", type=click.IntRange(1, 99), default=8, show_default=True, help="Of each to learn from.")
+@click.option("--frames", type=click.IntRange(1, 1000), default=30, show_default=True, help="Of each sequence.")
 @click.option("--view", "views", type=float, multiple=True, default=(90.0,), show_default=True, metavar="DEGREES",
-              help="Of the camera, 90 is from the side; several are taken in turn.")  # fmt: skip
+              callback=_angles, help="Of the camera, 90 is from the side; several are taken in turn.")  # fmt: skip
 @click.option("--width", type=click.Choice(["44", "64"]), default=None,
               help="Of the silhouettes.  [default: DATA's, else 64]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other walkers.")
@@ -445,24 +451,22 @@ def walkers(out, own, partition, people, test_people, sequences, frames, views, 
     opengait-mimic tables --data more --partition more.json --beyond --scale demo
     """
     from opengait_mimic.data import generate_walkers, join_walkers
+    from opengait_mimic.files import named
 
+    if own is None and partition is not None:
+        raise click.UsageError("--partition is that of --join")
+    if own is not None and (test_people is not None or width is not None):
+        raise click.UsageError("--test-people and --width are DATA's where walkers join it")
+    out = named(out)
     into = out.with_name(f"{out.name}.json")
     how = {"sequences": sequences, "frames": frames, "views": views, "seed": seed}
-    with console.bar(None, "walkers", "person") as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with console.counted("walkers", "person") as show:
         if own is None:
-            if partition is not None:
-                raise click.UsageError("--partition is that of --join")
             tested = 100 if test_people is None else test_people
             sets = generate_walkers(out, into, people, tested, test_frames=frames, width=int(width or 64),
                                     progress=show, **how)  # fmt: skip
         else:
-            if test_people is not None or width is not None:
-                raise click.UsageError("--test-people and --width are DATA's where walkers join it")
+            own = named(own)
             partition = partition or own.with_name(f"{own.name}.json")
             sets = join_walkers(out, into, own, partition, people, progress=show, **how)
     learn, test = len(sets["TRAIN_SET"]), len(sets["TEST_SET"])

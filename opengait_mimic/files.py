@@ -20,6 +20,19 @@ UNFINISHED = ".tmp"
 UNREADABLE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
+def named(folder: str | Path) -> Path:
+    """A folder's path with its name at the end, so that files can stand beside it: `.` and `..` are written out.
+
+    Raises:
+        DataError: it is a root.
+    """
+    folder = Path(folder)
+    found = folder if folder.name not in ("", "..") else folder.resolve()
+    if not found.name:
+        raise DataError(f"{folder}: no files can stand beside it")
+    return found
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """A binary stream whose content takes the place of `path` once it is on the disk; the folder is made.

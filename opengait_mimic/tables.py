@@ -311,12 +311,7 @@ def make_walkers(data: Data, seed: int, title: str = "walkers") -> None:
     """Generate them for one seed; those already there are taken again."""
     from opengait_mimic.data import generate_walkers
 
-    with console.bar(None, title, "seq") as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with console.counted(title, "person") as show:
         generate_walkers(data.root, data.partition, **WALKERS, seed=seed, progress=show)
 
 

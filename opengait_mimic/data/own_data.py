@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from opengait_mimic.errors import DataError
+from opengait_mimic.files import named
 
 from . import background, people, sheet, sources
 from .background import Background
@@ -70,7 +71,7 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     Raises:
         DataError: unusable inputs, nobody found, or `out` belongs to something else.
     """
-    out = Path(out)
+    out = named(out)
     recordings = sources.find_sources(inputs)
     recipe = _recipe(recordings, settings)
     beside = {

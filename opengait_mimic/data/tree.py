@@ -182,13 +182,15 @@ def join_walkers(
     root, partition, own = Path(root), Path(partition), Path(own)
     _at_least_1({"people": people, "sequences": sequences, "frames": frames, "number of views": len(views)})
     sets = {part: read_partition(own_partition, part) for part in ("TRAIN_SET", "TEST_SET")}
-    known = sorted({subject for subjects in sets.values() for subject in subjects})
+    there = {path.name for path in own.glob("*") if path.is_dir()}
+    # A partition from others may name what lies outside: only its names of folders count.
+    known = sorted(there.intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]))
     if has_part(own_partition, "PROBE_SET"):
         sets["PROBE_SET"] = read_partition(own_partition, "PROBE_SET")
     paths = [path for subject in known for path in sorted((own / subject).glob("*/*/*.pkl"))]
     frame, top = _of_silhouettes_alone(own, paths)
     names = [f"walker-{number:05d}" for number in range(people)]
-    if taken := set(names).intersection(known):
+    if taken := set(names).intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]):
         raise DataError(f"{own} has a subject {min(taken)}, as the walkers are called")
     sets["TRAIN_SET"] = [*sets["TRAIN_SET"], *names]
     about = [(str(path.relative_to(own)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
@@ -203,7 +205,7 @@ def join_walkers(
             target = unfinished / path.relative_to(own)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(path, target)
+                os.link(path.resolve(), target)
             except OSError:  # another disk, or one without links
                 shutil.copy2(path, target)
         for number, name in enumerate(names):

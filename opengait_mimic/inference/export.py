@@ -26,7 +26,7 @@ INPUT = "sils"
 OUTPUTS = ("embeddings", "kind_logits", "amount", "visibility")
 OPSET = 18
 OLDEST_TORCH = (2, 6)  # exports with free axes by torch.export
-HERE = tuple(int(number) for number in torch.__version__.split(".")[:2]) >= OLDEST_TORCH
+CAN_EXPORT = tuple(int(number) for number in torch.__version__.split(".")[:2]) >= OLDEST_TORCH
 
 
 class Exported(nn.Module):
@@ -66,7 +66,7 @@ def write_export(model: Model, path: str | Path, width: int = 64) -> str:
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
         if missing:
             raise MimicError(f"export to ONNX needs {' and '.join(missing)}: {MORE}")
-    if not HERE:
+    if not CAN_EXPORT:
         raise ConfigError(f"export needs torch {'.'.join(map(str, OLDEST_TORCH))} or newer, found {torch.__version__}")
     told = metadata(model, width)
     network, example, free = _graph(model, width)

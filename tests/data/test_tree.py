@@ -227,6 +227,26 @@ class TestJoinWalkers:
         (made / "sils/00000/00/00/00.pkl").write_bytes(pickle.dumps(np.zeros((3, 128, 88), np.uint8)))
         refused("frames of 128×88, walkers have 64×64 or 64×44")
 
+    @pytest.mark.parametrize("name", ["../outside", "{}/outside", "sub/..", ""])
+    def test_a_partition_cannot_name_what_is_outside(self, made, name):
+        name = name.format(made)
+        write_sequence(made, "outside", "a", "b", walker_sequence(0, 0, 0, 4))
+        (made / "part.json").write_text(json.dumps({"TRAIN_SET": ["00000", name], "TEST_SET": []}))
+        before = contents(made)
+        self.join(made, into="inner/more")
+        inside = {path for path in contents(made) if path.startswith(("inner/more/", "inner/more.json"))}
+        assert contents(made).keys() - before.keys() == inside
+        people = {path.name for path in (made / "inner/more").iterdir()}
+        assert people == {"00000", "walker-00000", "walker-00001"}
+
+    def test_links_in_the_own_data_are_followed(self, made):
+        file = made / "sils/00000/00/01/01.pkl"
+        file.rename(made / "elsewhere.pkl")
+        file.symlink_to("../../../../elsewhere.pkl")
+        self.join(made, into="deeper/down/more")
+        found = made / "deeper/down/more/00000/00/01/01.pkl"
+        assert found.read_bytes() == (made / "elsewhere.pkl").read_bytes()
+
     def test_numbers_below_1(self, made):
         for how in ({"people": 0}, {"sequences": 0}, {"frames": 0}, {"views": ()}):
             with pytest.raises(ValueError, match="must be at least 1"):
@@ -257,6 +277,9 @@ class TestCommand:
             (["--join", "sils", "--width", "44"], "are DATA's where walkers join it"),
             (["--join", "nothing"], "nothing.json: cannot be read"),
             (["--people", "0"], "--people"),
+            (["--people", "1000000"], "--people"),
+            (["--view", "nan"], "--view"),
+            (["--view", "90", "--view", "inf"], "--view"),
         ],
     )
     def test_mistakes_are_one_line(self, call, made, monkeypatch, options, why):
@@ -264,6 +287,17 @@ class TestCommand:
         ended = call("walkers", "more", *options)
         assert ended.status == 2 and why in ended.err and "Traceback" not in ended.err
         assert not (made / "more").exists()
+
+    def test_the_folder_one_stands_in(self, call, made, monkeypatch):
+        (made / "part.json").rename(made / "sils.json")
+        monkeypatch.chdir(made / "sils")
+        ended = call("walkers", ".", "--people", 2)
+        assert ended.status != 0 and "sils.json belongs to other data" in ended.err
+        ended = call("walkers", "../more", "--join", ".", "--people", 2, "--sequences", 1)
+        assert ended.status == 0, ended.err
+        assert (made / "more/walker-00001").is_dir()
+        ended = call("walkers", "/", "--people", 2)
+        assert ended.status == 2 and "no files can stand beside it" in ended.err
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="only /proc tells which call is still alive")

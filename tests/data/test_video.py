@@ -196,6 +196,14 @@ def tree(out):
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.pkl")}
 
 
+def test_the_folder_one_stands_in_is_there_already(video, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="is there already"):
+        make_silhouettes([video], ".", Settings(), quiet)
+    with pytest.raises(DataError, match="no files can stand beside it"):
+        make_silhouettes([video], "/", Settings(), quiet)
+
+
 class TestInterruptedWithinARecording:
     """It goes on at the frame where it was, to the same bytes as `made`."""
 
