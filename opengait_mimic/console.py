@@ -97,6 +97,11 @@ def counted(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
+def number_of(count: int, noun: str) -> str:
+    """As it is read: "1 error", "2 errors"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def colours() -> bool | None:
     """For click.echo: no colours where NO_COLOR is set; else they depend on where it is printed."""
     return False if os.environ.get("NO_COLOR") else None

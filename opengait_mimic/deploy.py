@@ -315,8 +315,8 @@ def _subjects(found) -> int:
 
 def _counted(found) -> str:
     clips, subjects = len(found), _subjects(found)
-    people = f" of {subjects} subject{'s' * (subjects != 1)}" if subjects else ""
-    return f"{clips} clip{'s' * (clips != 1)}{people}"
+    people = f" of {console.number_of(subjects, 'subject')}" if subjects else ""
+    return f"{console.number_of(clips, 'clip')}{people}"
 
 
 def _aligned(rows: list[list[str]]) -> str:

@@ -118,7 +118,7 @@ class TestVoice:
 
     def test_a_command_does_not_speak_as_the_one_before(self, sils, call):
         call("check-data", sils, "--json")
-        assert "errors (a training refuses them)" in call("check-data", sils).out
+        assert "(a training refuses them)" in call("check-data", sils).out
 
     def test_remarks_warnings_and_outcomes(self, capsys):
         heard = {}

@@ -308,9 +308,8 @@ def report_text(report: Report) -> str:
     """A report for reading: a line for each finding, then what there is."""
     lines = [f"{f.level}: {f.path}: {f.problem}" for f in report.findings]
     lines += [""] if lines else []
-    lines.append(
-        f"{report.subjects} subjects, {report.sequences} sequences, {report.files} files, {report.frames} frames"
-    )
+    holds = ("subject", "sequence", "file", "frame")
+    lines.append(", ".join(console.number_of(getattr(report, f"{noun}s"), noun) for noun in holds))
     if report.per_subject:
         counts = sorted(report.per_subject.values())
         lines.append(f"sequences per subject: {counts[0]} to {counts[-1]}, median {median(counts):g}")
@@ -326,7 +325,6 @@ def report_text(report: Report) -> str:
         lines.append(f"frames per sequence: {low} to {high}, median {middle:g}")
     errors = sum(f.level == ERROR for f in report.findings)
     warnings = len(report.findings) - errors
-    lines.append(
-        f"{errors} errors (a training refuses them), {warnings} warnings" if report.findings else "nothing odd"
-    )
+    told = f"{console.number_of(errors, 'error')} (a training refuses them), {console.number_of(warnings, 'warning')}"
+    lines.append(told if report.findings else "nothing odd")
     return "\n".join(lines)

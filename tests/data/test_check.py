@@ -173,7 +173,7 @@ def test_the_command_prints_every_finding_and_ends_with_1(root):
     done = CliRunner().invoke(commands, ["check-data", str(root)])
     assert done.exit_code == 1 and f"warning: {path}: one frame" in done.output
     assert "3 subjects, 7 sequences, 7 files, 31 frames" in done.output
-    assert "0 errors (a training refuses them), 1 warnings" in done.output
+    assert "0 errors (a training refuses them), 1 warning\n" in done.output
     done = CliRunner().invoke(commands, ["check-data", str(root), "--json"])
     content = json.loads(done.output)
     assert done.exit_code == 1 and content["sequences"] == 7
