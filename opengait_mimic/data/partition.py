@@ -9,6 +9,7 @@ from opengait_mimic.errors import DataError
 from opengait_mimic.opening import content
 
 LARGEST = 2**27  # bytes
+GENERATED = "GENERATED_SET"  # those of the training set who were generated, where recorded people learn beside them
 
 
 def read_partition(path: str | os.PathLike, part: str) -> list[str]:

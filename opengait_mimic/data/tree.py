@@ -28,7 +28,7 @@ import numpy as np
 from opengait_mimic.errors import DataError
 
 from . import mocap, walkers
-from .partition import has_part, read_partition
+from .partition import GENERATED, has_part, read_partition
 from .read import Look, look, read_frames, size
 from .render import CLEAN, SIZE, WIDTHS, Noise
 
@@ -171,7 +171,7 @@ def join_walkers(
         progress: called with (subjects done, subjects in all).
 
     Returns:
-        The partition; PROBE_SET is kept.
+        The partition, {"TRAIN_SET": [...], "TEST_SET": [...], "GENERATED_SET": the walkers}; PROBE_SET is kept.
 
     Raises:
         DataError: the data cannot be read, are no silhouettes of 64×64 or 64×44 and nothing besides, or have a
@@ -193,6 +193,7 @@ def join_walkers(
     if taken := set(names).intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]):
         raise DataError(f"{own} has a subject {min(taken)}, as the walkers are called")
     sets["TRAIN_SET"] = [*sets["TRAIN_SET"], *names]
+    sets[GENERATED] = names
     about = [(str(path.relative_to(own)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     recipe = {
         "source": "own data and walkers", "own": hashlib.sha256(json.dumps(about).encode()).hexdigest(),

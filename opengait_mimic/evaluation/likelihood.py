@@ -18,7 +18,7 @@ odds. All is fitted in closed form on the training set, whole and occluded; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -208,11 +208,22 @@ class Fit:
     Args:
         whole: [n, c, p] embeddings of the training set's whole clips. subjects: [n] who walks in them.
         classes: k. metric: "euc" or "cos". asked: its settings.
+        generated: those subjects who were generated. Where there are others, too, each side's clips count for one
+            half, however many they are: generated people tell how people differ, the others what clips of them are
+            like.
     Raises:
         DataError: fewer than three subjects.
     """
 
-    def __init__(self, whole: np.ndarray, subjects: np.ndarray, classes: int, metric: str, asked: Likelihood):
+    def __init__(
+        self,
+        whole: np.ndarray,
+        subjects: np.ndarray,
+        classes: int,
+        metric: str,
+        asked: Likelihood,
+        generated: Collection[str] = (),
+    ):
         self.asked = asked
         self.vectors = vectors(whole, metric)
         self.subjects, who = np.unique(subjects, return_inverse=True)
@@ -222,12 +233,18 @@ class Fit:
         means = np.zeros((len(self.subjects), size))
         for rows in _rows(len(whole)):
             np.add.at(means, who[rows], self.vectors(whole[rows]))
-        means /= np.bincount(who)[:, None]
+        clips = np.bincount(who)
+        means /= clips[:, None]
+        drawn = np.isin(self.subjects, list(generated))
+        self.weight = np.ones(len(clips))
+        if drawn.any() and not drawn.all():
+            for side in (drawn, ~drawn):
+                self.weight[side] = clips.sum() / (2 * clips[side].sum())
         q = min(asked.dimensions, len(means) - 1, size)
         # Each subject's y: the main directions in which the means of subjects differ, with variance 1.
         self.y = np.linalg.svd(means - means.mean(0), full_matrices=False)[0][:, :q] * np.sqrt(len(means))
-        self.count = np.zeros(classes)
-        # Sums over the clips of each class.
+        self.count, self.total = np.zeros(classes), np.zeros(classes)
+        # Weighted sums over the clips of each class.
         self.x, self.xx, self.xy = (np.zeros((classes, size, *more)) for more in ((), (size,), (q,)))
         self.sum_y, self.yy = (np.zeros((classes, q, *more)) for more in ((), (q,)))
 
@@ -237,15 +254,16 @@ class Fit:
             self._add(self.vectors(embeddings[rows]), subjects[rows], classes[rows])
 
     def _add(self, x: np.ndarray, subjects: np.ndarray, classes: np.ndarray) -> None:
-        y = self.y[np.searchsorted(self.subjects, subjects)]
+        who = np.searchsorted(self.subjects, subjects)
         for k in np.unique(classes):
-            mine, its = x[classes == k], y[classes == k]
+            mine, its, weight = x[classes == k], self.y[who[classes == k]], self.weight[who[classes == k], None]
             self.count[k] += len(mine)
-            self.x[k] += mine.sum(0)
-            self.sum_y[k] += its.sum(0)
-            self.xx[k] += mine.T @ mine
-            self.xy[k] += mine.T @ its
-            self.yy[k] += its.T @ its
+            self.total[k] += weight.sum()
+            self.x[k] += (weight * mine).sum(0)
+            self.sum_y[k] += (weight * its).sum(0)
+            self.xx[k] += mine.T @ (weight * mine)
+            self.xy[k] += mine.T @ (weight * its)
+            self.yy[k] += its.T @ (weight * its)
 
     def identities(self) -> Identities:
         """The model of what was added.
@@ -256,7 +274,7 @@ class Fit:
         if not self.count.any():
             raise DataError("likelihood: no clips to learn from")
         known = self.count >= FEWEST * self.y.shape[1]
-        sums = (self.count, self.x, self.xx, self.xy, self.sum_y, self.yy)
+        sums = (self.total, self.x, self.xx, self.xy, self.sum_y, self.yy)
         models = [self._one(*(s[k] for s in sums)) if own else None for k, own in enumerate(known)]
         blank = self._one(*(s.sum(0) for s in sums))  # all classes together
         models.append(blank)
@@ -264,7 +282,7 @@ class Fit:
         return Identities(self.vectors, mean, projection, precision, known)
 
     def _one(self, n, x, xx, xy, y, yy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """μ, Σ⁻¹ F and J of n clips by their sums."""
+        """μ, Σ⁻¹ F and J of clips of weight n by their sums."""
         x, y = x / n, y / n
         cxx, cxy, cyy = xx / n - np.outer(x, x), xy / n - np.outer(x, y), yy / n - np.outer(y, y)
         factors = np.linalg.solve(cyy + RIDGE * np.eye(len(y)), cxy.T).T

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from opengait_mimic.data.partition import GENERATED, has_part, read_partition
 from opengait_mimic.errors import CheckpointError, ConfigError
 from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Learned, Likelihood, write_learned
 from opengait_mimic.inference import load
@@ -40,15 +41,27 @@ def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | 
             continue
         if fit is None:
             metric = net.cfgs["evaluator_cfg"].get("metric", "euc")
-            subjects = len(np.unique(seen.names[:, 0]))
+            labels = seen.names[:, 0]
+            subjects = len(np.unique(labels))
             if subjects < FEW:
                 net.msg_mgr.log_warning(
                     f"likelihood: {subjects} subjects to learn from; with fewer than about {FEW} the plain distance "
                     "may be better"
                 )
-            fit = Fit(seen.features["embeddings"], seen.names[:, 0], len(mixture.classes), metric, asked)
+            generated = _generated(net.cfgs["data_cfg"])
+            among = len(set(generated).intersection(labels.tolist()))
+            if 0 < among < subjects:
+                net.msg_mgr.log_info(f"{among} of {subjects} subjects were generated: each side counts for one half")
+            fit = Fit(seen.features["embeddings"], labels, len(mixture.classes), metric, asked, generated)
         fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
     return None if fit is None else fit.identities()
+
+
+def _generated(data_cfg: dict) -> list[str]:
+    """Labels of those in the training set who were generated; some hosts put the data set's name before them."""
+    partition = data_cfg["dataset_partition"]
+    subjects = read_partition(partition, GENERATED) if has_part(partition, GENERATED) else []
+    return [*subjects, *(f"{data_cfg['dataset_name']}-{subject}" for subject in subjects)]
 
 
 def keep_identities(net, identities: Identities, checkpoint: Path | None) -> None:

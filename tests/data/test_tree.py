@@ -152,6 +152,7 @@ class TestJoinWalkers:
         assert sets == {
             "TRAIN_SET": ["00000", "00001", "00002", "walker-00000", "walker-00001"],
             "TEST_SET": ["00003", "00004"],
+            "GENERATED_SET": ["walker-00000", "walker-00001"],
         }
         assert {name: json.loads((made / "more.json").read_text())[name] for name in sets} == sets
         joined, own = contents(made / "more"), contents(made / "sils")

@@ -59,6 +59,36 @@ def fitted(seed: int = 1, **asked):
     return fit.identities()
 
 
+def identities_of(generated, times=1):
+    """Of 20 people, with the clips of the first five `times` as often."""
+    clips, who = people(6, 20)
+    classes = np.random.default_rng(6).integers(0, 3, len(who))
+    fit = Fit(clips, who.astype(str), 3, "euc", Likelihood(dimensions=4), generated)
+    for _ in range(times):
+        fit.add(clips[who < 5], who[who < 5].astype(str), classes[who < 5])
+    fit.add(clips[who >= 5], who[who >= 5].astype(str), classes[who >= 5])
+    return fit.identities()
+
+
+def assert_close(found, expected):
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def test_generated_people_count_for_as_much_as_recorded_ones():
+    """Fifteen of twenty are generated: as though each of the others had three times as many clips."""
+    generated = {str(number) for number in range(5, 20)}
+    assert_close(identities_of(generated), identities_of((), times=3))
+    recorded = {str(number) for number in range(5)}
+    assert_close(identities_of(recorded), identities_of((), times=3))  # which side is which does not matter
+
+
+@pytest.mark.parametrize("generated", [map(str, range(20)), ["somebody"]])
+def test_where_there_is_one_side_every_clip_counts_alike(generated):
+    for one, other in zip(identities_of(list(generated))[1:], identities_of(())[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_it_is_the_likelihood_ratio_of_the_model():
     """Against the densities themselves: of both clips together, and of each alone."""
     q, d = 2, 5

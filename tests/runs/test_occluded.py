@@ -76,6 +76,22 @@ def test_the_command_line_has_every_test(folder, alone):
         assert [len(score["values"]) for score in test["scores"].values()] == [2] * 9
 
 
+def test_generated_people_do_not_outnumber_recorded_ones(folder, alone):
+    """Four of the six to learn from said to be generated: another model of identities, and the same network."""
+    kept = folder / "output/GREW/MimicGait/mimic/checkpoints/mimic-00004.identities.npz"
+    before = kept.read_bytes()
+    partition = json.loads((folder / "sils.json").read_text())
+    (folder / "sils.json").write_text(json.dumps({**partition, "GENERATED_SET": partition["TRAIN_SET"][:4]}))
+    try:
+        content, _ = results(folder, "embedded", 1)
+        learned = read_learned(kept)
+    finally:
+        (folder / "sils.json").write_text(json.dumps(partition))
+    assert {**content, "likelihood": None} == {**alone[0], "likelihood": None}
+    kept.write_bytes(before)
+    assert np.abs(learned.identities.mean - read_learned(kept).identities.mean).max() > 1e-4
+
+
 @pytest.mark.parametrize("processes", [2, 3])
 def test_the_number_of_processes_changes_no_digit(folder, alone, processes):
     content, arrays = results(folder, "embedded", processes)
