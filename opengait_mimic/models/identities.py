@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_mimic.data.partition import GENERATED, has_part, read_partition
 from opengait_mimic.errors import CheckpointError, ConfigError
 from opengait_mimic.evaluation.likelihood import Evidence, Fit, Identities, Learned, Likelihood, write_learned
 from opengait_mimic.inference import load
+from opengait_mimic.models.generated import generated_labels
 from opengait_mimic.models.passes import Pass, Seen, look
 from opengait_mimic.models.unfinished import Unfinished
 
@@ -48,20 +48,13 @@ def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | 
                     f"likelihood: {subjects} subjects to learn from; with fewer than about {FEW} the plain distance "
                     "may be better"
                 )
-            generated = _generated(net.cfgs["data_cfg"])
-            among = len(set(generated).intersection(labels.tolist()))
+            generated = generated_labels(net.cfgs["data_cfg"])
+            among = len(generated.intersection(labels.tolist()))
             if 0 < among < subjects:
                 net.msg_mgr.log_info(f"{among} of {subjects} subjects were generated: each side counts for one half")
             fit = Fit(seen.features["embeddings"], labels, len(mixture.classes), metric, asked, generated)
         fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
     return None if fit is None else fit.identities()
-
-
-def _generated(data_cfg: dict) -> list[str]:
-    """Labels of those in the training set who were generated; some hosts put the data set's name before them."""
-    partition = data_cfg["dataset_partition"]
-    subjects = read_partition(partition, GENERATED) if has_part(partition, GENERATED) else []
-    return [*subjects, *(f"{data_cfg['dataset_name']}-{subject}" for subject in subjects)]
 
 
 def keep_identities(net, identities: Identities, checkpoint: Path | None) -> None:

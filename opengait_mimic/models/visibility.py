@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from opengait_mimic.config import ven_settings
 from opengait_mimic.errors import ConfigError
+from opengait_mimic.models.generated import evened, generated_labels
 from opengait_mimic.models.occluded import OccludedModel, check_losses, wanted_losses
 from opengait_mimic.models.panels import conclude_test
 from opengait_mimic.models.testing import visibility_test
@@ -40,6 +41,21 @@ class VisibilityEstimation(OccludedModel):
         check_losses(losses, self.takes, "VisibilityEstimation", None)
         self.loss_prefixes = list(losses)
         self.cfgs["evaluator_cfg"]["kinds"] = list(self.classes)  # evaluate_visibility names them
+
+    def get_loader(self, data_cfg, train=True):
+        """The host's loader; where generated people learn beside recorded ones, either side is drawn as often.
+
+        Who walks does not matter to the VEN, so that one person may be in a batch twice.
+        """
+        loader = super().get_loader(data_cfg, train)
+        generated = generated_labels(data_cfg) if train else set()
+        if generated:
+            drawn_from = loader.dataset.dataset  # the host's, which its sampler reads
+            labels = drawn_from.label_set
+            drawn_from.label_set = evened(labels, generated)
+            among = len(generated.intersection(labels))
+            self.msg_mgr.log_info(f"{among} of {len(labels)} subjects were generated: either side is drawn as often")
+        return loader
 
     def forward(self, inputs):
         clips, _, _, _, seqL = inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -339,6 +340,23 @@ class TestVisibilityEstimation:
         results = VisibilityEstimation.run_test(tested)
         assert results["scalar/test_visibility/accuracy"] > 80
         assert results["scalar/test_visibility/amount_error"] < 0.15
+
+    @pytest.mark.parametrize("generated, expected", [(["00000"], 1 / 2), (["00002", "00003", "00004", "00005"], 1 / 2),
+                                                     ([], 1 / 3)])  # fmt: skip
+    def test_recorded_and_generated_people_are_drawn_alike(self, data, here, generated, expected):
+        """Of six; where nobody was generated, two of them make a third."""
+        partition = json.loads(Path(data["dataset_partition"]).read_text())
+        Path("part.json").write_text(json.dumps({**partition, "GENERATED_SET": generated}))
+        cfgs = configuration({**data, "dataset_partition": "part.json"}, "v",
+                             {"model": "VisibilityEstimation", "channels": [4, 4, 8], "feature": 8},
+                             [{"type": "VisibilityLoss", "log_prefix": "visibility"}], ["top", "bottom"])  # fmt: skip
+        loader = VisibilityEstimation(cfgs, training=True).train_loader
+        labels = loader.dataset.dataset.label_list
+        drawn = [labels[i] for _, batch in islice(loader.batch_sampler, 200) for i in batch]
+        few = generated[:1] if len(generated) == 1 else ["00000", "00001"]
+        assert np.isin(drawn, [f"GREW-{name}" for name in few]).mean() == pytest.approx(expected, abs=0.05)
+        assert set(drawn) == {f"GREW-{name}" for name in partition["TRAIN_SET"]}
+        next(iter(loader))
 
     def build(self, data, test_kinds):
         cfgs = configuration(data, "v", {"model": "VisibilityEstimation", "channels": [4, 4, 8], "feature": 8},

@@ -25,7 +25,10 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "cmu-walk"
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory) -> dict:
-    """Silhouettes rendered from recorded walking; generated walkers where there are no recordings."""
+    """Silhouettes rendered from recorded walking; generated walkers where there are no recordings.
+
+    Three of those to learn from are said to be generated.
+    """
     folder = tmp_path_factory.mktemp("data")
     root, partition = folder / "sils", folder / "sils.json"
     if SHARED.is_dir():
@@ -33,6 +36,7 @@ def data(tmp_path_factory) -> dict:
         sets = render_recordings(root, partition, SHARED, views=[90], frames=30)
     else:
         sets = generate_walkers(root, partition, 6, 12, sequences=4, frames=12)
+    partition.write_text(json.dumps({**sets, "GENERATED_SET": sets["TRAIN_SET"][:3]}))
     return {"root": root, "partition": partition, "identities": len(sets["TRAIN_SET"])}
 
 
@@ -58,8 +62,10 @@ def test_pretrain_distil_and_test(host, processes, data, tmp_path):
     before = {} if host == "embedded" else listing(Path(where))
     write_yamls(tmp_path, data)
     options = ("--host", where, "--device", "cpu", "--nproc", str(processes))
-    for stage in ("teacher", "ven", "aware", "mimic"):
-        opengait_mimic(tmp_path, "train", "--cfgs", f"{stage}.yaml", *options)
+    stages = ("teacher", "ven", "aware", "mimic")
+    told = {s: opengait_mimic(tmp_path, "train", "--cfgs", f"{s}.yaml", *options) for s in stages}
+    assert [s for s in stages if "subjects were generated" in told[s]] == ["ven"]
+    assert f"3 of {data['identities']} subjects were generated: either side is drawn as often" in told["ven"]
 
     ven, mimic = weights(tmp_path, "VisibilityEstimation", "ven"), weights(tmp_path, "MimicGait", "mimic")
     assert not [name for name in mimic if "teacher" in name]
