@@ -20,7 +20,10 @@ def generated_labels(data_cfg: dict) -> set[str]:
 
 
 def evened(labels: list[str], generated: Collection[str]) -> list[str]:
-    """Labels to draw from such that either side is drawn about as often: the few are repeated."""
+    """Labels to draw from, so that generated and recorded people are drawn about as often: the few are repeated.
+
+    There are some of both.
+    """
     sides = [[label for label in labels if (label in generated) == drawn] for drawn in (False, True)]
     few, many = sorted(sides, key=len)
-    return labels if not few else few * round(len(many) / len(few)) + many
+    return few * round(len(many) / len(few)) + many

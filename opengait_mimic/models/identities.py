@@ -48,10 +48,10 @@ def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | 
                     f"likelihood: {subjects} subjects to learn from; with fewer than about {FEW} the plain distance "
                     "may be better"
                 )
-            generated = generated_labels(net.cfgs["data_cfg"])
-            among = len(generated.intersection(labels.tolist()))
-            if 0 < among < subjects:
-                net.msg_mgr.log_info(f"{among} of {subjects} subjects were generated: each side counts for one half")
+            generated = generated_labels(net.cfgs["data_cfg"]).intersection(labels.tolist())
+            if 0 < len(generated) < subjects:
+                told = f"{len(generated)} of {subjects} subjects were generated: each side counts for one half"
+                net.msg_mgr.log_info(told)
             fit = Fit(seen.features["embeddings"], labels, len(mixture.classes), metric, asked, generated)
         fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
     return None if fit is None else fit.identities()

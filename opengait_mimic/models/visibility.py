@@ -48,13 +48,15 @@ class VisibilityEstimation(OccludedModel):
         Who walks does not matter to the VEN, so that one person may be in a batch twice.
         """
         loader = super().get_loader(data_cfg, train)
-        generated = generated_labels(data_cfg) if train else set()
-        if generated:
-            drawn_from = loader.dataset.dataset  # the host's, which its sampler reads
-            labels = drawn_from.label_set
+        if not train:
+            return loader
+        drawn_from = loader.dataset.dataset  # the host's, which its sampler reads
+        labels = drawn_from.label_set
+        generated = generated_labels(data_cfg).intersection(labels)
+        if 0 < len(generated) < len(labels):
             drawn_from.label_set = evened(labels, generated)
-            among = len(generated.intersection(labels))
-            self.msg_mgr.log_info(f"{among} of {len(labels)} subjects were generated: either side is drawn as often")
+            told = f"{len(generated)} of {len(labels)} subjects were generated: either side is drawn as often"
+            self.msg_mgr.log_info(told)
         return loader
 
     def forward(self, inputs):
