@@ -442,8 +442,8 @@ def walkers(out, own, partition, people, test_people, sequences, frames, views, 
     """Generate silhouettes of walking people: a data set of their own, or more people for yours to learn from.
 
     Writes the folder OUT and the partition OUT.json. With --join, OUT has all of DATA (its files are linked), the
-    walkers are added to those to learn from, and the people who are tested stay the same: where there are few to
-    learn from, that helps (docs/results/beyond.md).
+    walkers, as rough as DATA's silhouettes, are added to those to learn from, and the people who are tested stay the
+    same: where there are few to learn from, that helps (docs/results/beyond.md).
 
     \b
     opengait-mimic walkers try                             a data set to try any configuration on

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from opengait_mimic import console
 from opengait_mimic.cli import commands
 from opengait_mimic.console import EXIT_STATUS, Voice
-from opengait_mimic.data.tree import walker_sequence, write_sequence
+from opengait_mimic.data.tree import write_sequence
+from opengait_mimic.data.walkers import walker_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.hosts import activate
 

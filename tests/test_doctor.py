@@ -18,7 +18,8 @@ from commands import checkout
 
 from opengait_mimic import doctor
 from opengait_mimic.config import MODELS
-from opengait_mimic.data.tree import walker_sequence, write_sequence
+from opengait_mimic.data.tree import write_sequence
+from opengait_mimic.data.walkers import walker_sequence
 from opengait_mimic.doctor import Check, examine, lines, probe, third_party
 from opengait_mimic.hosts.install import MODULE, install
 

@@ -2,8 +2,8 @@
 
 from .mocap import Clip, Recording, clips
 from .render import CLEAN, NOISY, Build, Capsules, Noise, flesh, silhouettes
-from .tree import generate_walkers, join_walkers, render_recordings, walker_sequence, write_sequence
-from .walkers import Subject, Walk, joints, sample_subject, sample_walk
+from .tree import generate_walkers, join_walkers, render_recordings, write_sequence
+from .walkers import Subject, Walk, joints, sample_subject, sample_walk, walker_sequence
 
 __all__ = [
     "CLEAN", "NOISY", "Build", "Capsules", "Clip", "Noise", "Recording", "Subject", "Walk", "clips", "flesh",

@@ -27,12 +27,15 @@ import numpy as np
 
 from opengait_mimic.errors import DataError
 
-from . import mocap, walkers
+from . import mocap
 from .partition import GENERATED, has_part, read_partition
-from .read import Look, look, read_frames, size
+from .read import Look, difference, look, read_frames, size
 from .render import CLEAN, SIZE, WIDTHS, Noise
+from .roughness import noise_like
+from .walkers import walker_sequence
 
 TRAIN, GALLERY, PROBE = "00", "01", "02"
+CLIPS = 200  # at most, of a data set that is measured
 
 Progress = Callable[[int, int], None]
 
@@ -51,27 +54,6 @@ def write_sequence(root: str | Path, subject: str, type_: str, view: str, sils: 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, pickle.dumps(np.ascontiguousarray(sils), protocol=4))
     return target
-
-
-def walker_sequence(
-    seed: int, subject: int, sequence: int, frames: int, width: int = 64, view: float = 90.0
-) -> np.ndarray:
-    """Render one sequence of one walker, the same whatever else is rendered.
-
-    Args:
-        seed: of the population.
-        subject: number of the person, from 0.
-        sequence: number of this person's sequence, from 0.
-        frames: length.
-        width: 64 or 44.
-        view: camera angle in degrees around which sequences are drawn.
-
-    Returns:
-        uint8 [frames, 64, width], 0 or 255.
-    """
-    person = walkers.sample_subject(_generator(seed, subject, 0))
-    rng = _generator(seed, subject, 1 + sequence)
-    return walkers.silhouettes(walkers.sample_walk(person, rng, view), frames, rng, width=width)
 
 
 def generate_walkers(
@@ -158,7 +140,8 @@ def join_walkers(
 
     Few people teach little about how people differ; walkers add to that. Who is tested stays as it was. The files
     of one's own data are linked, or copied where the two folders lie on different disks; a walker's folder is
-    `walker-` and its number. Walkers are as wide as the data, and as white.
+    `walker-` and its number. Walkers are as wide as the data, as white, and as rough as those to learn from in it
+    (see `roughness`).
 
     Args:
         root: folder to make.
@@ -188,16 +171,19 @@ def join_walkers(
     if has_part(own_partition, "PROBE_SET"):
         sets["PROBE_SET"] = read_partition(own_partition, "PROBE_SET")
     paths = [path for subject in known for path in sorted((own / subject).glob("*/*/*.pkl"))]
-    frame, top = _of_silhouettes_alone(own, paths)
+    first = _of_silhouettes_alone(own, paths)
     names = [f"walker-{number:05d}" for number in range(people)]
     if taken := set(names).intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]):
         raise DataError(f"{own} has a subject {min(taken)}, as the walkers are called")
     sets["TRAIN_SET"] = [*sets["TRAIN_SET"], *names]
     sets[GENERATED] = names
     about = [(str(path.relative_to(own)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    learned = [path for path in paths if path.relative_to(own).parts[0] in sets["TRAIN_SET"]] or paths
+    noise = noise_like(_some_clips(learned, first), views, first.frame[1])
     recipe = {
         "source": "own data and walkers", "own": hashlib.sha256(json.dumps(about).encode()).hexdigest(),
         "people": people, "sequences": sequences, "frames": frames, "seed": seed, "views": [float(v) for v in views],
+        "noise": asdict(noise),
     }  # fmt: skip
     with _complete_or_absent(root, partition, recipe, sets) as unfinished:
         if unfinished is None:
@@ -211,8 +197,8 @@ def join_walkers(
                 shutil.copy2(path, target)
         for number, name in enumerate(names):
             for i in range(sequences):
-                sils = walker_sequence(seed, number, i, frames, frame[1], views[i % len(views)])
-                write_sequence(unfinished, name, TRAIN, f"{i:02d}", sils // 255 if top == 1 else sils)
+                sils = walker_sequence(seed, number, i, frames, first.frame[1], views[i % len(views)], noise)
+                write_sequence(unfinished, name, TRAIN, f"{i:02d}", sils // 255 if first.top == 1 else sils)
             if progress:
                 progress(number + 1, people)
     return sets
@@ -233,6 +219,19 @@ def _of_silhouettes_alone(own: Path, paths: list[Path]) -> Look:
     if found.frame not in [(SIZE, width) for width in WIDTHS]:
         raise DataError(f"{paths[0]} has frames of {size(found.frame)}, walkers have 64×64 or 64×44")
     return found
+
+
+def _some_clips(paths: list[Path], first: Look) -> Iterator[np.ndarray]:
+    """Up to `CLIPS` of them, evenly spaced.
+
+    Raises:
+        DataError: one cannot be read, or looks otherwise than the first.
+    """
+    for path in paths[:: -(-len(paths) // CLIPS)]:
+        frames = read_frames(path)
+        if why := difference(look(frames), first):
+            raise DataError(f"{path} has {why}")
+        yield frames
 
 
 def _at_least_1(counts: dict[str, int]) -> None:
@@ -322,10 +321,6 @@ def render_recordings(
             if progress:
                 progress(done, len(trials))
     return sets
-
-
-def _generator(seed: int, subject: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(subject, stream)))
 
 
 @contextmanager

@@ -237,6 +237,32 @@ def silhouettes(
     return render(flesh(positions, build), walk.view, width, noise, rng)
 
 
+def walker_sequence(
+    seed: int, subject: int, sequence: int, frames: int, width: int = 64, view: float = 90.0, noise: Noise = NOISY
+) -> np.ndarray:
+    """Render one sequence of one walker, the same whatever else is rendered.
+
+    Args:
+        seed: of the population.
+        subject: number of the person, from 0.
+        sequence: number of this person's sequence, from 0.
+        frames: length.
+        width: 64 or 44.
+        view: camera angle in degrees around which sequences are drawn.
+        noise: what segmentation adds.
+
+    Returns:
+        uint8 [frames, 64, width], 0 or 255.
+    """
+    person = sample_subject(_generator(seed, subject, 0))
+    rng = _generator(seed, subject, 1 + sequence)
+    return silhouettes(sample_walk(person, rng, view), frames, rng, width=width, noise=noise)
+
+
+def _generator(seed: int, subject: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(subject, stream)))
+
+
 def _score(walk: Walk, trait: str) -> float:
     return float(walk.traits[_TRAIT[trait]])
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from opengait_mimic.data.tree import walker_sequence
+from opengait_mimic.data.walkers import walker_sequence
 
 _WALKERS = 12  # in the library of people
 _STEPS = 24  # sizes tried when an outline is fitted, and again between the two around it

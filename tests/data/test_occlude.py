@@ -7,7 +7,8 @@ from PIL import Image
 
 from opengait_mimic.cli import commands
 from opengait_mimic.data.pictures import read_clip
-from opengait_mimic.data.tree import walker_sequence, write_sequence
+from opengait_mimic.data.tree import write_sequence
+from opengait_mimic.data.walkers import walker_sequence
 from opengait_mimic.errors import ConfigError, DataError
 
 

@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opengait_mimic.data.render import JOINTS
+from opengait_mimic.data.render import JOINTS, Noise
 from opengait_mimic.data.tree import (
     generate_walkers,
     join_walkers,
     render_recordings,
-    walker_sequence,
     write_sequence,
 )
-from opengait_mimic.data.walkers import joints, sample_subject, sample_walk
+from opengait_mimic.data.walkers import joints, sample_subject, sample_walk, walker_sequence
 from opengait_mimic.errors import DataError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -147,6 +146,10 @@ class TestJoinWalkers:
         how = {"sequences": 3, "frames": 5, "seed": 4, "views": (72.0, 90.0), **how}
         return join_walkers(made / into, made / f"{into}.json", made / own, made / "part.json", people, **how)
 
+    @staticmethod
+    def noise(made):
+        return Noise(**json.loads((made / "more.json").read_text())["RECIPE"]["noise"])
+
     def test_they_learn_with_the_own_people_and_the_test_stays(self, made):
         sets = self.join(made)
         assert sets == {
@@ -163,7 +166,7 @@ class TestJoinWalkers:
         self.join(made)
         for i, view in enumerate((72.0, 90.0, 72.0)):
             found = read(made / f"more/walker-00001/00/0{i}/0{i}.pkl")
-            np.testing.assert_array_equal(found, walker_sequence(4, 1, i, 5, 64, view))
+            np.testing.assert_array_equal(found, walker_sequence(4, 1, i, 5, 64, view, self.noise(made)))
 
     def test_they_look_as_the_own_data_do(self, tmp_path):
         for number in range(2):
@@ -172,7 +175,7 @@ class TestJoinWalkers:
         (tmp_path / "part.json").write_text('{"TRAIN_SET": ["p0"], "TEST_SET": ["p1"]}')
         self.join(tmp_path)
         found = read(tmp_path / "more/walker-00000/00/00/00.pkl")
-        np.testing.assert_array_equal(found, walker_sequence(4, 0, 0, 5, 44, 72.0) // 255)
+        np.testing.assert_array_equal(found, walker_sequence(4, 0, 0, 5, 44, 72.0, self.noise(tmp_path)) // 255)
 
     def test_the_own_files_are_linked_or_else_copied(self, made, monkeypatch):
         self.join(made)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from opengait_mimic.data.render import BAGS, JOINTS
-from opengait_mimic.data.tree import walker_sequence
 from opengait_mimic.data.walkers import (
     TRAITS,
     Walk,
@@ -10,6 +9,7 @@ from opengait_mimic.data.walkers import (
     sample_subject,
     sample_walk,
     silhouettes,
+    walker_sequence,
 )
 
 AVERAGE = Walk(np.zeros(len(TRAITS)), 90.0, 0.0, 1.0, 1.0, 1.0, False, None, 0.1)

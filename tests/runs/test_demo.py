@@ -12,8 +12,8 @@ import pytest
 
 from opengait_mimic import demo, tables
 from opengait_mimic.cli import main
-from opengait_mimic.data.tree import walker_sequence as walker
 from opengait_mimic.data.tree import write_sequence
+from opengait_mimic.data.walkers import walker_sequence as walker
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.inference.gallery import read_gallery

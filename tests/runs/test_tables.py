@@ -25,7 +25,8 @@ from opengait_mimic import reproduce, tables
 from opengait_mimic.checkpoints import read_checkpoint
 from opengait_mimic.cli import main
 from opengait_mimic.data.protocols import Protocol
-from opengait_mimic.data.tree import walker_sequence, write_sequence
+from opengait_mimic.data.tree import write_sequence
+from opengait_mimic.data.walkers import walker_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.recipes import METHODS
