@@ -75,7 +75,7 @@ def plan_all(
     on_cpu = device == "cpu" or not torch.cuda.is_available()
     jobs = jobs or (max(1, min(MOST_JOBS, (os.cpu_count() or 1) // nproc)) if on_cpu else 1)
     runs = stages([BEYOND] if beyond else sorted(set(numbers)))
-    if scale == "demo":
+    if scale != "full":
         runs = [run for run in runs if run[0] not in NOT_IN_DEMO]
     planned, sets = [], []
     for seed in range(seeds):

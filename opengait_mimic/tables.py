@@ -132,7 +132,7 @@ def plan(
     Args:
         folder: where they run. data: of all of them. backbones: keys of BACKBONES.
         runs: methods and the kinds they learn, each after what it needs, as `recipes.stages` gives them.
-        seed: which repetition it is. scale: "demo" (see `recipes.small`) or "full".
+        seed: which repetition it is. scale: one of `recipes.small`'s, or "full".
         severity: occluded fractions at which the methods of Table 1 are tested too.
     Raises:
         ConfigError: the data set has no recipe for a backbone.
@@ -153,8 +153,8 @@ def plan(
                 cfgs["evaluator_cfg"].update(data.protocol.evaluator)
             if severity and (method, kinds) in rows(1):
                 cfgs["evaluator_cfg"]["occluded"]["severity"] = list(severity)
-            if scale == "demo":
-                cfgs = small(cfgs)
+            if scale != "full":
+                cfgs = small(cfgs, scale)
             if seed:
                 cfgs["trainer_cfg"]["seed"] = seed
             about = f"{backbone}, {METHODS[method].title}{'' if kinds == 'standard' else f' with {kinds}'}"

@@ -449,6 +449,25 @@ def test_every_stage_of_the_tables_trains_at_small_scale(backbone, tables, walke
     assert len(list(Path("output").rglob("*.pt"))) == len(runs) - 1
 
 
+def test_longer_small_runs_differ_in_iterations_alone_and_vens_do_not():
+    for at in ALL:
+        brief, longer = (small(recipe(*at), scale) for scale in ("demo", "longer"))
+        times = 1 if METHODS[at[2]].tasks else 4
+        iterations = brief["trainer_cfg"]["total_iter"] * times
+        assert longer["trainer_cfg"].pop("total_iter") == iterations
+        assert longer["scheduler_cfg"].pop("total_steps") == iterations + 1
+        assert longer["trainer_cfg"].pop("save_iter") * 5 == iterations
+        assert longer["evaluator_cfg"].pop("restore_hint") == (iterations if METHODS[at[2]].trained else 0)
+        for engine, keys in (
+            ("trainer_cfg", ("total_iter", "save_iter")),
+            ("scheduler_cfg", ("total_steps",)),
+            ("evaluator_cfg", ("restore_hint",)),
+        ):
+            for key in keys:
+                del brief[engine][key]
+        assert longer == brief
+
+
 def test_small_runs_keep_what_they_learn_and_by_which_loss():
     for at in ALL:
         cfgs, scaled = recipe(*at), small(recipe(*at))

@@ -50,7 +50,7 @@ class Likelihood:
         shrinkage: added to the noise of each number, as a share of its mean over all of them; above 0.
     """
 
-    draws: int = 2
+    draws: int = 4
     dimensions: int = 100
     shrinkage: float = 1.0
 

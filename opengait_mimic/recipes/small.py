@@ -1,4 +1,4 @@
-"""The same runs at the scale of two CPU cores, as the demo and `tables --scale demo` have them."""
+"""The same runs at the scale of two CPU cores, as the demo and `tables --scale demo` or `longer` have them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from opengait_mimic.recipes.facts import BACKBONES
 RATE = 2.0e-3
 ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150,
               "ResidualGait": 150, "VEN+": 2400}  # fmt: skip
+VENS = ("VisibilityEstimation", "VEN+")  # have learned by then what they can
+SCALES = {"demo": 1, "longer": 4}  # times these iterations; those of the VENs stay
 
 
-def small(cfgs: dict) -> dict:
+def small(cfgs: dict, scale: str = "demo") -> dict:
     """The small version of a recipe: a narrow network, few and short clips, a few hundred iterations.
 
     What learns from occluded clips starts from the teacher, which decides a lot at this budget; nothing is
     augmented, and sequences are kept in memory.
 
     Args:
-        cfgs: what `recipe` returned; it does not change.
+        cfgs: what `recipe` returned; it does not change. scale: a key of SCALES.
     """
     cfgs = deepcopy(cfgs)
     model_cfg, trainer, evaluator = (cfgs[name] for name in ("model_cfg", "trainer_cfg", "evaluator_cfg"))
     kind = "VEN+" if "parts" in model_cfg.get("tasks", ()) else model_cfg["model"]
-    iterations = ITERATIONS.get(kind, ITERATIONS["teacher"])
+    iterations = ITERATIONS.get(kind, ITERATIONS["teacher"]) * (1 if kind in VENS else SCALES[scale])
     if model_cfg["model"] == "VisibilityEstimation":
         model_cfg["channels"] = [8, 16, 32]
     elif "init_from_teacher" in model_cfg:

@@ -25,8 +25,8 @@ def save_often(every: int) -> None:
     """Every stage writes a checkpoint each so many iterations."""
     small = tables.small
 
-    def saving(cfgs: dict) -> dict:
-        cfgs = small(cfgs)
+    def saving(cfgs: dict, scale: str) -> dict:
+        cfgs = small(cfgs, scale)
         cfgs["trainer_cfg"]["save_iter"] = every
         return cfgs
 
