@@ -274,7 +274,7 @@ def test_mistakes_are_named(value, words):
 
 def test_what_it_reads():
     assert likelihood(None) is likelihood(False) is None
-    assert likelihood(True) == Likelihood(2, 100, 1.0)
+    assert likelihood(True) == Likelihood(4, 100, 1.0)
     assert likelihood({"draws": 5, "shrinkage": 2}) == Likelihood(5, 100, 2)
 
 
