@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_JOBS = 4
 SEVERITY = (0.2, 0.4, 0.6, 0.8)
-NOT_IN_DEMO = ("pair1", "pairs12")  # the loss's own ablation, beside the paper's tables
+NOT_SMALL = ("pair1", "pairs12")  # the loss's own ablation, beside the paper's tables
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def plan_all(
     jobs = jobs or (max(1, min(MOST_JOBS, (os.cpu_count() or 1) // nproc)) if on_cpu else 1)
     runs = stages([BEYOND] if beyond else sorted(set(numbers)))
     if scale != "full":
-        runs = [run for run in runs if run[0] not in NOT_IN_DEMO]
+        runs = [run for run in runs if run[0] not in NOT_SMALL]
     planned, sets = [], []
     for seed in range(seeds):
         folder = out / f"seed{seed}"

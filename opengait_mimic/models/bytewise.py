@@ -131,12 +131,12 @@ class BytewiseInputs:
         }
         super().__init__(cfgs, training)
 
-    def inputs_pretreament(self, inputs):
+    def inputs_pretreament(self, batch: list) -> tuple:
         """The host's pretreatment (its name); the inputs need no gradient."""
-        seqs, labs, typs, vies, seqL = inputs
+        seqs, labs, typs, vies, seqL = batch
         steps = self.steps[self.training]
         if steps is None or len(seqs) != 1 or any(clip.dtype != np.uint8 for clip in seqs[0]):
-            return super().inputs_pretreament(inputs)
+            return super().inputs_pretreament(batch)
         device = next(self.parameters()).device
         sils = onto([apply(clip, steps) for clip in seqs[0]], steps.divisor, device)
         labs = torch.as_tensor(np.asarray(labs), device=device).long()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from modeling.base_model import BaseModel
 from torch import nn
+from torch.utils.data import DataLoader
 from utils import init_seeds
 
 from opengait_mimic.clips import clip_lengths, silhouettes
@@ -139,7 +140,7 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
         occlusion = self.occlusion["trainer_cfg"]
         return occlusion and occlusion.mixture
 
-    def get_loader(self, data_cfg, train=True):
+    def get_loader(self, data_cfg: dict, train: bool = True) -> DataLoader:
         """The host's loader, which also hands over each frame's number."""
         loader = super().get_loader(data_cfg, train)
         loader.collate_fn = WithFrameNumbers(loader.collate_fn)
@@ -170,9 +171,9 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
         classes = prepared_by(self.engine_cfg["transform"]).startswith("BaseParsing")
         return Whole(sils, frames, numbers, classes, labs, typs, vies, seqL)
 
-    def inputs_pretreament(self, inputs):
+    def inputs_pretreament(self, batch: list) -> tuple:
         """The host's pretreatment (its name), then the occlusion: `Clips` in place of the list of inputs."""
-        whole = self.whole(inputs)
+        whole = self.whole(batch)
         occlusion = self.occlusion["trainer_cfg" if self.training else "evaluator_cfg"]
         if occlusion is None or not self.training:
             return whole.occluded_by_content(occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
+from torch.utils.data import DataLoader
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from opengait_mimic import console, hosts
@@ -63,18 +64,18 @@ class Resumable:
 
     # A step
 
-    def get_loader(self, data_cfg, train=True):
+    def get_loader(self, data_cfg: dict, train: bool = True) -> DataLoader:
         """The host's loader; in training its batches are numbered, and drawn from their numbers."""
         loader = super().get_loader(data_cfg, train)
         return numbered_loader(loader, training_seed(self.cfgs), rank()) if train else loader
 
-    def inputs_pretreament(self, inputs):
+    def inputs_pretreament(self, batch: list) -> tuple:
         """The host's pretreatment (its name), its random numbers and the step's drawn from the batch's number."""
         if self.training:
             draw_from(training_seed(self.cfgs), STEP, self.batches, rank())
             self.batches += 1
-            self.speed.take(len(inputs[1]))
-        return super().inputs_pretreament(inputs)
+            self.speed.take(len(batch[1]))
+        return super().inputs_pretreament(batch)
 
     @property
     def logs_now(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch.utils.data import DataLoader
+
 from opengait_mimic.config import ven_settings
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.models.generated import evened, generated_labels
@@ -42,7 +44,7 @@ class VisibilityEstimation(OccludedModel):
         self.loss_prefixes = list(losses)
         self.cfgs["evaluator_cfg"]["kinds"] = list(self.classes)  # evaluate_visibility names them
 
-    def get_loader(self, data_cfg, train=True):
+    def get_loader(self, data_cfg: dict, train: bool = True) -> DataLoader:
         """The host's loader; where generated people learn beside recorded ones, either side is drawn as often.
 
         Who walks does not matter to the VEN, so that one person may be in a batch twice.

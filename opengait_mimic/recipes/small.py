@@ -9,8 +9,7 @@ from opengait_mimic.recipes.facts import BACKBONES
 RATE = 2.0e-3
 ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150,
               "ResidualGait": 150, "VEN+": 2400}  # fmt: skip
-VENS = ("VisibilityEstimation", "VEN+")  # have learned by then what they can
-SCALES = {"demo": 1, "longer": 4}  # times these iterations; those of the VENs stay
+SCALES = {"demo": 1, "longer": 4}  # times these iterations, but for VENs, which have learned by then what they can
 
 
 def small(cfgs: dict, scale: str = "demo") -> dict:
@@ -25,13 +24,15 @@ def small(cfgs: dict, scale: str = "demo") -> dict:
     cfgs = deepcopy(cfgs)
     model_cfg, trainer, evaluator = (cfgs[name] for name in ("model_cfg", "trainer_cfg", "evaluator_cfg"))
     kind = "VEN+" if "parts" in model_cfg.get("tasks", ()) else model_cfg["model"]
-    iterations = ITERATIONS.get(kind, ITERATIONS["teacher"]) * (1 if kind in VENS else SCALES[scale])
+    iterations = ITERATIONS.get(kind, ITERATIONS["teacher"])
     if model_cfg["model"] == "VisibilityEstimation":
         model_cfg["channels"] = [8, 16, 32]
-    elif "init_from_teacher" in model_cfg:
-        model_cfg["init_from_teacher"] = True
     else:
-        cfgs["model_cfg"] = narrow(model_cfg)
+        iterations *= SCALES[scale]
+        if "init_from_teacher" in model_cfg:
+            model_cfg["init_from_teacher"] = True
+        else:
+            cfgs["model_cfg"] = narrow(model_cfg)
     cfgs["data_cfg"].update(num_workers=0, cache=True)
     cfgs["optimizer_cfg"] = {"solver": "AdamW", "lr": RATE, "weight_decay": 5.0e-4}
     cfgs["scheduler_cfg"] = {"scheduler": "OneCycleLR", "max_lr": RATE, "total_steps": iterations + 1}

@@ -285,10 +285,10 @@ class BaseModel(nn.Module):
         size = len(self.test_loader.dataset)
         collected = utils.Odict()
         with console.bar(size, "test", "seq", first=rank == 0) as bar:
-            for inputs in self.test_loader:
-                ipts = self.inputs_pretreament(inputs)
+            for batch in self.test_loader:
+                clips = self.inputs_pretreament(batch)
                 with self.autocast():
-                    features = self.forward(ipts)["inference_feat"]
+                    features = self.forward(clips)["inference_feat"]
                 collected.append(
                     {k: utils.ts2np(utils.ddp_all_gather(v, requires_grad=False)) for k, v in features.items()}
                 )

@@ -82,10 +82,11 @@ class DDPPassthrough(DistributedDataParallel):
     """DDP that answers for the attributes of the module it wraps."""
 
     def __getattr__(self, name: str):
+        own = super().__getattr__
         try:
-            return super().__getattr__(name)
+            return own(name)
         except AttributeError:
-            return getattr(super().__getattr__("module"), name)
+            return getattr(own("module"), name)
 
 
 def get_ddp_module(module: torch.nn.Module, find_unused_parameters: bool = False) -> torch.nn.Module:
@@ -200,4 +201,4 @@ def is_dict(x: object) -> bool:
 
 
 def is_tensor(x: object) -> bool:
-    return isinstance(x, torch.Tensor)
+    return torch.is_tensor(x)
