@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from opengait_mimic.errors import CheckpointError
 from opengait_mimic.files import UNFINISHED, write_text
+from opengait_mimic.loading import WatchedLoader
 
 FORMAT = 1
 BATCH, LOAD, STEP = range(3)  # what is drawn: the batch, its frames, the rest of the step
@@ -29,8 +30,6 @@ DRAW_AFRESH = ("TripletSampler", "CommonSampler")
 # What may change between a training and its continuation.
 FREE_KEYS = ("total_iter", "save_iter", "log_iter", "with_test", "restore_hint", "restore_ckpt_strict",
              "optimizer_reset", "scheduler_reset", "save_name", "find_unused_parameters")  # fmt: skip
-LOADER_SETTINGS = ("num_workers", "collate_fn", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context",
-                   "prefetch_factor", "persistent_workers")  # fmt: skip
 
 
 # Random numbers
@@ -83,9 +82,8 @@ class SeededDataset:
 
 def numbered_loader(loader: DataLoader, seed: int, rank: int) -> DataLoader:
     """The same loader, its batches depending on (seed, number, rank) only, from number `batch_sampler.first` on."""
-    settings = {name: getattr(loader, name) for name in LOADER_SETTINGS}
     dataset = SeededDataset(loader.dataset, seed, rank)
-    return DataLoader(dataset, batch_sampler=NumberedBatches(loader.batch_sampler, seed), **settings)
+    return WatchedLoader.like(loader, dataset, NumberedBatches(loader.batch_sampler, seed))
 
 
 # What is kept beside a checkpoint

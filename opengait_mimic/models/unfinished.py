@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.results import versions
 from opengait_mimic.files import read_arrays, whole
+from opengait_mimic.loading import WatchedLoader
 from opengait_mimic.losses.gather import rank, world_size
 
 SAVED_EVERY = 30.0  # seconds
@@ -144,17 +145,9 @@ class Kept:
                     self.names[int(number)] += [tuple(row) for row in value.tolist()]
 
 
-def left(loader: DataLoader, batches: int) -> Iterable:
+def left(loader: DataLoader, batches: int) -> WatchedLoader:
     """A loader's batches but for the first ones, which are not loaded."""
-    if not batches:
-        return loader
-    return DataLoader(
-        loader.dataset,
-        batch_sampler=list(loader.batch_sampler)[batches:],
-        collate_fn=loader.collate_fn,
-        num_workers=loader.num_workers,
-        worker_init_fn=loader.worker_init_fn,
-    )
+    return WatchedLoader.like(loader, loader.dataset, list(loader.batch_sampler)[batches:])
 
 
 def _digest(content: list) -> hashlib.blake2b:
