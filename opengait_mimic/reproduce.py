@@ -12,7 +12,7 @@ import torch
 
 from opengait_mimic import console, tables
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.evaluation.matching import MATCHINGS
+from opengait_mimic.evaluation.matching import JUDGED
 from opengait_mimic.evaluation.results import matched_result
 from opengait_mimic.hosts import choose
 from opengait_mimic.hosts.launch import check_device
@@ -104,7 +104,7 @@ def reproduce(say: Callable[[str], None], resume: bool, **options) -> Written:
             tables.make_walkers(data, seed, f"walkers, seed {seed}")
     device, nproc = options["device"], options["nproc"]
     results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, resume)
-    results += [p for path in results for how in MATCHINGS if (p := matched_result(path, how)).is_file()]
+    results += [p for path in results for how in JUDGED if (p := matched_result(path, how)).is_file()]
     first = next(plan.data[-1].root.glob("*/*/*/*.pkl"))
     collection = collect(results)
     for line in collection.skipped:

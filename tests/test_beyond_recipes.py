@@ -72,7 +72,8 @@ def test_the_small_ven_with_parts_learns_longer():
 
 @pytest.mark.parametrize(("name", "ours"), [
     ("Mimic + VEN", False), ("MiCKD, pair 1", False), ("MiCKD, pairs 1+2", False), ("Baseline-1", False),
-    ("Baseline-1, weighted", True), ("Baseline-1, likelihood", True), ("Residual", True), ("Mimic + VEN+", True),
+    ("Baseline-1, weighted", True), ("Baseline-1, likelihood", True), ("Residual", True),
+    ("Baseline-1, likelihood of persons", True), ("Mimic + VEN+", True),
     ("Mimic + VEN, clean clips", True), ("Vanilla Mimic, registered, weighted", True),
 ])  # fmt: skip
 def test_which_rows_go_beyond_the_paper(name, ours):

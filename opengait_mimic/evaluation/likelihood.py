@@ -13,7 +13,8 @@ J_k = F_kᵀ Σ_k⁻¹ F_k alone, and the logarithm of the likelihood ratio of o
            + log |I + J₁| + log |I + J₂| - log |I + J₁ + J₂|].
 
 Clips are compared by D = log(1 + exp(-Λ)): minus the logarithm of the probability that they show one person, at even
-odds. All is fitted in closed form on the training set, whole and occluded; nothing is trained.
+odds. What several clips of one person tell adds up: h and J are then the sums of theirs. All is fitted in closed form
+on the training set, whole and occluded; nothing is trained.
 """
 
 from __future__ import annotations
@@ -147,49 +148,106 @@ class Identities(NamedTuple):
             x, its, here = self.vectors(embeddings[rows]), of[rows], h[rows]
             for k in np.unique(its):
                 here[its == k] = (x[its == k] - self.mean[k]) @ self.projection[k]
-        return Evidence(h, of)
+        return Evidence(h, of, np.eye(len(self.precision), dtype=np.int64), self.precision)
 
 
 class Evidence(NamedTuple):
-    """Attributes:
-    h: [n, q] float64. of: [n] int, which model each clip is of.
+    """What clips tell of identities, or what all clips of a person tell together.
+
+    Attributes:
+        h: [n, q] float64. of: [n] int, the row of `clips` that says what each rests on.
+        clips: [u, k + 1] int64, how many clips of each model. precision: [k + 1, q, q] J of one clip of each model.
     """
 
     h: np.ndarray
     of: np.ndarray
+    clips: np.ndarray
+    precision: np.ndarray
+
+    def some(self, rows: np.ndarray) -> Evidence:
+        """Of some of them, by their places or [n] bool."""
+        return self._replace(h=self.h[rows], of=self.of[rows])
+
+    def together(self, who: np.ndarray, persons: int) -> Evidence:
+        """What each person's clips tell together: of one identity h adds up, and so does J.
+
+        Args:
+            who: [n] int, 0 … persons - 1, whose clip each is.
+        """
+        h, clips = np.zeros((persons, self.h.shape[1])), np.zeros((persons, self.clips.shape[1]), np.int64)
+        np.add.at(h, who, self.h)
+        np.add.at(clips, who, self.clips[self.of])
+        clips, of = np.unique(clips, axis=0, return_inverse=True)
+        return self._replace(h=h, of=of.reshape(-1), clips=clips)
+
+    def groups(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The places of those that rest on the same models, and their I + J [q, q]."""
+        for u in np.unique(self.of):
+            yield np.flatnonzero(self.of == u), np.eye(self.h.shape[1]) + np.tensordot(self.clips[u], self.precision, 1)
 
 
 class Odds(NamedTuple):
-    """All that a comparison of probes with a gallery takes: see `recognition.recognise`."""
+    """All that a comparison of probes with a gallery takes: see `recognition.recognise`.
 
-    identities: Identities
+    Attributes:
+        probe, gallery: what all clips tell, on either side.
+        persons: whether a clip of the gallery is helped by the others of its person: Λ is then the mean of the clip's
+            and of that of all the person's clips together. The nearest clip tells of a way to walk, all of them of
+            who it is.
+    """
+
     probe: Evidence
     gallery: Evidence
+    persons: bool = False
 
-    def blocks(self, probes: np.ndarray, gallery: np.ndarray, device="cpu") -> Iterator[tuple[slice, torch.Tensor]]:
+    def blocks(
+        self,
+        probes: np.ndarray,
+        gallery: np.ndarray,
+        labels: np.ndarray,
+        views: np.ndarray | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Distances D of some rows of either side, in bounded memory.
 
+        Args:
+            labels: [n] int, who walks. views: [n] int, where they are seen from: a person's clips of the probe's view
+                do not help then; None: all do.
         Yields:
             The places in `probes`, and their distances [b, m] float32 on the device, never negative.
         """
-        theirs = Evidence(self.gallery.h[gallery], self.gallery.of[gallery])
-        rows = max(1, CELLS_AT_ONCE // max(1, len(gallery)))
+        theirs, rows = self.gallery.some(gallery), max(1, CELLS_AT_ONCE // max(1, len(gallery)))
+        people, who = np.unique(labels[gallery], return_inverse=True)
         for start in range(0, len(probes), rows):
             chosen = slice(start, min(start + rows, len(probes)))
-            ours = Evidence(self.probe.h[probes[chosen]], self.probe.of[probes[chosen]])
-            yield chosen, distances(self.identities, ours, theirs, device)
+            ours = self.probe.some(probes[chosen])
+            found = log_odds(ours, theirs, device)
+            for mine, helps in _by_view(probes[chosen], gallery, views) if self.persons else ():
+                persons = theirs.some(helps).together(who[helps], len(people))
+                helped = np.flatnonzero(np.bincount(who[helps], minlength=len(people))[who])
+                at = torch.from_numpy(mine).to(device)[:, None], torch.from_numpy(helped).to(device)
+                found[at] = (found[at] + log_odds(ours.some(mine), persons, device)[:, who[helped]]) / 2
+            yield chosen, distances(found)
 
 
-def distances(identities: Identities, probe: Evidence, gallery: Evidence, device="cpu") -> torch.Tensor:
-    """D [n, m] float32 on a device, computed in double precision."""
+def _by_view(
+    probes: np.ndarray, gallery: np.ndarray, views: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Places of the probes of a view, and which of the gallery are of another [m] bool; without views, all."""
+    if views is None:
+        yield np.arange(len(probes)), np.ones(len(gallery), dtype=bool)
+    else:
+        for view in np.unique(views[probes]):
+            yield np.flatnonzero(views[probes] == view), views[gallery] != view
+
+
+def log_odds(probe: Evidence, gallery: Evidence, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Λ [n, m] float64 on a device, of evidence from one model of identities."""
     on = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device)  # noqa: E731
     found = torch.zeros(len(probe.h), len(gallery.h), dtype=torch.float64, device=device)
-    one = np.eye(identities.precision.shape[1])
-    for a in np.unique(probe.of):
-        ours, left = np.flatnonzero(probe.of == a), one + identities.precision[a]
-        for b in np.unique(gallery.of):
-            theirs, right = np.flatnonzero(gallery.of == b), one + identities.precision[b]
-            both = left + right - one
+    for ours, left in probe.groups():
+        for theirs, right in gallery.groups():
+            both = left + right - np.eye(len(left))
             joint = np.linalg.inv(both)
             shift = sum(np.linalg.slogdet(m)[1] * sign for m, sign in ((left, 1), (right, 1), (both, -1)))
             h1, h2 = on(probe.h[ours]), on(gallery.h[theirs])
@@ -198,8 +256,13 @@ def distances(identities: Identities, probe: Evidence, gallery: Evidence, device
                 for h, alone in ((h1, left), (h2, right))
             ]
             ratio = 0.5 * (single[0][:, None] + single[1] + 2 * (h1 @ on(joint) @ h2.T) + float(shift))
-            found[on(ours)[:, None], on(theirs)] = F.softplus(-ratio, threshold=700)
-    return found.float()
+            found[on(ours)[:, None], on(theirs)] = ratio
+    return found
+
+
+def distances(odds: torch.Tensor) -> torch.Tensor:
+    """D = log(1 + exp(-Λ)), float32, of odds Λ."""
+    return F.softplus(-odds, threshold=700).float()
 
 
 class Fit:
@@ -326,10 +389,6 @@ class Learned(NamedTuple):
         if not fits:
             raise DataError(f"likelihood: the model is not one of embeddings {list(embeddings.shape[1:])}")
         return self.identities.evidence(embeddings, classes)
-
-    def odds(self, probe: Evidence, gallery: Evidence) -> Odds:
-        """The comparison of both."""
-        return Odds(self.identities, probe, gallery)
 
 
 _ARRAYS = {"format": ("iu", 0), "metric": ("U", 0), "directions": ("f", 3), "mean": ("f", 2), "projection": ("f", 3),

@@ -157,7 +157,7 @@ def rank_comparison(
     gallery_labels, gallery_views = (torch.from_numpy(names[others]).to(device) for names in (labels, views))
     rankings = []
     if isinstance(weights, Odds):
-        blocks = weights.blocks(probes, others, device)
+        blocks = weights.blocks(probes, others, labels, views if comparison.same_view_removed else None, device)
     else:
         weights = weights and weights.of(probes, others)
         blocks = distance_blocks(probe[probes], gallery[others], metric, device, weights)

@@ -13,7 +13,7 @@ import numpy as np
 
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import DataError
-from opengait_mimic.evaluation.likelihood import Learned
+from opengait_mimic.evaluation.likelihood import Learned, Odds
 from opengait_mimic.evaluation.ranking import distance_blocks
 from opengait_mimic.evaluation.weighted import Weights
 from opengait_mimic.files import have, read_arrays, whole
@@ -257,19 +257,27 @@ def compared(probe: Gallery, gallery: Gallery, learned: Learned | None = None) -
         weights = gallery.weights(probe)
         yield from distance_blocks(probe.embeddings, gallery.embeddings, gallery.metric, weights=weights)
         return
+    yield from _by_odds(probe, gallery, learned, persons=False)
+
+
+def _by_odds(probe: Gallery, gallery: Gallery, learned: Learned, persons: bool) -> Iterator[tuple[slice, torch.Tensor]]:
     if learned.fingerprint != gallery.fingerprint:
         raise DataError("the model of identities was learned from embeddings of another model")
-    sides = [learned.evidence(side.embeddings, side.kind) for side in (probe, gallery)]
-    yield from learned.odds(*sides).blocks(np.arange(len(probe)), np.arange(len(gallery)))
+    ours, theirs = (learned.evidence(side.embeddings, side.kind) for side in (probe, gallery))
+    who = np.unique(gallery.subjects, return_inverse=True)[1]
+    yield from Odds(ours, theirs, persons).blocks(np.arange(len(probe)), np.arange(len(gallery)), who)
 
 
 def nearest_by_odds(probe: Gallery, gallery: Gallery, learned: Learned, count: int) -> list[list[tuple[float, int]]]:
-    """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them."""
+    """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them.
+
+    All clips of a subject count, see `evaluation.likelihood.Odds`.
+    """
     order = np.argsort(gallery.subjects, kind="stable")
     starts = np.unique(gallery.subjects[order], return_index=True)[1]
     ends = [*starts[1:], len(order)]
     ranked = []
-    for _, block in compared(probe, gallery, learned):
+    for _, block in _by_odds(probe, gallery, learned, persons=True):
         sorted_by_subject = block.numpy()[:, order]
         nearest = np.minimum.reduceat(sorted_by_subject, starts, axis=1)
         for row, by_subject in zip(sorted_by_subject, nearest, strict=True):

@@ -17,6 +17,7 @@ from opengait_mimic.config import backbone_title, lifted, method_name, training_
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.evaluation import occluded
 from opengait_mimic.evaluation.likelihood import Identities, Likelihood, Odds, likelihood
+from opengait_mimic.evaluation.matching import JUDGED
 from opengait_mimic.evaluation.occluded import Holistic, Repeat
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import at_ranks, recognise, scores
@@ -29,7 +30,8 @@ from opengait_mimic.models.identities import evidence, keep_identities, learn_id
 from opengait_mimic.models.passes import Pass, Seen, look
 from opengait_mimic.models.unfinished import unfinished
 
-_SAID = {"": "", "weighted": ", weighted by visibility", "likelihood": ", by likelihood"}
+_SAID = {"": "", "weighted": ", weighted by visibility", "likelihood": ", by likelihood",
+         "persons": ", by likelihood of persons"}  # fmt: skip
 
 
 class Judge:
@@ -37,13 +39,19 @@ class Judge:
 
     Args:
         cfgs: the run's configuration, as in its YAML. how: another way to compare clips than the plain distance:
-            parts count by their visibility, or `identities` compare by likelihood.
+            parts count by their visibility, or `identities` compare by likelihood; `persons` then as in `Odds`.
     Raises:
         ConfigError: the host has no such eval function.
     """
 
-    def __init__(self, cfgs: dict, how: Weighting | Likelihood | None = None, identities: Identities | None = None):
-        self.cfg, self.how, self.identities = cfgs["evaluator_cfg"], how, identities
+    def __init__(
+        self,
+        cfgs: dict,
+        how: Weighting | Likelihood | None = None,
+        identities: Identities | None = None,
+        persons: bool = False,
+    ):
+        self.cfg, self.how, self.identities, self.persons = cfgs["evaluator_cfg"], how, identities, persons
         data_cfg = cfgs["data_cfg"]
         self.dataset = data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
         name = self.cfg["eval_func"]
@@ -74,14 +82,23 @@ class Judge:
 
     @property
     def matching(self) -> str:
-        """One of `matching.MATCHINGS`; "" is the plain distance."""
+        """One of `matching.JUDGED`; "" is the plain distance."""
+        if self.persons:
+            return "persons"
         return {Weighting: "weighted", Likelihood: "likelihood"}.get(type(self.how), "")
+
+    @property
+    def settings(self) -> dict[str, dict]:
+        """What a result file says of the way to compare, by its key in the YAML."""
+        if isinstance(self.how, Likelihood):
+            return {"likelihood": {**asdict(self.how), "persons": self.persons}}
+        return {} if self.how is None else {"weighted": asdict(self.how)}
 
     def _matching(self, probe: Seen, gallery: Seen) -> Weights | Odds | None:
         if isinstance(self.how, Weighting):
             return Weights(*map(visibility, (probe, gallery)), self.how.epsilon)
         if self.identities is not None:
-            return Odds(self.identities, *(evidence(self.identities, side) for side in (probe, gallery)))
+            return Odds(*(evidence(self.identities, side) for side in (probe, gallery)), self.persons)
         return None
 
 
@@ -122,7 +139,7 @@ def recognition_test(net) -> dict[str, float] | None:
         judges.append(Judge(cfgs, weighted))
     if (odds := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
         identities = learn_identities(net, odds, where)
-        judges.append(Judge(cfgs, odds, identities))
+        judges += [Judge(cfgs, odds, identities, persons) for persons in (False, True)]
         if identities is not None:
             keep_identities(net, identities, tested_checkpoint(net))
 
@@ -199,8 +216,8 @@ def recognition_test(net) -> dict[str, float] | None:
             log(f"Holistic retention, own whole / HP, Rank-1: {kept['Rank-1']:.3f}")
         content = {
             **about,
-            "method": f"{method}, {one.matching}" if one.matching else method,
-            "protocol": {**about["protocol"], **({one.matching: asdict(one.how)} if one.matching else {})},
+            "method": f"{method}, {JUDGED[one.matching]}" if one.matching else method,
+            "protocol": {**about["protocol"], **one.settings},
             "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
             "retention": kept,
             "tests": summaries,

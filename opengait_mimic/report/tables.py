@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opengait_mimic.errors import DataError
-from opengait_mimic.evaluation.matching import MATCHINGS
+from opengait_mimic.evaluation.matching import JUDGED
 from opengait_mimic.evaluation.statistics import paired_test
 from opengait_mimic.files import read_arrays
 from opengait_mimic.report import collect
@@ -38,7 +38,7 @@ TASKS = {
     "Mimic + VEN": (True, True, True),
 }
 VARIANTS = {"(classification)": (True, False), "(regression)": (False, True)}
-OURS = {"registered", "clean clips", *MATCHINGS}  # what stands behind a method's name, between commas
+OURS = {"registered", "clean clips", *JUDGED.values()}  # what stands behind a method's name, between commas
 REFERENCES = ("Baseline-2", "Vanilla Mimic")
 ALL_SCORES = ("Rank-1", "Rank-5", "Rank-10", "Rank-20", "mAP", "mINP", "TAR@0.1", "TAR@0.01", "TAR@0.001")
 HP = "Teacher on whole clips (HP)"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
 from opengait_mimic.errors import ConfigError, DataError
@@ -16,9 +17,9 @@ from opengait_mimic.evaluation.likelihood import (
     Learned,
     Likelihood,
     Odds,
-    Vectors,
     distances,
     likelihood,
+    log_odds,
     read_learned,
     vectors,
     write_learned,
@@ -97,12 +98,10 @@ def test_it_is_the_likelihood_ratio_of_the_model():
     noises = [np.cov(rng.standard_normal((d, 30))) for _ in range(2)]
     projections = np.stack([np.linalg.solve(s, f) for s, f in zip(noises, factors, strict=True)])
     precisions = np.stack([f.T @ p for f, p in zip(factors, projections, strict=True)])
-    model = module.Identities(Vectors("euc"), means, projections, precisions, np.array([True]))
     clips, classes = rng.standard_normal((6, d, 1)), np.array([0, 1, 0, 1, 1, 0])
-    # The last model is that of all classes together; here it stands for a second class.
     h = np.stack([(x[:, 0] - means[k]) @ projections[k] for x, k in zip(clips, classes, strict=True)])
-    both = Evidence(h, classes)
-    found = distances(model, both, both).numpy()
+    both = Evidence(h, classes, np.eye(2, dtype=int), precisions)
+    found = distances(log_odds(both, both)).numpy()
     for i, a in enumerate(classes):
         for j, b in enumerate(classes):
             x = np.concatenate([clips[i, :, 0], clips[j, :, 0]])
@@ -158,7 +157,7 @@ def test_a_person_seen_from_head_to_hip_is_found_by_the_legs():
     seen = hidden(clips, classes, 9)
     probes, others = np.flatnonzero(classes == TOP), np.flatnonzero(classes == BOTTOM)
     told = identities.evidence(seen, classes)
-    (_, found), *_ = Odds(identities, told, told).blocks(probes, others)
+    (_, found), *_ = Odds(told, told).blocks(probes, others, who)
     plain = distance(seen[probes].astype(np.float32), seen[others].astype(np.float32))
     hits = [(who[others][d.argmin(1)] == who[probes]).mean() for d in (found.numpy(), plain)]
     assert hits[0] > 0.5 > 0.2 > hits[1]
@@ -174,8 +173,8 @@ def test_what_tells_nothing_is_one_half():
         fit.add(rng.standard_normal(clips.shape), who, np.ones(len(who), int))
     identities = fit.identities()
     blind = identities.evidence(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
-    np.testing.assert_allclose(distances(identities, blind, identities.evidence(clips, np.zeros(len(who), int))),
-                               np.log(2), atol=0.05)  # fmt: skip
+    everybody = identities.evidence(clips, np.zeros(len(who), int))
+    np.testing.assert_allclose(distances(log_odds(blind, everybody)), np.log(2), atol=0.05)  # fmt: skip
 
 
 @settings(max_examples=25, deadline=None)
@@ -185,12 +184,12 @@ def test_it_is_symmetric_never_negative_and_the_same_in_blocks(seed, rows):
     rng = np.random.default_rng(seed)
     embeddings, classes = 3 * rng.standard_normal((12, CHANNELS, PARTS)), rng.integers(0, 3, 12)
     told = identities.evidence(embeddings, classes)
-    whole = distances(identities, told, told).numpy()
+    whole = distances(log_odds(told, told)).numpy()
     assert (whole >= 0).all() and np.isfinite(whole).all()
     np.testing.assert_allclose(whole, whole.T, rtol=1e-5, atol=1e-7)
     before, module.CELLS_AT_ONCE = module.CELLS_AT_ONCE, 12 * rows
     try:
-        blocks = list(Odds(identities, told, told).blocks(np.arange(12), np.arange(12)))
+        blocks = list(Odds(told, told).blocks(np.arange(12), np.arange(12), np.arange(12)))
     finally:
         module.CELLS_AT_ONCE = before
     assert len(blocks) == -(-12 // rows)
@@ -211,7 +210,7 @@ def test_the_order_in_which_it_learns_does_not_matter():
             fit.add(clips[part], who[part], classes[part])
         identities = fit.identities()
         told = identities.evidence(clips, classes)
-        found.append(distances(identities, told, told))
+        found.append(log_odds(told, told))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
 
 
@@ -253,9 +252,107 @@ def test_a_recognition_takes_it_in_place_of_a_distance():
     names = [f"{i:03d}" for i in who], ["01", "02"] * (len(who) // 2), ["v"] * len(who)
     plain, by_odds = (
         scores(recognise(seen, seen, *names, protocol("GREW"), weights=how).headline)
-        for how in (None, Odds(identities, told, told))
+        for how in (None, Odds(told, told))
     )
     assert by_odds["Rank-1"] > plain["Rank-1"] + 10 and by_odds["TAR@0.01"] > plain["TAR@0.01"]
+
+
+def log_density(clips, classes, means, factors, noises):
+    """Of clips [n, d] of one person, by the model itself."""
+    stacked = np.concatenate([factors[k] for k in classes])
+    return multivariate_normal(
+        np.concatenate([means[k] for k in classes]),
+        block_diag(*(noises[k] for k in classes)) + stacked @ stacked.T,
+    ).logpdf(np.concatenate(clips))
+
+
+def test_what_several_clips_tell_of_a_person_is_the_models_too():
+    """Against the densities: of a probe and all clips of a person together, and of both apart."""
+    rng, d, q = np.random.default_rng(8), 4, 2
+    means, factors = rng.standard_normal((3, d)), rng.standard_normal((3, d, q))
+    noises = [np.cov(rng.standard_normal((d, 30))) for _ in range(3)]
+    projections = np.stack([np.linalg.solve(s, f) for s, f in zip(noises, factors, strict=True)])
+    precisions = np.stack([f.T @ p for f, p in zip(factors, projections, strict=True)])
+    clips, classes = rng.standard_normal((8, d)), np.array([0, 1, 2, 1, 1, 0, 0, 2])
+    told = Evidence(np.stack([(x - means[k]) @ projections[k] for x, k in zip(clips, classes, strict=True)]), classes,
+                    np.eye(3, dtype=int), precisions)  # fmt: skip
+    who = np.array([0, 1, 0, 0, 2, 1])  # of the last six; the first two are probes
+    persons = told.some(np.arange(2, 8)).together(who, 3)
+    found = log_odds(told.some(np.arange(2)), persons).numpy()
+    model = means, factors, noises
+    for i in (0, 1):
+        for person in (0, 1, 2):
+            theirs = 2 + np.flatnonzero(who == person)
+            all_of_them = [i, *theirs]
+            expected = (
+                log_density(clips[all_of_them], classes[all_of_them], *model)
+                - log_density(clips[[i]], classes[[i]], *model)
+                - log_density(clips[theirs], classes[theirs], *model)
+            )
+            assert found[i, person] == pytest.approx(expected, rel=1e-8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.booleans(), st.integers(1, 9))
+def test_a_clip_is_helped_by_the_others_of_its_person(seed, by_view, rows):
+    """One pair at a time: the mean of the clip's odds and of those of its person, without clips of the probe's view."""
+    rng, n = np.random.default_rng(seed), 14
+    embeddings, classes = 3 * rng.standard_normal((n, CHANNELS, PARTS)), rng.integers(0, 3, n)
+    labels, views = rng.integers(0, 4, n), rng.integers(0, 3, n)
+    told = IDENTITIES.evidence(embeddings, classes)
+    probes, gallery = rng.permutation(n)[:5], rng.permutation(n)[:9]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CELLS_AT_ONCE", 9 * rows)
+        blocks = Odds(told, told, True).blocks(probes, gallery, labels, views if by_view else None)
+        found = np.concatenate([block.numpy() for _, block in blocks])
+    for i, probe in enumerate(probes):
+        for j, clip in enumerate(gallery):
+            helping = [g for g in gallery if labels[g] == labels[clip] and not (by_view and views[g] == views[probe])]
+            odds = log_odds(told.some([probe]), told.some([clip]))
+            if helping:
+                person = told.some(helping).together(np.zeros(len(helping), int), 1)
+                odds = (odds + log_odds(told.some([probe]), person)) / 2
+            assert found[i, j] == pytest.approx(float(distances(odds)), rel=1e-5, abs=1e-7)
+
+
+def test_who_has_one_clip_is_compared_by_that():
+    told = IDENTITIES.evidence(*[part[:20] for part in (people(3)[0], np.tile([0, TOP], 10))])
+    rows = np.arange(20)
+    (_, alone), (_, helped) = (next(Odds(told, told, persons).blocks(rows, rows, rows)) for persons in (False, True))
+    np.testing.assert_allclose(helped, alone, rtol=1e-5, atol=1e-7)
+
+
+def test_all_clips_of_a_person_find_whom_single_ones_miss():
+    clips, who = people(11, 60, noise=1.5)
+    classes = np.random.default_rng(5).integers(0, 3, len(who))
+    told = fitted().evidence(hidden(clips, classes, 1), classes)
+    names = [f"{i:03d}" for i in who], ["01", "01", "01", "01", "02", "02"] * (len(who) // 6), ["v"] * len(who)
+    one, all_of_them = (
+        scores(recognise(clips, clips, *names, protocol("GREW", gallery=["01"], probe=["02"]),
+                         weights=Odds(told, told, persons)).headline)
+        for persons in (False, True)
+    )  # fmt: skip
+    assert all_of_them["Rank-1"] > one["Rank-1"] + 5 and all_of_them["mAP"] > one["mAP"]
+
+
+def test_clips_that_a_protocol_removes_do_not_help_either():
+    """Without a probe's own clips of its view, what these show must not matter to it; to other probes it does."""
+    clips, who = people(2, 20, noise=1.0)
+    types, views = np.tile(["01", "01", "01", "01", "02", "02"], 20), np.tile(["a", "a", "b", "b", "a", "b"], 20)
+    names = [f"{i:03d}" for i in who], types.tolist(), views.tolist()
+    asked = protocol("Mine", gallery="01", probe="02", cross_view="exclude")
+    changed = clips.copy()
+    changed[(who == 0) & (types == "01") & (views == "a")] *= -1
+    classes = np.zeros(len(who), int)
+    hits, penalties = [], []
+    for seen in (clips, changed):
+        told = IDENTITIES.evidence(seen, classes)
+        found = recognise(seen, seen, *names, asked, weights=Odds(told, told, True)).headline
+        hits.append(dict(zip(found.probes.tolist(), found.hits, strict=True)))
+        penalties.append(dict(zip(found.probes.tolist(), found.precision, strict=True)))
+    from_a, from_b = (int(np.flatnonzero((who == 0) & (types == "02") & (views == view))[0]) for view in "ab")
+    np.testing.assert_array_equal(hits[0][from_a], hits[1][from_a])
+    assert penalties[0][from_a] == penalties[1][from_a] and penalties[0][from_b] != penalties[1][from_b]
 
 
 @pytest.mark.parametrize(("value", "words"), [
@@ -302,7 +399,7 @@ def test_how_many_clips_are_taken_at_once_does_not_matter(monkeypatch, largest):
         fit = Fit(clips, who, 3, "euc", Likelihood(dimensions=4))
         fit.add(clips, who, classes)
         told = fit.identities().evidence(clips, classes)
-        found.append(distances(fit.identities(), told, told))
+        found.append(log_odds(told, told))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-7)
 
 

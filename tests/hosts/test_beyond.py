@@ -145,7 +145,7 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
     cfgs["evaluator_cfg"]["likelihood"] = asked_for
     scalars = run(copy.deepcopy(cfgs), training=False)
     found = results("base1")
-    assert set(found) == {"Baseline-1", "Baseline-1, likelihood"}
+    assert set(found) == {"Baseline-1", "Baseline-1, likelihood", "Baseline-1, likelihood of persons"}
     net = OcclusionAware(copy.deepcopy(cfgs), False).eval()
     # By hand: every sequence of the training set, whole and as the VEN's kinds hide it.
     partition = json.loads(Path(cfgs["data_cfg"]["dataset_partition"]).read_text())
@@ -172,13 +172,14 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
         fit.add(embeddings, who, classes)
     seen = embedded(net, True)
     told = fit.identities().evidence(seen.features["embeddings"], seen.features["seen_kind"])
-    expected = recognise(seen.features["embeddings"], seen.features["embeddings"], *seen.names.T, protocol("GREW"),
-                         weights=Odds(fit.identities(), told, told))  # fmt: skip
-    (test,) = found["Baseline-1, likelihood"]["tests"]
-    assert {k: score["mean"] for k, score in test["scores"].items()} == pytest.approx(scores(expected.headline), abs=1)
-    settings = found["Baseline-1, likelihood"]["protocol"]["likelihood"]
-    assert settings == {"draws": 3, "dimensions": 5, "shrinkage": 1.0}
-    assert "scalar/likelihood_test_accuracy/Rank-1" in scalars
+    everything = (seen.features["embeddings"], seen.features["embeddings"], *seen.names.T, protocol("GREW"))
+    for method, persons in (("Baseline-1, likelihood", False), ("Baseline-1, likelihood of persons", True)):
+        expected = scores(recognise(*everything, weights=Odds(told, told, persons)).headline)
+        (test,) = found[method]["tests"]
+        assert {k: score["mean"] for k, score in test["scores"].items()} == pytest.approx(expected, abs=1)
+        how = found[method]["protocol"]["likelihood"]
+        assert how == {"draws": 3, "dimensions": 5, "shrinkage": 1.0, "persons": persons}
+    assert {"scalar/likelihood_test_accuracy/Rank-1", "scalar/persons_test_accuracy/Rank-1"} <= set(scalars)
     assert "likelihood: 6 subjects to learn from" in capfd.readouterr().out
 
 

@@ -21,6 +21,7 @@ from opengait_mimic.evaluation.likelihood import (
     Learned,
     Likelihood,
     distances,
+    log_odds,
     read_learned,
     write_learned,
 )
@@ -129,26 +130,32 @@ def learned(command, enrolled) -> Learned:
     return learned
 
 
-def by_odds(learned, probe, enrolled):
+def by_odds(learned, probe, enrolled, persons=False):
     """Distances of clips to a gallery's, by likelihood."""
-    sides = [learned.evidence(side.embeddings, side.kind) for side in (probe, enrolled)]
-    return distances(learned.identities, *sides).numpy()
+    ours, theirs = (learned.evidence(side.embeddings, side.kind) for side in (probe, enrolled))
+    found = log_odds(ours, theirs)
+    if persons:
+        people, who = np.unique(enrolled.subjects, return_inverse=True)
+        found = (found + log_odds(ours, theirs.together(who, len(people)))[:, who]) / 2
+    return distances(found).numpy()
 
 
-def test_identify_by_likelihood_ranks_by_it(command, enrolled, learned):
+def test_identify_by_likelihood_takes_all_clips_of_a_subject_together(command, enrolled, learned):
+    assert len(enrolled) == 2 * len(set(enrolled.subjects))
     asked = ("identify", "--checkpoint", MIMIC, "--gallery", "gallery.npz", "sils", "--type", "02", "--top", "3")
     told = json.loads(command(*asked, "--likelihood", "identities.npz", "--json").out)
     assert told["metric"] == "likelihood"
     found = read_gallery("all.npz")
     found = found[np.array([name.split("/")[1] == "02" for name in found.names])]
-    apart = by_odds(learned, found, enrolled)
+    apart = by_odds(learned, found, enrolled, persons=True)
     assert len(told["probes"]) == len(found) == 16
     for answer, row in zip(told["probes"], apart, strict=True):
         best = sorted((float(row[enrolled.subjects == who].min()), who) for who in set(enrolled.subjects))[:3]
-        assert [(near["distance"], near["subject"]) for near in answer["ranks"]] == best
+        assert [near["subject"] for near in answer["ranks"]] == [who for _, who in best]
+        assert [near["distance"] for near in answer["ranks"]] == pytest.approx([d for d, _ in best], rel=1e-5)
         for near in answer["ranks"]:
             (place,) = np.flatnonzero(enrolled.names == near["name"])
-            assert row[place] == near["distance"] and enrolled.subjects[place] == near["subject"]
+            assert row[place] == pytest.approx(near["distance"]) and enrolled.subjects[place] == near["subject"]
     assert told != json.loads(command(*asked, "--json").out)
 
 

@@ -49,15 +49,17 @@ def folder(tmp_path_factory) -> Path:
 
 
 def results(folder: Path, host: str, processes: int) -> tuple[dict, dict]:
-    """The result file of the mimic's test and the arrays beside it; by likelihood too, under "likelihood"."""
-    written = [folder / f"output/GREW/MimicGait/mimic/results/mimic-{how}00004.json" for how in ("", "likelihood-")]
+    """The result file of the mimic's test and the arrays beside it; by likelihood too, of clips and of persons."""
+    hows = ("", "likelihood-", "persons-")
+    written = [folder / f"output/GREW/MimicGait/mimic/results/mimic-{how}00004.json" for how in hows]
     for path in written:
         path.unlink(missing_ok=True)
     opengait_mimic(folder, "test", "--cfgs", "mimic.yaml", "--host", host, "--device", "cpu", "--nproc", str(processes))
-    content, odds = (json.loads(path.read_text()) for path in written)
+    content, odds, persons = (json.loads(path.read_text()) for path in written)
     assert odds["method"] == f"{content['method']}, likelihood" and odds["tests"] != content["tests"]
+    assert persons["method"] == f"{odds['method']} of persons" and persons["tests"] != odds["tests"]
     with np.load(written[0].with_suffix(".npz")) as arrays:
-        return {**content, "likelihood": odds}, dict(arrays)
+        return {**content, "likelihood": odds, "persons": persons}, dict(arrays)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,10 @@ def test_generated_people_do_not_outnumber_recorded_ones(folder, alone, host):
         learned = read_learned(kept)
     finally:
         (folder / "sils.json").write_text(json.dumps(partition))
-    own = lambda found: {place: n for place, n in numbers(found).items() if not place.startswith("likelihood")}  # noqa: E731
+
+    def own(found):
+        return {place: n for place, n in numbers(found).items() if not place.startswith(("likelihood", "persons"))}
+
     assert own(content) == pytest.approx(own(alone[0]), abs=1e-6)
     kept.write_bytes(before)
     assert np.abs(learned.identities.mean - read_learned(kept).identities.mean).max() > 1e-4
@@ -163,6 +168,7 @@ def numbers(content: dict) -> dict[str, float]:
     walk("holistic", content["holistic"])
     walk("tests", content["tests"])
     walk("likelihood", content["likelihood"]["tests"])
+    walk("persons", content["persons"]["tests"])
     return found
 
 
