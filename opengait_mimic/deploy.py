@@ -114,7 +114,7 @@ def identify(probes, checkpoint, config, device, gallery, top, learned, types, l
     """Who of a gallery is in PROBES: the nearest subjects to each, with their distances.
 
     PROBES are what `embed` takes, or an .npz that it wrote (then no checkpoint is needed). A subject's distance is
-    that of the nearest of the subject's clips.
+    that of the nearest of the subject's clips; by likelihood, what all of them tell together counts as much.
 
     \b
     opengait-mimic identify --checkpoint output/GREW/MimicGait/mimic --gallery gallery.npz clip.pkl
