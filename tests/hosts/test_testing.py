@@ -23,6 +23,7 @@ from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import recognise, scores
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.hosts import activate
+from opengait_mimic.loading import WatchedLoader
 from opengait_mimic.occlusion import content_rng, mixture, paint
 
 activate("embedded")
@@ -198,14 +199,10 @@ class TestLoading:
         _, expected, arrays = outcome(cfgs)
         original = MimicGait.get_loader
 
-        class Shuffled(list):
-            dataset = None
-
         def get_loader(self, data_cfg, train=True):
             loader = original(self, data_cfg, train)
-            shuffled = Shuffled([*list(loader)[::-1], *list(loader)[:5]])
-            shuffled.dataset = loader.dataset
-            return shuffled
+            batches = list(loader.batch_sampler)
+            return WatchedLoader.like(loader, loader.dataset, [*batches[::-1], *batches[:5]])
 
         monkeypatch.setattr(MimicGait, "get_loader", get_loader)
         _, found, again = outcome(cfgs)
