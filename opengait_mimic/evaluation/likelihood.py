@@ -222,11 +222,12 @@ class Odds(NamedTuple):
             chosen = slice(start, min(start + rows, len(probes)))
             ours = self.probe.some(probes[chosen])
             found = log_odds(ours, theirs, device)
-            for mine, helps in _by_view(probes[chosen], gallery, views) if self.persons else ():
-                persons = theirs.some(helps).together(who[helps], len(people))
-                helped = np.flatnonzero(np.bincount(who[helps], minlength=len(people))[who])
-                at = torch.from_numpy(mine).to(device)[:, None], torch.from_numpy(helped).to(device)
-                found[at] = (found[at] + log_odds(ours.some(mine), persons, device)[:, who[helped]]) / 2
+            if self.persons:
+                for mine, helps in _by_view(probes[chosen], gallery, views):
+                    persons = theirs.some(helps).together(who[helps], len(people))
+                    helped = np.flatnonzero(np.isin(who, who[helps]))
+                    at = torch.from_numpy(mine).to(device)[:, None], torch.from_numpy(helped).to(device)
+                    found[at] = (found[at] + log_odds(ours.some(mine), persons, device)[:, who[helped]]) / 2
             yield chosen, distances(found)
 
 

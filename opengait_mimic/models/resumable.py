@@ -162,7 +162,7 @@ class Resumable:
         """The gradient scaler: OpenGait has one with half precision only, and writes it with a capital."""
         return getattr(self, "Scaler", None) or getattr(self, "scaler", None)
 
-    def resume_ckpt(self, restore_hint):
+    def resume_ckpt(self, restore_hint: int | str) -> None:
         """Go on from the own checkpoints' first good one; without own ones, from `restore_hint`, as the host does.
 
         Raises:
@@ -200,7 +200,7 @@ class Resumable:
         finally:
             self.engine_cfg = engine_cfg
 
-    def _restore(self, restore_hint) -> None:
+    def _restore(self, restore_hint: int | str) -> None:
         if isinstance(restore_hint, bool) or not isinstance(restore_hint, (int, str)):
             return super().resume_ckpt(restore_hint)  # the host's own affair, or its complaint
         own = isinstance(restore_hint, int)

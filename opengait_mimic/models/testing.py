@@ -30,9 +30,6 @@ from opengait_mimic.models.identities import evidence, keep_identities, learn_id
 from opengait_mimic.models.passes import Pass, Seen, look
 from opengait_mimic.models.unfinished import unfinished
 
-_SAID = {"": "", "weighted": ", weighted by visibility", "likelihood": ", by likelihood",
-         "persons": ", by likelihood of persons"}  # fmt: skip
-
 
 class Judge:
     """How a model's embeddings become scores: `evaluate_recognition`'s protocol, or another eval function of the host.
@@ -206,17 +203,18 @@ def recognition_test(net) -> dict[str, float] | None:
     method = method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg)
     scalars: dict[str, float] = {}
     for one, holistic, repeats in zip(judges, holistics, drawn_by_judge, strict=True):
+        compared_by = f", {JUDGED[one.matching]}" if one.matching else ""
         summaries = [occluded.summary(test, repeats[test.name], reference) for test in tests]
         for test, summary in zip(tests, summaries, strict=True):
             zero_shot = ", kinds it was not trained on" if test.zero_shot else ""
-            log(f"{test.name} ({test.protocol}{zero_shot}){_SAID[one.matching]}\n"
+            log(f"{test.name} ({test.protocol}{zero_shot}){compared_by}\n"
                 f"{relative_table(summary, holistic.scores)}")  # fmt: skip
         kept = occluded.retention(holistic, reference)
         if "Rank-1" in kept:
             log(f"Holistic retention, own whole / HP, Rank-1: {kept['Rank-1']:.3f}")
         content = {
             **about,
-            "method": f"{method}, {JUDGED[one.matching]}" if one.matching else method,
+            "method": method + compared_by,
             "protocol": {**about["protocol"], **one.settings},
             "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
             "retention": kept,

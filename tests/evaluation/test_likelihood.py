@@ -90,31 +90,41 @@ def test_where_there_is_one_side_every_clip_counts_alike(generated):
         np.testing.assert_array_equal(one, other)
 
 
-def test_it_is_the_likelihood_ratio_of_the_model():
-    """Against the densities themselves: of both clips together, and of each alone."""
-    q, d = 2, 5
-    rng = np.random.default_rng(3)
-    means, factors = rng.standard_normal((2, d)), rng.standard_normal((2, d, q))
-    noises = [np.cov(rng.standard_normal((d, 30))) for _ in range(2)]
+def gaussians(seed: int, classes: int, d: int, q: int = 2):
+    """μ, F and Σ of each class, and what clips x [n, d] of classes [n] tell under them."""
+    rng = np.random.default_rng(seed)
+    means, factors = rng.standard_normal((classes, d)), rng.standard_normal((classes, d, q))
+    noises = [np.cov(rng.standard_normal((d, 30))) for _ in range(classes)]
     projections = np.stack([np.linalg.solve(s, f) for s, f in zip(noises, factors, strict=True)])
     precisions = np.stack([f.T @ p for f, p in zip(factors, projections, strict=True)])
-    clips, classes = rng.standard_normal((6, d, 1)), np.array([0, 1, 0, 1, 1, 0])
-    h = np.stack([(x[:, 0] - means[k]) @ projections[k] for x, k in zip(clips, classes, strict=True)])
-    both = Evidence(h, classes, np.eye(2, dtype=int), precisions)
+
+    def told(clips, of):
+        h = np.stack([(x - means[k]) @ projections[k] for x, k in zip(clips, of, strict=True)])
+        return Evidence(h, of, np.eye(classes, dtype=int), precisions)
+
+    return (means, factors, noises), told
+
+
+def log_density(clips, classes, means, factors, noises):
+    """Of clips [n, d] of one person, by the model itself."""
+    stacked = np.concatenate([factors[k] for k in classes])
+    return multivariate_normal(
+        np.concatenate([means[k] for k in classes]),
+        block_diag(*(noises[k] for k in classes)) + stacked @ stacked.T,
+    ).logpdf(np.concatenate(clips))
+
+
+def test_it_is_the_likelihood_ratio_of_the_model():
+    """Against the densities themselves: of both clips together, and of each alone."""
+    model, told = gaussians(3, 2, 5)
+    clips, classes = np.random.default_rng(4).standard_normal((6, 5)), np.array([0, 1, 0, 1, 1, 0])
+    both = told(clips, classes)
     found = distances(log_odds(both, both)).numpy()
-    for i, a in enumerate(classes):
-        for j, b in enumerate(classes):
-            x = np.concatenate([clips[i, :, 0], clips[j, :, 0]])
-            stacked = np.concatenate([factors[a], factors[b]])
-            zero = np.zeros((d, d))
-            noise = np.block([[noises[a], zero], [zero, noises[b]]])
-            mean = np.concatenate([means[a], means[b]])
-            same = multivariate_normal(mean, noise + stacked @ stacked.T).logpdf(x)
-            other = sum(
-                multivariate_normal(means[k], noises[k] + factors[k] @ factors[k].T).logpdf(clips[i, :, 0])
-                for i, k in ((i, a), (j, b))
-            )
-            assert found[i, j] == pytest.approx(np.log1p(np.exp(other - same)), rel=1e-5)
+    alone = [log_density(clips[[i]], classes[[i]], *model) for i in range(6)]
+    for i in range(6):
+        for j in range(6):
+            same = log_density(clips[[i, j]], classes[[i, j]], *model)
+            assert found[i, j] == pytest.approx(np.log1p(np.exp(alone[i] + alone[j] - same)), rel=1e-5)
 
 
 @pytest.mark.parametrize("shrinkage", [0.25, 3.0])
@@ -174,7 +184,7 @@ def test_what_tells_nothing_is_one_half():
     identities = fit.identities()
     blind = identities.evidence(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
     everybody = identities.evidence(clips, np.zeros(len(who), int))
-    np.testing.assert_allclose(distances(log_odds(blind, everybody)), np.log(2), atol=0.05)  # fmt: skip
+    np.testing.assert_allclose(distances(log_odds(blind, everybody)), np.log(2), atol=0.05)
 
 
 @settings(max_examples=25, deadline=None)
@@ -257,29 +267,14 @@ def test_a_recognition_takes_it_in_place_of_a_distance():
     assert by_odds["Rank-1"] > plain["Rank-1"] + 10 and by_odds["TAR@0.01"] > plain["TAR@0.01"]
 
 
-def log_density(clips, classes, means, factors, noises):
-    """Of clips [n, d] of one person, by the model itself."""
-    stacked = np.concatenate([factors[k] for k in classes])
-    return multivariate_normal(
-        np.concatenate([means[k] for k in classes]),
-        block_diag(*(noises[k] for k in classes)) + stacked @ stacked.T,
-    ).logpdf(np.concatenate(clips))
-
-
 def test_what_several_clips_tell_of_a_person_is_the_models_too():
     """Against the densities: of a probe and all clips of a person together, and of both apart."""
-    rng, d, q = np.random.default_rng(8), 4, 2
-    means, factors = rng.standard_normal((3, d)), rng.standard_normal((3, d, q))
-    noises = [np.cov(rng.standard_normal((d, 30))) for _ in range(3)]
-    projections = np.stack([np.linalg.solve(s, f) for s, f in zip(noises, factors, strict=True)])
-    precisions = np.stack([f.T @ p for f, p in zip(factors, projections, strict=True)])
-    clips, classes = rng.standard_normal((8, d)), np.array([0, 1, 2, 1, 1, 0, 0, 2])
-    told = Evidence(np.stack([(x - means[k]) @ projections[k] for x, k in zip(clips, classes, strict=True)]), classes,
-                    np.eye(3, dtype=int), precisions)  # fmt: skip
+    model, of = gaussians(8, 3, 4)
+    clips, classes = np.random.default_rng(9).standard_normal((8, 4)), np.array([0, 1, 2, 1, 1, 0, 0, 2])
+    told = of(clips, classes)
     who = np.array([0, 1, 0, 0, 2, 1])  # of the last six; the first two are probes
     persons = told.some(np.arange(2, 8)).together(who, 3)
     found = log_odds(told.some(np.arange(2)), persons).numpy()
-    model = means, factors, noises
     for i in (0, 1):
         for person in (0, 1, 2):
             theirs = 2 + np.flatnonzero(who == person)
@@ -344,15 +339,15 @@ def test_clips_that_a_protocol_removes_do_not_help_either():
     changed = clips.copy()
     changed[(who == 0) & (types == "01") & (views == "a")] *= -1
     classes = np.zeros(len(who), int)
-    hits, penalties = [], []
+    hits, precision = [], []
     for seen in (clips, changed):
         told = IDENTITIES.evidence(seen, classes)
         found = recognise(seen, seen, *names, asked, weights=Odds(told, told, True)).headline
         hits.append(dict(zip(found.probes.tolist(), found.hits, strict=True)))
-        penalties.append(dict(zip(found.probes.tolist(), found.precision, strict=True)))
+        precision.append(dict(zip(found.probes.tolist(), found.precision, strict=True)))
     from_a, from_b = (int(np.flatnonzero((who == 0) & (types == "02") & (views == view))[0]) for view in "ab")
     np.testing.assert_array_equal(hits[0][from_a], hits[1][from_a])
-    assert penalties[0][from_a] == penalties[1][from_a] and penalties[0][from_b] != penalties[1][from_b]
+    assert precision[0][from_a] == precision[1][from_a] and precision[0][from_b] != precision[1][from_b]
 
 
 @pytest.mark.parametrize(("value", "words"), [
