@@ -153,7 +153,8 @@ def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
     if isinstance(cfgs["data_cfg"], list):
         raise ConfigError(f"data_cfg: {model} takes one data set, found a list of {len(cfgs['data_cfg'])}")
     if training and "trainer_cfg" not in occlusions:
-        raise ConfigError(f"trainer_cfg: transform: no Occlusion at the end; {model} learns from occluded clips")
+        told = f"no Occlusion at the end; {model} learns from occluded clips (test, and check --phase test, need none)"
+        raise ConfigError(f"trainer_cfg: transform: {told}")
     losses = [cfgs["loss_cfg"]] if isinstance(cfgs["loss_cfg"], dict) else cfgs["loss_cfg"]
     if training:
         for loss in losses:

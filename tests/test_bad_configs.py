@@ -294,7 +294,7 @@ MISTAKES = [
     ("ven", f"{STEP}.2.seed", 1.5, ["seed: 1.5"]),
     ("ven", f"{STEP}.2.kids", [], ["Occlusion: unknown key 'kids'; did you mean 'kinds'?"]),
     ("ven", STEP, lambda steps: steps[::-1], ["Occlusion must stand once, at the end"]),
-    ("mimic", f"{T}.transform", None, ["no Occlusion at the end"]),
+    ("mimic", f"{T}.transform", None, ["no Occlusion at the end", "--phase test"]),
     # evaluator_cfg
     ("mimic", f"{E}.occluded", [1], ["occluded: expected a mapping, found [1]"]),
     ("mimic", f"{E}.occluded", {"repeat": 3}, ["occluded: unknown key 'repeat'; did you mean 'repeats'?"]),
