@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from opengait_mimic.data import walker_sequence
-from opengait_mimic.occlusion import KINDS
-from opengait_mimic.occlusion.pictures import occlude_clip
+from opengait_mimic.method.occlusion import KINDS
+from opengait_mimic.method.occlusion.drawing import occlude_clip
 
 FOLDER = Path(__file__).parent / "pictures"
 FRAMES = 24

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import click
 
-from opengait_mimic import __version__, console, deploy
+from opengait_mimic import __version__
+from opengait_mimic.apps import console
+from opengait_mimic.apps.inference import commands as deploy
+from opengait_mimic.apps.report.command import report
+from opengait_mimic.data import progress
 from opengait_mimic.errors import MimicError, RunFailed, plain
-from opengait_mimic.report.command import report
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -96,10 +99,10 @@ def test(**options):
 
 
 def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, dry_run, resume=None):
-    from opengait_mimic.check import check
-    from opengait_mimic.hosts import choose
-    from opengait_mimic.hosts.launch import check_device, launch
-    from opengait_mimic.hosts.worker import Run, intended
+    from opengait_mimic.opengait.config.check import check
+    from opengait_mimic.opengait.host import choose
+    from opengait_mimic.opengait.run.launch import check_device, launch
+    from opengait_mimic.opengait.run.worker import Run, intended
 
     host, here = choose(host), nproc
     if "RANK" in os.environ:  # torchrun has started the processes already, on one machine or several
@@ -107,7 +110,7 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, dry_run, resu
         here = int(os.environ.get("LOCAL_WORLD_SIZE", nproc))
     check_device(device, here)
     merged = check(cfgs, host, phase, nproc, iteration or 0)
-    run = Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume, console.voice())
+    run = Run(host, cfgs.resolve(), phase, iteration or 0, device, log_to_file, resume, progress.verbosity())
     if dry_run:
         plan = {**intended(run, merged), "processes": nproc}
         console.outcome("\n".join(f"{name}: {value}" for name, value in plan.items()), plan)
@@ -135,16 +138,16 @@ def check_command(cfgs, phase, nproc, iteration, host):
     opengait-mimic check --cfgs mimic.yaml --phase test --host ../OpenGait
     opengait-mimic check --cfgs teacher.yaml --cfgs mimic.yaml --json
     """
-    from opengait_mimic.check import check
-    from opengait_mimic.hosts import activate, choose
-    from opengait_mimic.hosts.plainly import plainly
+    from opengait_mimic.opengait.config.check import check
+    from opengait_mimic.opengait.host import activate, choose
+    from opengait_mimic.opengait.run.plainly import plainly
 
     host, found, status = choose(host), {}, 0
     for path in cfgs:
         try:
             merged = check(path, host, phase, nproc, iteration or 0)
             activate(host)
-            from opengait_mimic.models.rehearsal import rehearse_run
+            from opengait_mimic.opengait.models.preflight import rehearse_run
 
             plainly(rehearse_run)(merged, host, phase == "train", path)
             found[str(path)] = None
@@ -153,7 +156,7 @@ def check_command(cfgs, phase, nproc, iteration, host):
             found[str(path)] = str(error).removeprefix(f"{path}: ")
             click.echo(f"{path}: {found[str(path)]}", err=True)
     fine = [f"{path}: fine" for path, mistake in found.items() if mistake is None]
-    if fine or console.voice().as_json:
+    if fine or progress.verbosity().as_json:
         console.conclude("\n".join(fine), found)
     if status:
         sys.exit(status)
@@ -215,19 +218,19 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
     opengait-mimic demo --dry-run
     opengait-mimic demo --data CASIA-B-pkl --partition CASIA-B.json --out trial
     """
-    from opengait_mimic.demo import PAGE, plan_demo, run_demo
+    from opengait_mimic.apps.experiments.demo import PAGE, plan_demo, run_demo
 
     if (data is None) != (partition is None):
         raise click.UsageError("--data and --partition go together")
     if dry_run:
         _say_stages(plan_demo(out, data, partition, seed), resume)
         return
-    found = run_demo(out, data, partition, seed, console.remark, resume)
-    console.remark("")
+    found = run_demo(out, data, partition, seed, progress.remark, resume)
+    progress.remark("")
     console.outcome(found.table, found.content)
-    console.remark(f"\nWhat was trained, the table and the pictures: {out / PAGE}\nNext:")
+    progress.remark(f"\nWhat was trained, the table and the pictures: {out / PAGE}\nNext:")
     for why, line in found.commands:
-        console.remark(f"  # {why}\n  {line}")
+        progress.remark(f"  # {why}\n  {line}")
     console.show(out / PAGE, open_page)
 
 
@@ -314,8 +317,8 @@ def tables(numbers, resume, dry_run, **options):
     opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
     opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
     """
-    from opengait_mimic.report.write import tables_text
-    from opengait_mimic.reproduce import plan_all, reproduce
+    from opengait_mimic.apps.experiments.reproduce import plan_all, reproduce
+    from opengait_mimic.apps.report.write import tables_text
 
     if options["beyond"] and numbers:
         raise click.UsageError("--table names tables of the paper, --beyond is another one; give one of them")
@@ -323,7 +326,7 @@ def tables(numbers, resume, dry_run, **options):
     if dry_run:
         _say_stages(plan_all(**options).stages, resume)
         return
-    written = reproduce(console.remark, resume, **options)
+    written = reproduce(progress.remark, resume, **options)
     page = options["out"] / "report" / "report.html"
     console.outcome(f"{tables_text(written.tables)}\n{written.summary} Open {page}",
                     {"report": str(page), "tables": [table.content() for table in written.tables]})  # fmt: skip
@@ -409,9 +412,9 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     opengait-mimic silhouettes CASIA-B-masks CASIA-B-pkl
     opengait-mimic check-data street --partition street.json
     """
-    from opengait_mimic.data.own_data import Settings, make_silhouettes, report_lines
-    from opengait_mimic.data.quality import Rules
-    from opengait_mimic.data.watch import bar
+    from opengait_mimic.data.video.convert import Settings, make_silhouettes, report_lines
+    from opengait_mimic.data.video.quality import Rules
+    from opengait_mimic.data.video.watch import bar
 
     summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)
     console.outcome("\n".join(report_lines(summary, out)), summary)
@@ -452,7 +455,7 @@ def walkers(out, own, partition, people, test_people, sequences, frames, views, 
     opengait-mimic tables --data more --partition more.json --beyond --scale demo
     """
     from opengait_mimic.data import generate_walkers, join_walkers
-    from opengait_mimic.files import named
+    from opengait_mimic.data.files import named
 
     if own is None and partition is not None:
         raise click.UsageError("--partition is that of --join")
@@ -461,7 +464,7 @@ def walkers(out, own, partition, people, test_people, sequences, frames, views, 
     out = named(out)
     into = out.with_name(f"{out.name}.json")
     how = {"sequences": sequences, "frames": frames, "views": views, "seed": seed}
-    with console.counted("walkers", "person") as show:
+    with progress.counted("walkers", "person") as show:
         if own is None:
             tested = 100 if test_people is None else test_people
             sets = generate_walkers(out, into, people, tested, test_frames=frames, width=int(width or 64),
@@ -510,8 +513,8 @@ def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out)
     opengait-mimic occlude masks --kinds top bottom moving_patch --amount 0.5 --seeds 3 -o grid.png
     """
     from opengait_mimic.data.pictures import read_clip
-    from opengait_mimic.occlusion import KINDS, mixture
-    from opengait_mimic.occlusion.pictures import occlude_clip
+    from opengait_mimic.method.occlusion import KINDS, mixture
+    from opengait_mimic.method.occlusion.drawing import occlude_clip
 
     # `--kinds top bottom`: what follows the first kind comes as arguments.
     named = [kind for text in kinds for kind in text.split(",")]
@@ -590,10 +593,10 @@ def bench(host):
     opengait-mimic bench --json > bench.json
     """
     from opengait_mimic.benchmarks.headlines import measure
-    from opengait_mimic.hosts import activate
+    from opengait_mimic.opengait.host import activate
 
     activate(host)
-    report = measure(console.remark)
+    report = measure(progress.remark)
     console.outcome(report.table(), report.content())
 
 
@@ -608,7 +611,7 @@ def install(checkout, dry_run):
     cd ../OpenGait && torchrun --nproc_per_node 2 opengait/main.py \\
         --cfgs configs/mimicgait/GREW/mimic_gaitbase.yaml --phase train
     """
-    from opengait_mimic.hosts.install import install
+    from opengait_mimic.opengait.install import install
 
     written = install(checkout, dry_run)
     content = {"checkout": str(checkout), "added": written}
@@ -627,7 +630,7 @@ def uninstall(checkout, dry_run):
     \b
     opengait-mimic uninstall ../OpenGait
     """
-    from opengait_mimic.hosts.install import uninstall
+    from opengait_mimic.opengait.install import uninstall
 
     removed, kept = uninstall(checkout, dry_run)
     content = {"checkout": str(checkout), "removed": removed, "kept": kept}
@@ -636,7 +639,7 @@ def uninstall(checkout, dry_run):
     else:
         console.conclude(f"Removed {len(removed)} files from {checkout}.", content)
     for path in kept:
-        console.warn(f"kept {path}: it was changed")
+        progress.warn(f"kept {path}: it was changed")
 
 
 @commands.command()
@@ -656,14 +659,14 @@ def doctor(host, data, partition):
     opengait-mimic doctor --host ../OpenGait --data GREW-pkl --partition GREW.json
     opengait-mimic doctor --json
     """
-    from opengait_mimic.doctor import examine, lines
+    from opengait_mimic.apps.doctor import examine, lines
 
     if partition is not None and data is None:
         raise click.UsageError("--partition belongs to a data set: give --data too")
     checks = examine(host, data, partition)
     failed = any(check.level == "fail" for check in checks)
     content = {"ok": not failed, "checks": [check._asdict() for check in checks]}
-    console.outcome("\n".join(lines(checks, console.voice().quiet)), content)
+    console.outcome("\n".join(lines(checks, progress.verbosity().quiet)), content)
     if failed:
         sys.exit(1)
 

@@ -24,11 +24,11 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from opengait_mimic.clips import clip_means
 from opengait_mimic.data import Noise, flesh, joints, mocap, sample_subject, sample_walk, silhouettes
-from opengait_mimic.losses.functional import visibility
-from opengait_mimic.networks import VisibilityNetwork
-from opengait_mimic.occlusion import Mixture, mixture, paint, visible_mask
+from opengait_mimic.method.clips import clip_means
+from opengait_mimic.method.losses import visibility
+from opengait_mimic.method.occlusion import Mixture, mixture, paint, visible_mask
+from opengait_mimic.method.ven import VisibilityNetwork
 
 CLEAR, MERGED, HIDDEN = range(3)
 MARKED = {HIDDEN: "partly hidden", MERGED: "merged"}

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from opengait_mimic import console
 from opengait_mimic.cli import main
+from opengait_mimic.data import progress
 
 torch.set_num_threads(1)
 
@@ -26,7 +26,7 @@ class Ended(NamedTuple):
 @pytest.fixture(autouse=True)
 def as_a_process_begins():
     """Commands called in this process speak as one that was just started, whatever the test before asked for."""
-    console.speak(console.Voice())
+    progress.set_verbosity(progress.Verbosity())
     logging.getLogger("opengait_mimic.embedded").propagate = True  # a training's messages go to its own handlers only
 
 

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic import console
+from opengait_mimic.data import progress
 from opengait_mimic.data.notes import Notes
+from opengait_mimic.data.opening import is_folder
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import Look, difference, look, read_array, read_frames, size
 from opengait_mimic.errors import DataError
-from opengait_mimic.opening import is_folder
 
 SIZES = ((64, 64), (64, 44), (128, 128), (128, 88))  # that OpenGait's backbones are made for
 CHUNK = 32  # sequences handed to a process at once
@@ -98,7 +98,7 @@ def check_data(
         raise DataError(f"{root}: no such folder")
     report = Report(str(root))
     places = list(_places(root, report.findings))
-    with Notes(notes) as noted, console.bar(len(places), "check-data", "seq", leave=False) as bar:
+    with Notes(notes) as noted, progress.bar(len(places), "check-data", "seq", leave=False) as bar:
         known = {place: _remembered(place, noted) for place in places} if noted.known else {}
         fresh = _inspected([place for place in places if known.get(place) is None], jobs)
         sequences = []
@@ -309,7 +309,7 @@ def report_text(report: Report) -> str:
     lines = [f"{f.level}: {f.path}: {f.problem}" for f in report.findings]
     lines += [""] if lines else []
     holds = ("subject", "sequence", "file", "frame")
-    lines.append(", ".join(console.number_of(getattr(report, f"{noun}s"), noun) for noun in holds))
+    lines.append(", ".join(progress.number_of(getattr(report, f"{noun}s"), noun) for noun in holds))
     if report.per_subject:
         counts = sorted(report.per_subject.values())
         lines.append(f"sequences per subject: {counts[0]} to {counts[-1]}, median {median(counts):g}")
@@ -325,6 +325,6 @@ def report_text(report: Report) -> str:
         lines.append(f"frames per sequence: {low} to {high}, median {middle:g}")
     errors = sum(f.level == ERROR for f in report.findings)
     warnings = len(report.findings) - errors
-    told = f"{console.number_of(errors, 'error')} (a training refuses them), {console.number_of(warnings, 'warning')}"
+    told = f"{progress.number_of(errors, 'error')} (a training refuses them), {progress.number_of(warnings, 'warning')}"
     lines.append(told if report.findings else "nothing odd")
     return "\n".join(lines)

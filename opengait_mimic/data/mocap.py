@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from .render import CLEAN, JOINTS, RADII, Build, Noise, flesh, silhouettes
+from opengait_mimic.walkers.render import CLEAN, JOINTS, RADII, Build, Noise, flesh, silhouettes
 
 KEYS = ("fps", "joints", "trials", "lengths", "pos")
 _LEG_OF_STATURE = 0.49  # thigh and shank together

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from opengait_mimic.data.opening import content
 from opengait_mimic.errors import DataError
-from opengait_mimic.opening import content
 
 LARGEST = 2**27  # bytes
 GENERATED = "GENERATED_SET"  # those of the training set who were generated, where recorded people learn beside them

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_mimic.data import sources
-from opengait_mimic.data.crop import silhouette
 from opengait_mimic.data.read import read_array
+from opengait_mimic.data.video import sources
+from opengait_mimic.data.video.crop import silhouette
 from opengait_mimic.errors import DataError
 
 

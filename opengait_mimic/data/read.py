@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic.data.unpickle import LARGEST, NotAnArray, array_from
+from opengait_mimic.data.opening import content
+from opengait_mimic.data.pickles import LARGEST, NotAnArray, array_from
 from opengait_mimic.errors import DataError
-from opengait_mimic.opening import content
 
 ADVICE = "opengait-mimic check-data lists all such files"
 

@@ -25,14 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
+from opengait_mimic.data import mocap
+from opengait_mimic.data.partition import GENERATED, has_part, read_partition
+from opengait_mimic.data.read import Look, difference, look, read_frames, size
 from opengait_mimic.errors import DataError
-
-from . import mocap
-from .partition import GENERATED, has_part, read_partition
-from .read import Look, difference, look, read_frames, size
-from .render import CLEAN, SIZE, WIDTHS, Noise
-from .roughness import noise_like
-from .walkers import walker_sequence
+from opengait_mimic.walkers.render import CLEAN, SIZE, WIDTHS, Noise
+from opengait_mimic.walkers.segmentation_noise import noise_like
+from opengait_mimic.walkers.walkers import walker_sequence
 
 TRAIN, GALLERY, PROBE = "00", "01", "02"
 CLIPS = 200  # at most, of a data set that is measured

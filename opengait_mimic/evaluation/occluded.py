@@ -10,7 +10,7 @@ import numpy as np
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.evaluation.recognition import Recognition, match_curve, per_probe, scores
 from opengait_mimic.evaluation.statistics import bootstrap_interval, repeats_interval, rp_interval
-from opengait_mimic.occlusion import Mixture, mixture
+from opengait_mimic.method.occlusion import Mixture, mixture
 
 WHO = ("probe", "gallery", "both")
 GALLERY_BY = ("network", "teacher")

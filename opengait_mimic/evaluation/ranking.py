@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from opengait_mimic.errors import ConfigError, DataError
-from opengait_mimic.evaluation.weighted import Weights
+from opengait_mimic.method.beyond.weighted import Weights
 
 METRICS = ("euc", "cos")
 CELLS_AT_ONCE = 2**22

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from opengait_mimic.errors import DataError
-from opengait_mimic.evaluation.likelihood import Odds
 from opengait_mimic.evaluation.protocols import Comparison, Protocol
 from opengait_mimic.evaluation.ranking import Ranking, distance_blocks, hits_at, rank
-from opengait_mimic.evaluation.weighted import Weights
+from opengait_mimic.method.beyond.plda import Odds
+from opengait_mimic.method.beyond.weighted import Weights
 
 FARS = (0.1, 0.01, 0.001)
 RANKS = (1, 5, 10, 20)

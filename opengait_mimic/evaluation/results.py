@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from opengait_mimic import __version__
+from opengait_mimic.data.files import whole, write_text
 from opengait_mimic.errors import DataError
-from opengait_mimic.files import whole, write_text
 
 FORMAT = 1
 

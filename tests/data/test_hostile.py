@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from opengait_mimic.data import mocap
+from opengait_mimic.data.pickles import DEEPEST, LARGEST, NotAnArray, array_from
 from opengait_mimic.data.read import look, read_array, read_frames, read_sequence
-from opengait_mimic.data.unpickle import DEEPEST, LARGEST, NotAnArray, array_from
 from opengait_mimic.errors import DataError
 
 CLIP = np.random.default_rng(0).integers(0, 2, (5, 64, 44)).astype(np.uint8) * 255

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from opengait_mimic.data import mocap
-from opengait_mimic.data.render import JOINTS, NOISY
-from opengait_mimic.data.walkers import joints, sample_subject, sample_walk
+from opengait_mimic.walkers.render import JOINTS, NOISY
+from opengait_mimic.walkers.walkers import joints, sample_subject, sample_walk
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -8,8 +8,8 @@ from PIL import Image
 from opengait_mimic.cli import commands
 from opengait_mimic.data.pictures import read_clip
 from opengait_mimic.data.tree import write_sequence
-from opengait_mimic.data.walkers import walker_sequence
 from opengait_mimic.errors import ConfigError, DataError
+from opengait_mimic.walkers.walkers import walker_sequence
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opengait_mimic.data.render import JOINTS, Noise
 from opengait_mimic.data.tree import (
     generate_walkers,
     join_walkers,
     render_recordings,
     write_sequence,
 )
-from opengait_mimic.data.walkers import joints, sample_subject, sample_walk, walker_sequence
 from opengait_mimic.errors import DataError
+from opengait_mimic.walkers.render import JOINTS, Noise
+from opengait_mimic.walkers.walkers import joints, sample_subject, sample_walk, walker_sequence
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 SMALL = dict(train_subjects=3, test_subjects=2, sequences=3, frames=6, seed=7, test_frames=4)

@@ -23,12 +23,12 @@ import click
 import yaml
 from forked import CONTEXT, ended
 
-from opengait_mimic import schema
-from opengait_mimic.check import SECTIONS
 from opengait_mimic.cli import commands
-from opengait_mimic.config import lifted
 from opengait_mimic.evaluation.occluded import settings
-from opengait_mimic.occlusion import mixture
+from opengait_mimic.method.occlusion import mixture
+from opengait_mimic.opengait.config import schema
+from opengait_mimic.opengait.config.check import SECTIONS
+from opengait_mimic.opengait.config.sections import lifted
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -175,7 +175,7 @@ def _in_little(words: list[str]) -> None:
     """The command line; `demo` and `tables` with a handful of walkers and two iterations of a few stages."""
     import short_tables
 
-    from opengait_mimic import demo, reproduce
+    from opengait_mimic.apps.experiments import demo, reproduce
     from opengait_mimic.cli import main
 
     short_tables.shorten()

@@ -11,7 +11,7 @@ import pytest
 from page import DOCS, REASONS, ROOT, SHOWN, check_data_block, is_file, is_run, own_commands, parse, run, snippets
 from street import street
 
-from opengait_mimic.inference.export import CAN_EXPORT
+from opengait_mimic.apps.inference.export import CAN_EXPORT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 RUN = [page for page in PAGES if page.name != "deployment.md" and any(map(is_run, snippets(page)))]

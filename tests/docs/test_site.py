@@ -13,11 +13,12 @@ import pytest
 import yaml
 from page import DOCS, ROOT, snippets
 
-from opengait_mimic import __version__, schema
+from opengait_mimic import __version__
 from opengait_mimic.cli import commands
 from opengait_mimic.evaluation.occluded import Settings
-from opengait_mimic.occlusion import KINDS
-from opengait_mimic.resuming import deciding_config
+from opengait_mimic.method.occlusion import KINDS
+from opengait_mimic.opengait.config import schema
+from opengait_mimic.opengait.run.resuming import deciding_config
 
 KEYS = {
     "data_cfg": schema.DATA,

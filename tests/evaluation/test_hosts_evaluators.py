@@ -18,7 +18,7 @@ import json, sys
 import numpy as np
 import torch
 torch.set_num_threads(1)
-from opengait_mimic.hosts import activate
+from opengait_mimic.opengait.host import activate
 activate(sys.argv[1])
 from evaluation import evaluator
 from utils import get_msg_mgr

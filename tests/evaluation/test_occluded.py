@@ -10,7 +10,7 @@ from opengait_mimic.evaluation.occluded import Holistic, OccludedTest, Repeat, o
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import match_curve, recognise, scores
 from opengait_mimic.evaluation.statistics import bootstrap_interval
-from opengait_mimic.occlusion import mixture
+from opengait_mimic.method.occlusion import mixture
 
 KINDS = [{"kind": "top", "prob": 0.5, "amount": [0.4, 0.6]}, {"kind": "bottom", "prob": 0.5, "refit": True}]
 TRAINED = ("top", "bottom")

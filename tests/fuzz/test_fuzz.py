@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opengait_mimic.check import check
-from opengait_mimic.config import read_yaml, shipped
 from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import ConfigError, DataError, MimicError
+from opengait_mimic.opengait.config.check import check
+from opengait_mimic.opengait.config.sections import read_yaml, shipped
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "2"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))

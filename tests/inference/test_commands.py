@@ -16,18 +16,11 @@ import numpy as np
 import pytest
 from commands import environment
 
-from opengait_mimic.evaluation.likelihood import (
-    Fit,
-    Learned,
-    Likelihood,
-    distances,
-    log_odds,
-    read_learned,
-    write_learned,
-)
+from opengait_mimic.apps.inference import gallery, load
+from opengait_mimic.apps.inference.gallery import read_gallery, write_gallery
+from opengait_mimic.evaluation.plda_model import Learned, read_learned, write_learned
 from opengait_mimic.evaluation.ranking import distance
-from opengait_mimic.inference import gallery, load
-from opengait_mimic.inference.gallery import read_gallery, write_gallery
+from opengait_mimic.method.beyond.plda import Fit, Likelihood, distances, log_odds
 
 MIMIC = "output/GREW/MimicGait/mimic"
 PROBE = "sils/00007/02/00/00.pkl"

@@ -12,9 +12,9 @@ import pytest
 import torch
 from commands import environment
 
+from opengait_mimic.apps.inference import load
+from opengait_mimic.apps.inference.export import CAN_EXPORT, OLDEST_TORCH, write_export
 from opengait_mimic.errors import ConfigError, MimicError
-from opengait_mimic.inference import load
-from opengait_mimic.inference.export import CAN_EXPORT, OLDEST_TORCH, write_export
 
 MIMIC = "output/GREW/MimicGait/mimic"
 

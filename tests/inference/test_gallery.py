@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opengait_mimic.apps.inference import gallery as rooms
+from opengait_mimic.apps.inference.gallery import Gallery, find_clips, joined, read_gallery, threshold, write_gallery
 from opengait_mimic.errors import DataError
-from opengait_mimic.inference import gallery as rooms
-from opengait_mimic.inference.gallery import Gallery, find_clips, joined, read_gallery, threshold, write_gallery
 
 
 def gallery(at, subjects, names=None, fingerprint="f" * 64):

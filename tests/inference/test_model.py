@@ -15,12 +15,12 @@ import yaml
 from commands import checkout, environment, opengait_mimic
 from narrow import GAITBASE
 
+from opengait_mimic.apps.inference import Model, load
+from opengait_mimic.apps.inference.network import RecognitionNetwork
+from opengait_mimic.apps.inference.silhouettes import as_clips, prepare
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
-from opengait_mimic.inference import Model, load
-from opengait_mimic.inference.description import Description, describe_yaml, from_json, to_json
-from opengait_mimic.inference.network import RecognitionNetwork
-from opengait_mimic.inference.silhouettes import as_clips, prepare
+from opengait_mimic.opengait.description import Description, describe_yaml, from_json, to_json
 
 CHECKPOINTS = {
     "teacher": ("Baseline", "teacher"),
@@ -152,7 +152,7 @@ class TestLoad:
             (tmp_path / f"{name}.py").write_text("MINE = True\n")
         program = (
             "import sys, data, numpy\nbefore = list(sys.path)\n"
-            "from opengait_mimic.inference import load\n"
+            "from opengait_mimic.apps.inference import load\n"
             f"load({str(run / MIMIC)!r}).embed(numpy.zeros((9, 64, 44), numpy.uint8))\n"
             "import utils, modeling, evaluation\n"
             "assert data.MINE and utils.MINE and modeling.MINE and evaluation.MINE and sys.path == before\n"

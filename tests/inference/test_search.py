@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opengait_mimic.apps.inference import search
+from opengait_mimic.apps.inference.search import Index, nearest_subjects
 from opengait_mimic.errors import ConfigError, DataError
 from opengait_mimic.evaluation.ranking import distance
-from opengait_mimic.inference import search
-from opengait_mimic.inference.search import Index, nearest_subjects
 
 
 def check(found, probe, gallery, metric, count, rounding=1e-6):

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
+from opengait_mimic.apps.report.collect import collect, commonest, differing_settings, groups, kinds_text, rank, spread
 from opengait_mimic.errors import DataError
-from opengait_mimic.report.collect import collect, commonest, differing_settings, groups, kinds_text, rank, spread
 
 
 def test_folders_are_searched_for_results_and_each_file_is_read_once(results):

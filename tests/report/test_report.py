@@ -12,12 +12,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from opengait_mimic.apps.report.collect import collect, groups
+from opengait_mimic.apps.report.command import report
+from opengait_mimic.apps.report.figures import (
+    curve_figure,
+    drawings,
+    occlusion_figure,
+    performance_figure,
+    severity_figure,
+)
+from opengait_mimic.apps.report.tables import main_tests
+from opengait_mimic.apps.report.write import write_report
 from opengait_mimic.errors import DataError
-from opengait_mimic.report.collect import collect, groups
-from opengait_mimic.report.command import report
-from opengait_mimic.report.figures import curve_figure, drawings, occlusion_figure, performance_figure, severity_figure
-from opengait_mimic.report.tables import main_tests
-from opengait_mimic.report.write import write_report
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -187,7 +193,7 @@ def test_the_command_without_results(tmp_path):
 
 def test_the_command_in_a_process_of_its_own(results, tmp_path):
     path = results.write(results.recognition("Mimic + VEN", 30.0))
-    code = "from opengait_mimic.report.command import report; report()"
+    code = "from opengait_mimic.apps.report.command import report; report()"
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "report" / "report.html").exists()

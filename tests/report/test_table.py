@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from opengait_mimic.report.collect import Score, Spread
-from opengait_mimic.report.table import Column, Table, text
+from opengait_mimic.apps.report.collect import Score, Spread
+from opengait_mimic.apps.report.table import Column, Table, text
 
 SCORE = Score(Spread(28.36, 0.449, 3), Spread(0.5127, 0.014, 3), Spread(55.3, 0.2, 3))
 SINGLE = Score(Spread(7.0, None, 1))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from opengait_mimic.report.collect import collect, groups
-from opengait_mimic.report.table import text
-from opengait_mimic.report.tables import holm, main_tests, method_tasks, shortest_names, tables
+from opengait_mimic.apps.report.collect import collect, groups
+from opengait_mimic.apps.report.table import text
+from opengait_mimic.apps.report.tables import holm, main_tests, method_tasks, shortest_names, tables
 
 KIND = {name: [{"kind": name, "prob": 1.0, "amount": [0.4, 0.6]}] for name in ("middle", "moving_patch")}
 

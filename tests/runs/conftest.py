@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import short_tables
 
-from opengait_mimic import tables
+from opengait_mimic.apps.experiments import tables
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import zlib
 
 import numpy as np
 
-from opengait_mimic.config import backbone_title, lifted, method_name, read_yaml, ven_name
+from opengait_mimic.apps.experiments.tables import Stage, _log
 from opengait_mimic.evaluation import occluded
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import recognise, scores
 from opengait_mimic.evaluation.results import versions, write_result
-from opengait_mimic.occlusion import mixture
-from opengait_mimic.tables import Stage, _log
+from opengait_mimic.method.occlusion import mixture
+from opengait_mimic.opengait.config.sections import backbone_title, lifted, method_name, read_yaml, ven_name
 
 LABELS = [str(subject) for subject in range(5) for _ in range(3)]
 TYPES = ["01", "02", "02"] * 5

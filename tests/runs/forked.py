@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.hosts.launch", "opengait_mimic.hosts.worker",
+CONTEXT.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.opengait.run.launch", "opengait_mimic.opengait.run.worker",
                                 "torch.utils.tensorboard", "torch._dynamo"])  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _run(folder: str, arguments: tuple[str, ...], crash_at: int, largest: int | 
 
 def _crash(at: int) -> None:
     """Let the at-th step of writing kill the process's group instead."""
-    from opengait_mimic import files
+    from opengait_mimic.data import files
 
     left = [at]
 

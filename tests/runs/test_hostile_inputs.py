@@ -16,7 +16,7 @@ import yaml
 from commands import checkout, environment, write_yamls
 
 from opengait_mimic.data import generate_walkers
-from opengait_mimic.hosts.install import install
+from opengait_mimic.opengait.install import install
 
 # A user of OpenGait on a newer PyTorch may have asked it to load anything; older ones do so by default.
 CARELESS = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
@@ -100,6 +100,6 @@ def test_our_models_are_as_careful_in_opengaits_own_main_program(folder, what):
         cfgs["trainer_cfg"]["restore_hint"] = str(folder / "evil.pt")
     (root / "ven.yaml").write_text(yaml.safe_dump(cfgs))
     printed = run(root, "torch.distributed.run", "--standalone", "--nproc_per_node", "1", "-m",
-                  "opengait_mimic.hosts.cpu", "opengait/main.py", "--cfgs", "ven.yaml", "--phase", "train")  # fmt: skip
+                  "opengait_mimic.opengait.run.cpu", "opengait/main.py", "--cfgs", "ven.yaml", "--phase", "train")  # fmt: skip
     assert "only numpy arrays are read" in printed or "evil.pt cannot be read as weights" in printed
     assert not mark.exists()

@@ -73,7 +73,7 @@ def test_two_machines_train_as_two_processes_of_one_do(host, walkers, tmp_path):
 CHECK = """
 import runpy, sys
 import torch, utils
-from opengait_mimic.hosts import worker
+from opengait_mimic.opengait.run import worker
 torch.cuda.device_count = lambda: 2     # GPUs of this machine
 worker.world_size = lambda: 16          # processes of all machines
 utils.config_loader = lambda path: path
@@ -90,14 +90,14 @@ assert type("Model", (worker.OnOwnDevice, Host), {})().device == 1
 
 
 def test_a_process_takes_its_own_gpu_and_any_number_of_them_is_allowed():
-    host = Path(__file__).resolve().parents[2] / "opengait_mimic/hosts/embedded"
+    host = Path(__file__).resolve().parents[2] / "opengait_mimic/opengait/embedded"
     subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(host)!r})" + CHECK],
                    env=environment(), check=True, timeout=60)  # fmt: skip
 
 
 def test_gpus_are_counted_on_this_machine_only(monkeypatch, tmp_path, walkers, capsys):
     from opengait_mimic import cli
-    from opengait_mimic.hosts import launch
+    from opengait_mimic.opengait.run import launch
 
     asked = []
     monkeypatch.setattr(launch, "check_device", lambda device, processes: asked.append(processes))

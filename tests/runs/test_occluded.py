@@ -15,12 +15,12 @@ import yaml
 from commands import checkout, opengait_mimic, write_yamls
 from forked import command, finished, wait_for
 
-from opengait_mimic.check import defaults, merge
-from opengait_mimic.config import read_yaml
+from opengait_mimic.apps.inference import load
 from opengait_mimic.data import generate_walkers
-from opengait_mimic.evaluation.likelihood import read_learned
-from opengait_mimic.hosts import activate
-from opengait_mimic.inference import load
+from opengait_mimic.evaluation.plda_model import read_learned
+from opengait_mimic.opengait.config.check import defaults, merge
+from opengait_mimic.opengait.config.sections import read_yaml
+from opengait_mimic.opengait.host import activate
 
 OCCLUDED = {"who": "both", "repeats": 2, "severity": [0.3, 0.7], "generalizability": {"middle": ["middle"]}}
 TESTS = ["occluded", "0.3", "0.7", "middle"]

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from commands import checkout, environment, write_yamls
 
+from opengait_mimic.data.progress import Verbosity, set_verbosity
 from opengait_mimic.cli import main
-from opengait_mimic.console import Voice, speak
 from opengait_mimic.data import generate_walkers
 from opengait_mimic.evaluation.results import read_result
-from opengait_mimic.hosts import DEVICE_VARIABLE
-from opengait_mimic.hosts.worker import Run, _conclude, intended
+from opengait_mimic.opengait.host import DEVICE_VARIABLE
+from opengait_mimic.opengait.run.worker import Run, _conclude, intended
 
 CHECKPOINT = "output/GREW/VisibilityEstimation/ven/checkpoints/ven-00004.pt"
 RESULT = "output/GREW/VisibilityEstimation/ven/results/ven-00004.json"
@@ -97,10 +97,10 @@ def test_several_data_sets_at_once_have_no_folder_that_is_known(tmp_path, monkey
     trainer = {"save_name": "unified", "restore_hint": 0, "total_iter": 4}
     cfgs = {"data_cfg": [{"dataset_name": "CASIA-B"}, {"dataset_name": "GREW"}], "trainer_cfg": trainer,
             "model_cfg": {"model": "MultiDatasets"}}  # fmt: skip
-    run = Run("../OpenGait", tmp_path / "unified.yaml", "train", voice=Voice(as_json=True))
+    run = Run("../OpenGait", tmp_path / "unified.yaml", "train", voice=Verbosity(as_json=True))
     told = intended(run, cfgs)
     assert told["starts from"] == "no checkpoint of its own" and "writes to" not in told
-    speak(run.voice)
+    set_verbosity(run.voice)
     _conclude(run, cfgs, {"scores": {"scalar/test_accuracy/Rank-1": 50.0}})
     assert json.loads(capsys.readouterr().out) == {
         "phase": "train", "model": "MultiDatasets", "iteration": None, "checkpoint": None,

@@ -18,7 +18,7 @@ import torch
 from commands import checkout, environment, opengait_mimic, write_yamls
 
 from opengait_mimic.data import generate_walkers, render_recordings
-from opengait_mimic.hosts.install import install
+from opengait_mimic.opengait.install import install
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "cmu-walk"
 
@@ -120,7 +120,7 @@ def test_a_patched_checkout_runs_our_yaml_by_its_own_main_program(version, data,
     for stage, phase in (("teacher", "train"), ("ven", "train"), ("mimic", "train"), ("mimic", "test")):
         done = subprocess.run(
             [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
-             "opengait_mimic.hosts.cpu", "opengait/main.py", "--cfgs", f"{stage}.yaml", "--phase", phase],
+             "opengait_mimic.opengait.run.cpu", "opengait/main.py", "--cfgs", f"{stage}.yaml", "--phase", phase],
             cwd=root, env=environment(), capture_output=True, text=True, timeout=400,
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]

@@ -1,0 +1,179 @@
+"""Measuring two sides under the same conditions, and the table of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from opengait_mimic import __version__
+
+
+@dataclass
+class Row:
+    """One comparison.
+
+    Attributes:
+        what: is done. ours, theirs: medians, in `unit`; None where that side cannot do it or was not measured.
+        against: whose `theirs` is. target: what the ratio should be, in words. note: why a side is missing.
+    """
+
+    what: str
+    ours: float | None
+    theirs: float | None
+    against: str
+    unit: str = "ms"
+    target: str = ""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times theirs is ours."""
+        return self.theirs / self.ours if self.ours and self.theirs else None
+
+
+@dataclass
+class Report:
+    """What a benchmark found.
+
+    Attributes:
+        name: of the benchmark. rows: in order. remarks: what was not measured and why.
+    """
+
+    name: str
+    rows: list[Row] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, *args, **kwargs) -> None:
+        self.rows.append(Row(*args, **kwargs))
+
+    def table(self) -> str:
+        """As Markdown."""
+        head = ["what", "ours", "theirs", "against", "theirs / ours", "to reach"]
+        lines = [[row.what, _amount(row.ours, row.unit), _amount(row.theirs, row.unit), row.against,
+                  "" if row.ratio is None else f"{row.ratio:.2f}", row.target] for row in self.rows]  # fmt: skip
+        widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
+        rows = [head, ["-" * width for width in widths], *lines]
+        text = "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows)
+        notes = [f"{row.what}: {row.note}" for row in self.rows if row.note] + self.remarks
+        return text + "".join(f"\n- {note}" for note in notes)
+
+    def content(self) -> dict:
+        """For JSON, with the machine."""
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        return {"benchmark": self.name, "machine": machine(), "rows": rows, "remarks": self.remarks}
+
+    def write(self, path: Path) -> None:
+        """As JSON, with the machine."""
+        path.write_text(json.dumps(self.content(), indent=1) + "\n")
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "—" if value is None else f"{value:.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+
+
+def machine() -> dict:
+    """What it was measured on."""
+    model = platform.processor()
+    if Path("/proc/cpuinfo").is_file():
+        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "opengait_mimic": __version__,
+    }
+
+
+def in_turn(sides: list[Callable[[], object]], seconds: float = 4.0, least: int = 5, most: int = 100) -> list[float]:
+    """Medians in milliseconds of calling each side, one after the other, again and again.
+
+    Both sides meet the same machine. The first round warms up and does not count.
+    """
+    taken: list[list[float]] = [[] for _ in sides]
+    for side in sides:
+        side()
+    began = time.perf_counter()
+    while len(taken[0]) < least or (time.perf_counter() - began < seconds and len(taken[0]) < most):
+        for side, times in zip(sides, taken, strict=True):
+            start = time.perf_counter()
+            side()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            times.append(1000 * (time.perf_counter() - start))
+    return [median(times) for times in taken]
+
+
+def peak_memory(call: str, limit: int | None = None) -> tuple[float | None, str]:
+    """The MiB that a call needs at its peak above what its process held before, in a process of its own (on Linux).
+
+    Args:
+        call: "module:function(arguments)"; the function returns what is then measured, a function without arguments.
+        limit: bytes of memory the process may have in all.
+    Returns:
+        The MiB and "", or None and the error's last line.
+    """
+    child = subprocess.run(
+        [sys.executable, "-c", _CHILD, call, str(limit or 0)], capture_output=True, text=True, check=False
+    )
+    if child.returncode:
+        last = child.stderr.strip().splitlines()[-1] if child.stderr.strip() else f"signal {-child.returncode}"
+        return None, last[:120]
+    return float(child.stdout), ""
+
+
+_CHILD = """
+import sys
+from measure import measured_peak
+print(measured_peak(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+def measured_peak(call: str, limit: int) -> float:
+    """`peak_memory`'s child."""
+    import importlib
+
+    module, _, rest = call.partition(":")
+    if limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    work = eval(rest, vars(importlib.import_module(module)))
+    Path("/proc/self/clear_refs").write_text("5")  # the highest mark is from now on
+    before = _status("VmRSS")
+    work()
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(key: str) -> int:
+    """KiB, as Linux counts them for this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def main(name: str, run: Callable[[Report], None]) -> None:
+    """A benchmark's command: run it, print its table, write <name>.json into the working directory."""
+    prepare()
+    report = Report(name)
+    run(report)
+    print(report.table())
+    report.write(Path(f"{name}.json"))
+    print(f"\n{json.dumps(machine())}\nin {name}.json")
+
+
+def prepare() -> None:
+    """Threads as many as cores."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.manual_seed(0)

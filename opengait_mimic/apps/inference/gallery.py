@@ -1,0 +1,329 @@
+"""Embedded clips in a file, with who is in them and which model embedded them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from opengait_mimic.apps.inference.model import Model
+from opengait_mimic.data.files import have, read_arrays, whole
+from opengait_mimic.data.read import read_array
+from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.plda_model import Learned
+from opengait_mimic.evaluation.ranking import distance_blocks
+from opengait_mimic.method.beyond.plda import Odds
+from opengait_mimic.method.beyond.weighted import Weights
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+AT_ONCE, SAVED_EVERY = 256, 60.0  # clips, seconds: what an interruption loses at most, more or less
+PAIRED = 5000  # clips of a gallery that are compared with each other for a threshold
+
+
+class Clip(NamedTuple):
+    """A sequence on disk.
+
+    Attributes:
+        subject: who is in it, "" where that is not known. name: of the sequence. path: of its pickled silhouettes.
+    """
+
+    subject: str
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """m embedded clips.
+
+    Attributes:
+        fingerprint: of the model that embedded them. metric: how it compares embeddings.
+        embeddings: [m, c, p] float32.
+        subjects: [m] str, who is in each clip. names: [m] str, which sequence it is.
+        kind: [m] str, what the VEN takes the occlusion for; "" where the model does not say.
+        amount: [m] float32, the hidden fraction; NaN where the model does not say.
+        visibility: [m, p] float32, how visible each part is; [m, 0] (or None) where parts are not weighted.
+        weighted: ε of visibility-weighted matching; 0 where parts are not weighted.
+    """
+
+    fingerprint: str
+    metric: str
+    embeddings: np.ndarray
+    subjects: np.ndarray
+    names: np.ndarray
+    kind: np.ndarray
+    amount: np.ndarray
+    visibility: np.ndarray | None = None
+    weighted: float = 0.0
+
+    def __post_init__(self):
+        if self.visibility is None:
+            object.__setattr__(self, "visibility", np.zeros((len(self.names), 0), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows) -> Gallery:
+        return replace(self, **{name: getattr(self, name)[rows] for name in _COLUMNS})
+
+    def weights(self, probe: Gallery) -> Weights | None:
+        """How visible the parts of some probes are, and those of this gallery; None where parts are not weighted."""
+        return Weights(probe.visibility, self.visibility, self.weighted) if self.weighted else None
+
+
+_COLUMNS = ("embeddings", "subjects", "names", "kind", "amount", "visibility")
+_ARRAYS = {"format": ("iu", 0), "fingerprint": ("U", 0), "metric": ("U", 0), "embeddings": ("f", 3),
+           "subjects": ("U", 1), "names": ("U", 1), "kind": ("U", 1), "amount": ("f", 1), "visibility": ("f", 2),
+           "weighted": ("f", 0)}  # fmt: skip
+
+
+def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
+    """Sequences on disk, in the order of their names.
+
+    Args:
+        path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl; another folder with *.pkl somewhere
+            below; or one such file.
+        types: those wanted of a data set; by default all.
+    Raises:
+        DataError: there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [Clip("", str(path), path)]
+    if not path.is_dir():
+        raise DataError(f"no such file or folder: {path}")
+    files = sorted(path.glob("*/*/*/*.pkl"))
+    if files:
+        in_folder = Counter(file.parent for file in files)
+        clips = []
+        for file in files:
+            subject, kind, view = file.parts[-4:-1]
+            name = f"{subject}/{kind}/{view}"
+            name += f"/{file.stem}" if in_folder[file.parent] > 1 else ""
+            if not types or kind in types:
+                clips.append(Clip(subject, name, file))
+        if not clips:
+            raise DataError(f"{path}: no sequence of type {', '.join(types)}")
+        return clips
+    clips = [Clip("", str(file), file) for file in sorted(path.rglob("*.pkl"))]
+    if not clips:
+        raise DataError(f"{path}: no silhouettes (*.pkl) in it")
+    return clips
+
+
+def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], object] = lambda: None) -> Gallery:
+    """Read and embed sequences, one at a time.
+
+    Args:
+        progress: called after each.
+    Raises:
+        DataError: a file that cannot be read or embedded.
+    """
+    found = []
+    for clip in clips:
+        sils = read_array(clip.path)
+        if sils.ndim != 3:
+            raise DataError(f"{clip.path}: expected silhouettes [s, h, w], found {list(sils.shape)}")
+        found.append(model.embed(sils, [str(clip.path)]))
+        progress()
+    return Gallery(
+        model.fingerprint,
+        model.metric,
+        np.concatenate([one.embeddings for one in found]),
+        np.array([clip.subject for clip in clips], dtype=str),
+        np.array([clip.name for clip in clips], dtype=str),
+        np.array([one.kind[0] if one.kind else "" for one in found], dtype=str),
+        np.array([np.nan if one.amount is None else one.amount[0] for one in found], np.float32),
+        np.concatenate([np.zeros((1, 0), np.float32) if one.visibility is None else one.visibility for one in found]),
+        model.weighted or 0.0,
+    )
+
+
+def embed_and_keep(
+    model: Model, clips: Sequence[Clip], part: Path, progress: Callable[[], object] = lambda: None
+) -> Gallery:
+    """As `embed_clips`, in pieces: interrupted, the next call goes on from what is kept.
+
+    Args:
+        part: the file that keeps what is done; the caller removes it once the result is safe.
+    """
+    # Names of two data sets may be the same: what is kept goes by the files that it was made from.
+    files = [clip._replace(name=str(clip.path.resolve())) for clip in clips]
+    done, saved = _kept(part, model.fingerprint, files), time.monotonic()
+    known = set() if done is None else set(done.names.tolist())
+    left = [file for file in files if file.name not in known]
+    for _ in known:
+        progress()
+    try:
+        for first in range(0, len(left), AT_ONCE):
+            piece = embed_clips(model, left[first : first + AT_ONCE], progress)
+            done = piece if done is None else joined(done, piece)
+            if time.monotonic() - saved > SAVED_EVERY:
+                write_gallery(part, done)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        if done is not None:
+            write_gallery(part, done)
+        raise
+    places = {name: place for place, name in enumerate(done.names.tolist())}
+    return replace(
+        done[[places[file.name] for file in files]],
+        subjects=np.array([clip.subject for clip in clips], dtype=str),
+        names=np.array([clip.name for clip in clips], dtype=str),
+    )
+
+
+def _kept(part: Path, fingerprint: str, files: Sequence[Clip]) -> Gallery | None:
+    """What an interrupted call has embedded by this model of these files, as far as they were not changed since.
+
+    Args:
+        files: clips that are named by their resolved paths, as those that are kept.
+    """
+    if not part.is_file():
+        return None
+    done, when = read_gallery(part), part.stat().st_mtime
+    if done.fingerprint != fingerprint:
+        return None
+    unchanged = [file.name for file in files if file.path.stat().st_mtime <= when]
+    return done[np.isin(done.names, unchanged)]
+
+
+def joined(gallery: Gallery, added: Gallery) -> Gallery:
+    """Both; a sequence of the same name is replaced.
+
+    Raises:
+        DataError: they were embedded by different models.
+    """
+    refuse_another_model(added.fingerprint, gallery, "the gallery")
+    old = gallery[~np.isin(gallery.names, added.names)]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(old, name), getattr(added, name)]) for name in _COLUMNS}
+    return replace(gallery, **columns)
+
+
+def refuse_another_model(fingerprint: str, gallery: Gallery, where: str | Path) -> None:
+    """Refuse to compare embeddings of two models.
+
+    Raises:
+        DataError: the gallery was embedded by another one.
+    """
+    if fingerprint != gallery.fingerprint:
+        raise DataError(
+            f"{where} was embedded by another model ({gallery.fingerprint[:12]}…, not {fingerprint[:12]}…); "
+            "embed both with one"
+        )
+
+
+def write_gallery(path: str | Path, gallery: Gallery) -> None:
+    """Write a gallery file: an .npz of plain arrays, which appears whole or not at all."""
+    with whole(Path(path)) as stream:
+        np.savez(stream, format=FORMAT, **{field.name: getattr(gallery, field.name) for field in fields(Gallery)})
+
+
+def read_gallery(path: str | Path) -> Gallery:
+    """A gallery file as `write_gallery` wrote it; nothing in it is unpickled.
+
+    Raises:
+        DataError: it cannot be read, or is something else.
+    """
+    arrays = read_arrays(path, "gallery")
+    if "names" in arrays and "weighted" not in arrays:  # written before there was weighted matching
+        arrays |= {"visibility": np.zeros((arrays["names"].size, 0), np.float32), "weighted": np.zeros(())}
+    if not have(arrays, _ARRAYS):
+        raise DataError(f"{path}: not a gallery file")
+    if int(arrays.pop("format")) != FORMAT:
+        raise DataError(f"{path}: a gallery file of another version")
+    columns = {name: arrays[name] for name in _COLUMNS}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise DataError(f"{path}: not a gallery file")
+    return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns, weighted=float(arrays["weighted"]))
+
+
+def compared(probe: Gallery, gallery: Gallery, learned: Learned | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Distances of some clips to a gallery's, by likelihood with a model of identities, else as their model compares.
+
+    Yields:
+        Rows of `probe`, and their distances [b, m].
+    Raises:
+        DataError: the model of identities is of another network.
+    """
+    if learned is None:
+        weights = gallery.weights(probe)
+        yield from distance_blocks(probe.embeddings, gallery.embeddings, gallery.metric, weights=weights)
+        return
+    yield from _by_odds(probe, gallery, learned, persons=False)
+
+
+def _by_odds(probe: Gallery, gallery: Gallery, learned: Learned, persons: bool) -> Iterator[tuple[slice, torch.Tensor]]:
+    if learned.fingerprint != gallery.fingerprint:
+        raise DataError("the model of identities was learned from embeddings of another model")
+    ours, theirs = (learned.evidence(side.embeddings, side.kind) for side in (probe, gallery))
+    who = np.unique(gallery.subjects, return_inverse=True)[1]
+    yield from Odds(ours, theirs, persons).blocks(np.arange(len(probe)), np.arange(len(gallery)), who)
+
+
+def nearest_by_odds(probe: Gallery, gallery: Gallery, learned: Learned, count: int) -> list[list[tuple[float, int]]]:
+    """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them.
+
+    All clips of a subject count, see `evaluation.likelihood.Odds`.
+    """
+    order = np.argsort(gallery.subjects, kind="stable")
+    starts = np.unique(gallery.subjects[order], return_index=True)[1]
+    ends = [*starts[1:], len(order)]
+    ranked = []
+    for _, block in _by_odds(probe, gallery, learned, persons=True):
+        sorted_by_subject = block.numpy()[:, order]
+        nearest = np.minimum.reduceat(sorted_by_subject, starts, axis=1)
+        for row, by_subject in zip(sorted_by_subject, nearest, strict=True):
+            chosen = np.argsort(by_subject, kind="stable")[:count]
+            places = [order[starts[s] + row[starts[s] : ends[s]].argmin()] for s in chosen]
+            ranked.append([(float(by_subject[s]), int(place)) for s, place in zip(chosen, places, strict=True)])
+    return ranked
+
+
+class Threshold(NamedTuple):
+    """Where to draw the line between same and different.
+
+    Attributes:
+        value: two clips are of the same person where their distance is smaller.
+        far: the share of impostor pairs that this accepts, at most the one asked for. pairs: how many there are.
+    """
+
+    value: float
+    far: float
+    pairs: int
+
+
+def threshold(gallery: Gallery, far: float, learned: Learned | None = None) -> Threshold:
+    """The largest threshold at which at most a share `far` of a gallery's impostor pairs is accepted.
+
+    Impostor pairs are two clips of different subjects. Of a gallery of more than PAIRED clips, that many at even
+    distances are compared.
+
+    Args:
+        far: false accept rate, 0–1. learned: clips are compared by likelihood.
+    Raises:
+        DataError: too few pairs to tell this rate.
+    """
+    if len(gallery) > PAIRED:
+        gallery = gallery[np.linspace(0, len(gallery) - 1, PAIRED).round().astype(int)]
+    people, impostors = np.unique(gallery.subjects, return_inverse=True)[1], []
+    for rows, block in compared(gallery, gallery, learned):
+        later = np.arange(rows.start, rows.stop)[:, None] < np.arange(len(gallery))
+        impostors.append(block.numpy()[later & (people[rows, None] != people)])
+    impostors = np.sort(np.concatenate(impostors)) if impostors else np.zeros(0, np.float32)
+    pairs = len(impostors)
+    allowed = int(np.floor(far * pairs + 1e-6))
+    if not pairs or (far > 0 and not allowed):
+        raise DataError(f"a gallery with {pairs} impostor pairs cannot tell a FAR of {far:g}; enroll more subjects")
+    if allowed >= pairs:
+        return Threshold(float("inf"), 1.0, pairs)
+    value = impostors[allowed]
+    return Threshold(float(value), float(np.searchsorted(impostors, value) / pairs), pairs)

@@ -1,0 +1,496 @@
+"""Result files of runs: found, read, checked, and grouped so that only like is put beside like."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from opengait_mimic.errors import DataError
+from opengait_mimic.opengait.config.sections import lifted
+
+METHODS = (
+    "Teacher",
+    "Baseline-1",
+    "Baseline-2",
+    "Occlusion Aware",
+    "VEN",
+    "L2 KD",
+    "Control",
+    "MiCKD, pair 1",
+    "MiCKD, pairs 1+2",
+    "Vanilla Mimic",
+    "MiCKD + XE",
+    "Mimic + Occlusion Aware",
+    "Mimic + VEN",
+)
+BACKBONES = ("GaitBase", "GaitGL", "DeepGaitV2")
+PAPERS_AMOUNT = [0.4, 0.6]  # of an occlusion, where a YAML does not say
+DATASETS = ("Gait3D", "GREW", "CASIA-B", "OUMVLP", "CCPG", "SUSTech1K")
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation (None for one value) of n values."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one group, over seeds: percent, and RP with the HP it is relative to where these are known."""
+
+    value: Spread
+    rp: Spread | None = None
+    hp: Spread | None = None
+
+
+class Setting(NamedTuple):
+    """How a test compares: its distance, who is occluded, and whose network embeds the gallery."""
+
+    metric: str
+    who: str
+    gallery_by: str
+
+    def __str__(self) -> str:
+        who = {"both": "probe and gallery", "probe": "probe", "gallery": "gallery"}.get(self.who, self.who)
+        return f"{who} occluded, gallery embedded by the {self.gallery_by}, distance {self.metric}"
+
+
+class TestId(NamedTuple):
+    """Which test of a run: two tests with the same one are the same task. `kinds` is JSON in a fixed order."""
+
+    protocol: str
+    name: str
+    kinds: str
+
+    def occlusions(self) -> str:
+        """The kinds in words: "top 50 %, bottom 50 %; 40–60 % hidden"."""
+        return kinds_text(json.loads(self.kinds))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One result file.
+
+    Attributes:
+        path: where it lies. content: the checked file.
+        refitted: whether its occlusions are shown as a tight detection box would, as far as its configuration tells.
+    """
+
+    path: Path
+    content: dict
+    refitted: bool
+
+    @property
+    def setting(self) -> Setting:
+        protocol = self.content["protocol"]
+        return Setting(protocol["metric"], protocol["who"], protocol["gallery_by"])
+
+    @property
+    def teacher(self) -> str:
+        """What tells the network that HP belongs to from others: its hash, or the run where that is not known."""
+        found = self.content.get("teacher") or self.content.get("checkpoint")
+        return found["sha256"] if found else str(self.path)
+
+    @property
+    def iteration(self) -> int:
+        """Of the checkpoint; 0 where the network was never trained itself."""
+        return (self.content.get("checkpoint") or {"iteration": 0})["iteration"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The same test of runs that differ in seed only; `runs[i]` gave `tests[i]`, in the order of their seeds."""
+
+    dataset: str
+    backbone: str
+    method: str
+    trained_kinds: tuple[str, ...]
+    setting: Setting
+    test: TestId
+    runs: tuple[Run, ...]
+    tests: tuple[dict, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.content["seed"] for run in self.runs)
+
+    @property
+    def zero_shot(self) -> bool:
+        return any(test["zero_shot"] for test in self.tests)
+
+    def score(self, metric: str) -> Score | None:
+        """The metric over seeds; None where no run has it. HP is averaged over distinct teachers."""
+        found = [test["scores"][metric] for test in self.tests if metric in test["scores"]]
+        found = [score for score in found if score.get("mean") is not None]
+        if not found:
+            return None
+        rp = [score["RP"] for score in found if score.get("RP") is not None]
+        return Score(spread(score["mean"] for score in found), spread(rp), holistic_performance([self], metric))
+
+    def retention(self, metric: str) -> Spread | None:
+        """The network's own metric on whole clips relative to its teacher's, over seeds; None where no run has it."""
+        kept = [run.content.get("retention") or {} for run in self.runs]
+        return spread(k[metric] for k in kept if metric in k)
+
+    def holistic(self, metric: str) -> Score | None:
+        """The network's own metric on whole clips, over seeds."""
+        own = [run.content["holistic"]["own"].get(metric) for run in self.runs]
+        value = spread(v for v in own if v is not None)
+        return None if value is None else Score(value)
+
+
+@dataclass
+class Collection:
+    """What was found.
+
+    Attributes:
+        runs: recognition results. visibility: results of VEN tests. skipped: a line for each file left aside.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    visibility: list[Run] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def collect(paths: Iterable[Path]) -> Collection:
+    """Read result files, and those under folders' `results` folders, each file once.
+
+    Of several results of one method, setting and seed (two checkpoints, say) only the latest iteration counts, and of
+    several of it the one with the most tests.
+
+    Raises:
+        DataError: no result among them.
+    """
+    paths = [Path(p) for p in paths]
+    collection = Collection()
+    read: dict[Path, Run] = {}
+    for path in sorted({file.resolve(): file for given in paths for file in _files(given)}.values()):
+        try:
+            content = _content(path)
+            read[path] = Run(path, content, _refitted(content["config"]))
+        except (OSError, ValueError) as error:
+            collection.skipped.append(f"{path}: skipped: {error}")
+    latest: dict[tuple, Run] = {}
+    for run in read.values():
+        key = _identity(run)
+        other = latest.get(key)
+        if other is not None:
+            old, new = sorted((other, run), key=lambda r: (r.iteration, len(r.content.get("tests", ())), str(r.path)))
+            collection.skipped.append(f"{old.path}: skipped: {new.path} has the same method and seed")
+            run = new
+        latest[key] = run
+    for run in latest.values():
+        (collection.visibility if run.content["kind"] == "visibility" else collection.runs).append(run)
+    if not latest:
+        reasons = "".join(f"\n  {line}" for line in collection.skipped[:5])
+        raise DataError(f"no result file of ours in {', '.join(map(str, paths))}{reasons}")
+    return collection
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [file for file in path.rglob("*.json") if file.resolve().parent.name == "results"]
+    return [path]
+
+
+def groups(runs: Iterable[Run]) -> list[Group]:
+    """Every test of every run, repetitions with other seeds together, in the order of the paper's tables."""
+    found: dict[tuple, list[tuple[Run, dict]]] = {}
+    for run in sorted(runs, key=lambda r: r.content["seed"]):
+        content = run.content
+        for test in content["tests"]:
+            identity = TestId(test["protocol"], test["name"], _canonical(test["kinds"]))
+            key = (content["dataset"], content["backbone"], content["method"],
+                   tuple(sorted(set(content["trained_kinds"]))), run.setting, identity)  # fmt: skip
+            found.setdefault(key, []).append((run, test))
+    made = [Group(*key, *(tuple(column) for column in zip(*pairs, strict=True))) for key, pairs in found.items()]
+    return sorted(made, key=_order)
+
+
+def spread(values: Iterable[float]) -> Spread | None:
+    """Mean and sample standard deviation; None of nothing."""
+    values = list(values)
+    n = len(values)
+    if n == 0:
+        return None
+    mean = math.fsum(values) / n
+    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1)) if n > 1 else None
+    return Spread(mean, sd, n)
+
+
+def holistic_performance(groups: Iterable[Group], metric: str) -> Spread | None:
+    """HP over the distinct teachers of all runs; one teacher's mean over its runs counts once."""
+    found: dict[str, list[float]] = {}
+    for group in groups:
+        for run, test in zip(group.runs, group.tests, strict=True):
+            hp = test["scores"].get(metric, {}).get("HP")
+            if hp is not None:
+                found.setdefault(run.teacher, []).append(hp)
+    return spread(math.fsum(values) / len(values) for values in found.values())
+
+
+def commonest(items: Iterable) -> object:
+    """What occurs most often; of several the first by its text. None of nothing."""
+    counts = Counter(items)
+    return min(counts, key=lambda item: (-counts[item], str(item)), default=None)
+
+
+def rank(name: str, known: tuple[str, ...]) -> tuple:
+    """A sort key: known names in their order, "name (variant)" right after its name, unknown ones alphabetically."""
+    base = name.split(" (")[0]
+    return (known.index(base) if base in known else len(known), name)
+
+
+def kinds_text(kinds: list[dict]) -> str:
+    """Kinds of a mixture in words."""
+    amounts = {tuple(kind["amount"]) for kind in kinds}
+    names = []
+    for kind in kinds:
+        name = f"{kind['kind'].replace('_', ' ')} {100 * kind['prob']:.0f} %"
+        if kind.get("refit"):
+            name += " refitted"
+        names.append(name if len(amounts) == 1 else f"{name} ({_amount(kind['amount'])})")
+    text = ", ".join(names) or "nothing"
+    return f"{text}; {_amount(next(iter(amounts)))} hidden" if len(amounts) == 1 else text
+
+
+def differing_settings(group: Group) -> list[str]:
+    """Keys in which the configurations of a group's runs differ though only seeds, names and places should."""
+    flat = [_flat({"config": run.content["config"], "iteration": run.iteration}) for run in group.runs]
+    keys = sorted({key for config in flat for key in config})
+    return [key for key in keys if len({_canonical(config.get(key)) for config in flat}) > 1]
+
+
+def _flat(value: object, key: str = "") -> dict[str, object]:
+    if isinstance(value, dict):
+        pairs = [(f"{key}.{name}" if key else name, inner) for name, inner in value.items()]
+    elif isinstance(value, list):
+        pairs = [(f"{key}.{number}", inner) for number, inner in enumerate(value)]
+    else:
+        name = key.rsplit(".", 1)[-1]
+        expected = "seed" in name or name in ("save_name", "restore_hint")
+        place = isinstance(value, str) and ("/" in value or value.endswith((".yaml", ".pt", ".json")))
+        return {} if expected or place else {key: value}
+    return {name: leaf for inner_key, inner in pairs for name, leaf in _flat(inner, inner_key).items()}
+
+
+def _amount(amount: list[float]) -> str:
+    low, high = (f"{100 * a:.0f}" for a in amount)
+    return f"{low} %" if low == high else f"{low}–{high} %"
+
+
+def _order(group: Group) -> tuple:
+    return (
+        rank(group.dataset, DATASETS),
+        rank(group.backbone, BACKBONES),
+        ("standard", "generalizability", "adaptability", "severity").index(group.test.protocol),
+        group.test.name,
+        group.test.kinds,
+        group.setting,
+        rank(group.method, METHODS),
+        group.trained_kinds,
+    )
+
+
+def _identity(run: Run) -> tuple:
+    content = run.content
+    same = (content["kind"], content["dataset"], content["method"], content["seed"], run.refitted)
+    if content["kind"] == "visibility":
+        return (*same, tuple(content["classes"]))
+    return (*same, content["backbone"], tuple(sorted(set(content["trained_kinds"]))), run.setting)
+
+
+def _canonical(value: object) -> str:
+    """JSON that does not depend on the order of keys, nor on that of the kinds of a mixture."""
+    if isinstance(value, list) and all(isinstance(v, dict) for v in value):
+        value = sorted(value, key=lambda v: json.dumps(v, sort_keys=True))
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+# The format of a result file. float admits whole numbers; a tuple is a list of that length.
+@dataclass(frozen=True)
+class _Maybe:
+    """Null or absent is allowed."""
+
+    spec: object
+
+
+@dataclass(frozen=True)
+class _Each:
+    """A mapping whose values are all alike."""
+
+    spec: object
+
+
+_SCORES = _Each(_Maybe(float))
+_RESULT = {
+    "mean": _Maybe(float),
+    "sd": _Maybe(float),
+    "interval": _Maybe((float, float)),
+    "values": _Maybe([_Maybe(float)]),
+    "HP": _Maybe(float),
+    "RP": _Maybe(float),
+    "RP_interval": _Maybe((float, float)),
+}
+_TEST = {
+    "name": str,
+    "protocol": ("standard", "generalizability", "adaptability", "severity"),
+    "kinds": [{"kind": str, "prob": float, "amount": (float, float)}],  # as _kinds made them
+    "zero_shot": bool,
+    "scores": _Each(_RESULT),
+    "conditions": _Maybe(_Each(_SCORES)),
+    "by_kind": _Maybe(_Each({"probes": float, "scores": _SCORES})),
+    "by_amount": _Maybe([{"range": (float, float), "probes": float, "scores": _SCORES}]),
+    "cmc": _Maybe([float]),
+    "roc": _Maybe({"far": [float], "tar": [float]}),
+}
+_FILE = {"path": str, "sha256": str}
+_COMMON = {
+    "versions": _Each(_Maybe(str)),
+    "host": _Maybe(str),
+    "seed": int,
+    "config": dict,
+    "checkpoint": _Maybe({**_FILE, "iteration": int}),
+    "dataset": str,
+    "method": str,
+}
+_FORMATS = {
+    "recognition": {
+        **_COMMON,
+        "teacher": _Maybe(_FILE),
+        "backbone": str,
+        "protocol": {"metric": str, "who": str, "gallery_by": str, "repeats": int},
+        "trained_kinds": [str],
+        "holistic": {"own": _SCORES, "teacher": _Maybe(_SCORES)},
+        "retention": _Maybe(_SCORES),
+        "tests": [_TEST],
+        "probes": _Maybe(str),
+    },
+    "visibility": {
+        **_COMMON,
+        "classes": [str],
+        "confusion": [[int]],
+        "accuracy": _Maybe(float),
+        "amount_error": _Maybe(float),
+        "amount_error_by_kind": _Maybe([_Maybe(float)]),
+        "parts_error": _Maybe(float),
+    },
+}
+
+
+def _content(path: Path) -> dict:
+    """A result file's checked content.
+
+    Raises:
+        ValueError: it is no result of ours, with the key that is wrong.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(content, dict) or content.get("kind") not in tuple(_FORMATS):
+        raise ValueError("no result file of opengait-mimic")
+    if content.get("format") != 1:
+        raise ValueError(f"format {content.get('format')!r}; this version reads format 1")
+    content = _printable(content)
+    for test in content.get("tests", ()) if isinstance(content.get("tests"), list) else ():
+        if isinstance(test, dict):
+            test["kinds"] = _kinds(test.get("kinds"))
+    _check(content, _FORMATS[content["kind"]], "")
+    if content["kind"] == "visibility":
+        size = len(content["classes"])
+        if [len(row) for row in content["confusion"]] != [size] * size:
+            raise ValueError(f"confusion: expected {size} x {size} counts")
+    for test in content.get("tests", ()):
+        roc = test.get("roc")
+        if roc and len(roc["far"]) != len(roc["tar"]):
+            raise ValueError(f"roc of {test['name']!r}: far and tar differ in length")
+    return content
+
+
+def _refitted(config: dict) -> bool:
+    """Whether a run's configuration occludes at test with refitted kinds.
+
+    Raises:
+        ValueError: its `Occlusion` stands where it cannot, or its kinds are no list.
+    """
+    evaluator = config.get("evaluator_cfg")
+    if not isinstance(evaluator, dict):
+        return False
+    kinds = (lifted(evaluator.get("transform"), "evaluator_cfg")[1] or {}).get("kinds") or []
+    if not isinstance(kinds, list):
+        raise ValueError(f"evaluator_cfg: Occlusion: kinds: expected a list, found {kinds!r:.60}")
+    return any(isinstance(kind, dict) and bool(kind.get("refit")) for kind in kinds)
+
+
+def _kinds(kinds: object) -> object:
+    """A YAML's list of kinds with what it leaves out: an equal share of the rest as `prob`, the paper's `amount`."""
+    if not isinstance(kinds, list):
+        return kinds
+    entries = [{"kind": kind} if isinstance(kind, str) else kind for kind in kinds]
+    if not all(isinstance(entry, dict) for entry in entries):
+        return kinds
+    given = [entry["prob"] for entry in entries if isinstance(entry.get("prob"), (int, float))]
+    rest = (1 - sum(given)) / max(1, len(entries) - len(given))
+    full = []
+    for entry in entries:
+        amount = entry.get("amount", PAPERS_AMOUNT)
+        amount = [amount, amount] if isinstance(amount, (int, float)) else amount
+        prob = rest if entry.get("prob") is None else entry["prob"]
+        full.append({**entry, "prob": prob, "amount": amount})
+    return full
+
+
+def _check(value: object, spec: object, where: str) -> None:
+    if isinstance(spec, _Maybe):
+        if value is not None:
+            _check(value, spec.spec, where)
+    elif isinstance(spec, dict):
+        _expect(isinstance(value, dict), where, "a mapping", value)
+        for key, inner in spec.items():
+            _check(value.get(key), inner, f"{where}.{key}" if where else key)
+    elif isinstance(spec, _Each):
+        _expect(isinstance(value, dict), where, "a mapping", value)
+        for key, inner in value.items():
+            _check(inner, spec.spec, f"{where}.{key}")
+    elif isinstance(spec, list):
+        _expect(isinstance(value, list), where, "a list", value)
+        for number, inner in enumerate(value):
+            _check(inner, spec[0], f"{where}[{number}]")
+    elif isinstance(spec, tuple) and isinstance(spec[0], str):
+        _expect(isinstance(value, str) and value in spec, where, f"one of {', '.join(spec)}", value)
+    elif isinstance(spec, tuple):
+        _expect(isinstance(value, list) and len(value) == len(spec), where, f"{len(spec)} values", value)
+        for inner, inner_spec in zip(value, spec, strict=True):
+            _check(inner, inner_spec, where)
+    elif spec is float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        _expect(number and math.isfinite(value), where, "a number", value)
+    elif spec is int:
+        _expect(isinstance(value, int) and not isinstance(value, bool), where, "a whole number", value)
+    else:
+        _expect(isinstance(value, spec), where, f"a {spec.__name__}", value)
+
+
+def _expect(right: bool, where: str, expected: str, found: object) -> None:
+    if not right:
+        shown = "nothing" if found is None else repr(found)
+        raise ValueError(f"{where}: expected {expected}, found {shown[:60]}")
+
+
+def _printable(value: object) -> object:
+    """The same with control and invisible characters of texts as spaces: names end up in tables and terminals."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, dict):
+        return {_printable(key): _printable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable(inner) for inner in value]
+    return value

@@ -1,1 +1,0 @@
-"""Speed and memory beside what a user would have instead, both sides in one run."""

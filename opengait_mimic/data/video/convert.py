@@ -1,0 +1,364 @@
+"""From recordings to a data set: silhouettes in OpenGait's layout, a partition, contact sheets and a summary.
+
+Beside the folder `OUT` with the subjects stand `OUT.json` (the partition), `OUT.png` (the contact sheet, further
+pages `OUT-2.png` …) and `OUT-summary.json`. Until all is done the work lies in `OUT.unfinished`, recording by
+recording and within one frame by frame, so that the same call again goes on there.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from opengait_mimic.data import people
+from opengait_mimic.data.files import named
+from opengait_mimic.data.read import read_array
+from opengait_mimic.data.tree import GALLERY, PROBE, TRAIN, write_file, write_sequence
+from opengait_mimic.data.video import background, sources
+from opengait_mimic.data.video import contact_sheet as sheet
+from opengait_mimic.data.video.background import Background
+from opengait_mimic.data.video.quality import Rules, faults, ground, stretches, walks
+from opengait_mimic.data.video.seen import kept_background, kept_blobs
+from opengait_mimic.data.video.sources import Source
+from opengait_mimic.data.video.tracking import Blob, Track, Tracker, blobs, instance
+from opengait_mimic.errors import DataError
+
+SEGMENTS = ("auto", "background", "masks", *people.SEGMENTERS)
+_NOISE = 32  # grey values of a mask below this are compression's
+
+Watch = Callable[[str, Iterator, int], Iterator]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How silhouettes are made.
+
+    Attributes:
+        segment: one of `SEGMENTS`. weights: a file for a segmentation package.
+        rules: what a good frame and sequence are.
+        clip: frames of the sequences that a tracked person's walk is cut into, about.
+        test_share: share of the subjects with two sequences or more that go to the test set, 0…1.
+        threshold: see `background.foreground`. shadows: likewise.
+    """
+
+    segment: str = "auto"
+    weights: Path | None = None
+    rules: Rules = Rules()
+    clip: int = 30
+    test_share: float = 0.5
+    threshold: int = background.THRESHOLD
+    shadows: bool = False
+
+
+def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Settings, watch: Watch) -> dict:
+    """Make a data set of recordings; one that this very call has made is kept.
+
+    Args:
+        inputs: see `sources.find_sources`. out: the folder to make.
+        watch: passes an iterator on and shows how far it is: (title, iterator, length) -> iterator.
+    Returns:
+        The summary, as it stands in `OUT-summary.json`.
+    Raises:
+        DataError: unusable inputs, nobody found, or `out` belongs to something else.
+    """
+    out = named(out)
+    recordings = sources.find_sources(inputs)
+    recipe = _recipe(recordings, settings)
+    beside = {
+        "partition": out.with_name(f"{out.name}.json"),
+        "summary": out.with_name(f"{out.name}-summary.json"),
+    }
+    ours = _json(beside["partition"]).get("RECIPE") == recipe
+    if ours and out.is_dir() and beside["summary"].is_file():
+        return _json(beside["summary"])
+    if out.exists() or (beside["partition"].exists() and not ours):
+        raise DataError(f"{out} or {beside['partition'].name} is there already: remove both or choose another folder")
+    work = out.with_name(f"{out.name}.unfinished")
+    if work.exists() and _json(work / "recipe.json") != recipe:
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    _write_json(work / "recipe.json", recipe)
+
+    records = []
+    for number, source in enumerate(recordings):
+        record = work / f"{number:05d}.json"
+        if not record.is_file():
+            folder, seen = work / f"{number:05d}", work / f"{number:05d}.seen"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            seen.mkdir(exist_ok=True)
+            _write_json(record, _recording(source, settings, folder, seen, watch))
+            shutil.rmtree(seen)
+        records.append(_json(record))
+    if not any(record["people"] for record in records):
+        shutil.rmtree(work)
+        raise DataError(_nobody(records))
+    return _assemble(out, beside, work, records, recipe, settings)
+
+
+def _recipe(recordings: list[Source], settings: Settings) -> dict:
+    made = asdict(settings)
+    made["weights"] = None if settings.weights is None else settings.weights.name
+    files_of = {}
+    for source in recordings:
+        single = source.path.is_file()
+        files = [source.path] if single else sources.picture_files(source.path)
+        files_of[source.name] = [len(files), sum(file.stat().st_size for file in files)]
+    return {"source": "recordings of one's own", **made, "recordings": files_of}
+
+
+# One recording ------------------------------------------------------------------------------------------------
+
+
+def _recording(source: Source, settings: Settings, folder: Path, seen: Path, watch: Watch) -> dict:
+    """Cut one recording into silhouettes under `folder` and say what came out; `seen` keeps what is on the way."""
+    segment = settings.segment
+    if segment == "auto":
+        segment = "masks" if sources.holds_masks(source) else "background"
+    if segment == "masks" and source.path.is_file():
+        raise DataError(f"{source.path}: masks come as folders of pictures, this is a video")
+    labels, rules = source.labels, settings.rules
+    if segment == "masks" and (labels or _is_cropped(source)):
+        labels = labels or (source.name, "", "")
+        rules = Rules(rules.min_height, rules.min_frames, strict=False)
+        tracks, count = _given(source, watch)
+    else:
+        tracks, count = _tracked(source, segment, settings, seen, watch)
+    found, dropped = [], []
+    plane = ground(tracks) if rules.strict else None
+    for track in tracks:
+        wrong = faults(track, rules, plane)
+        good = [i for i, fault in enumerate(wrong) if not fault]
+        parts = stretches([track.frames[i] for i in good], rules.min_frames)
+        if not rules.strict and len(good) >= rules.min_frames:
+            parts = [list(range(len(good)))]
+        about: dict[str, Any] = {"first": track.frames[0], "last": track.frames[-1], "frames": len(track.frames)}
+        about["left_out"] = dict(Counter(fault for fault in wrong if fault))
+        if track.merged:
+            about["left_out"]["merged with another person"] = len(track.merged)
+        if rules.strict and not walks(track):
+            dropped.append({**about, "why": "does not get ahead"})
+        elif not parts:
+            dropped.append({**about, "why": f"fewer than {rules.min_frames} good frames in a row"})
+        else:
+            found.append((track, [[good[p] for p in part] for part in parts], about))
+    if labels and len(found) > 1:  # the tree says that there is one person
+        found.sort(key=lambda one: sum(map(len, one[1])), reverse=True)
+        dropped += [{**about, "why": "not the main person"} for _, _, about in found[1:]]
+        found = found[:1]
+    cuttings = {} if segment == "masks" else _cuttings(source, found, watch)
+    recorded = []
+    for number, (track, parts, about) in enumerate(found, start=1):
+        subject, type_, view = labels or (f"{source.name}-{number:03d}", "", "")
+        parts = [sum(parts, [])] if labels else [piece for part in parts for piece in _pieces(part, settings)]
+        sequences = []
+        for part in parts:
+            frames = [track.frames[i] for i in part]
+            file = f"{number:03d}-{frames[0]:06d}.pkl"
+            sils = np.stack([track.blobs[i].sil for i in part])
+            write_file(folder / file, pickle.dumps(sils, protocol=4))
+            sequences.append({"file": file, "view": view or f"{frames[0]:06d}", "frames": frames})
+        strip_file = f"{number:03d}.png"
+        _strip(subject, track, parts, cuttings.get(number - 1)).save(folder / strip_file)
+        recorded.append({"subject": subject, "type": type_, **about, "sequences": sequences, "strip": strip_file})
+    about = {"name": source.name, "segment": segment, "frames": count}
+    return {**about, "people": recorded, "dropped": dropped}
+
+
+def _given(source: Source, watch: Watch) -> tuple[list[Track], int]:
+    """One track of all a folder's masks."""
+    track, count = Track(), 0
+    for frame, mask in enumerate(watch(source.name, sources.mask_frames(source), sources.frame_count(source))):
+        count += 1
+        blob = instance(np.where(mask < _NOISE, np.uint8(0), mask))
+        if blob is not None:
+            track.frames.append(frame)
+            track.blobs.append(blob)
+    return [track] if track.frames else [], count
+
+
+def _is_cropped(source: Source) -> bool:
+    """Whether a folder's masks are cut to one person already: of several sizes, or filled from top to bottom."""
+    filled, sizes, count = 0, set(), 0
+    for mask in sources.mask_frames(source):
+        rows = (mask >= _NOISE).any(axis=1)
+        filled += bool(rows[0] and rows[-1])  # type: ignore[index]
+        sizes.add(mask.shape)
+        count += 1
+    return len(sizes) > 1 or filled > count / 2
+
+
+def _tracked(source: Source, segment: str, settings: Settings, seen: Path, watch: Watch) -> tuple[list[Track], int]:
+    """The people of a recording."""
+    tracker, count = Tracker(), 0
+    rest = partial(_blobs, source, segment, settings, seen, watch)
+    with closing(kept_blobs(seen, rest)) as frames:  # interrupted, it keeps what came at once
+        for frame, found in enumerate(frames):
+            tracker.step(frame, found)
+            count += 1
+    least = settings.rules.min_frames
+    return [track for track in tracker.tracks() if len(track.frames) >= least], count
+
+
+def _blobs(
+    source: Source, segment: str, settings: Settings, seen: Path, watch: Watch, first: int
+) -> Iterator[list[Blob]]:
+    """What stands out in each frame of a recording, from the `first` on."""
+    smallest = max(4, settings.rules.min_height // 2)
+    length = sources.frame_count(source)
+    title, left = f"{source.name}: people", max(0, length - first)
+    if segment == "masks":
+        for mask in watch(source.name, sources.mask_frames(source, first), left):
+            yield blobs(mask > 127, smallest)
+    elif segment == "background":
+
+        def learn() -> Background:
+            watched = watch(f"{source.name}: background", sources.colour_frames(source), length)
+            return background.learn(watched, length)
+
+        learned = kept_background(seen, learn)
+        for frame, picture in enumerate(watch(title, sources.colour_frames(source, first), left), start=first):
+            mask = background.foreground(picture, learned.at(frame), settings.threshold, settings.shadows)
+            yield blobs(mask, smallest, picture)
+    else:
+        cut_out = people.SEGMENTERS[segment](settings.weights)
+        for picture in watch(title, sources.colour_frames(source, first), left):
+            found = [instance(mask, picture) for mask in cut_out(picture)]
+            yield [blob for blob in found if blob is not None and blob.box.height >= smallest]
+
+
+def _pieces(part: list[int], settings: Settings) -> list[list[int]]:
+    """A walk cut into sequences of about `clip` frames, none shorter than allowed."""
+    count = max(1, min(round(len(part) / settings.clip), len(part) // settings.rules.min_frames))
+    return [piece.tolist() for piece in np.array_split(part, count)]
+
+
+def _cuttings(source: Source, found: list, watch: Watch) -> dict[int, np.ndarray]:
+    """For each person the pictures of the frames that its strip shows, [n, 64, 64, 3]."""
+    wanted: dict[int, list[tuple[int, int]]] = {}
+    for person, (track, parts, _) in enumerate(found):
+        for i in _shown(parts):
+            wanted.setdefault(track.frames[i], []).append((person, i))
+    cut: dict[int, list[np.ndarray]] = {person: [] for person in range(len(found))}
+    if wanted:
+        length = sources.frame_count(source)
+        for frame, picture in enumerate(watch(f"{source.name}: contact sheet", sources.colour_frames(source), length)):
+            for person, i in wanted.get(frame, []):
+                cut[person].append(sheet.cutting(picture, found[person][0].blobs[i].box))
+    return {person: np.stack(pictures) for person, pictures in cut.items()}
+
+
+def _shown(parts: list[list[int]]) -> list[int]:
+    everything = sum(parts, [])
+    return [everything[i] for i in sheet.shown(len(everything))]
+
+
+def _strip(subject: str, track: Track, parts: list[list[int]], pictures: np.ndarray | None) -> Image.Image:
+    chosen = _shown(parts)
+    heights = [track.blobs[i].box.height for i in chosen]
+    count = len(parts)
+    notes = [
+        f"{sum(map(len, parts))} frames",
+        f"{count} sequence{'s' * (count > 1)}",
+        f"{min(heights)}-{max(heights)} px tall",
+    ]
+    sils = np.stack([track.blobs[i].sil for i in chosen])
+    return sheet.strip(subject, notes, [track.frames[i] for i in chosen], sils, pictures)
+
+
+# All of them --------------------------------------------------------------------------------------------------
+
+
+def _assemble(out: Path, beside: dict, work: Path, records: list[dict], recipe: dict, settings: Settings) -> dict:
+    """Put the subjects in their places and write what stands beside."""
+    sequences: dict[str, list] = {}
+    strips = []
+    for number, record in enumerate(records):
+        folder = work / f"{number:05d}"
+        for person in record["people"]:
+            strips.append(folder / person.pop("strip"))
+            for sequence in person["sequences"]:
+                file = folder / sequence.pop("file")
+                sequences.setdefault(person["subject"], []).append((file, person["type"], sequence))
+    sets = partition(sequences, settings.test_share)
+    tree = work / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for subject, given in sequences.items():
+        for place, (file, type_, sequence) in enumerate(given):
+            if not type_ and subject in sets["TEST_SET"]:
+                type_ = GALLERY if 2 * place < len(given) else PROBE
+            sequence["type"] = type_ or TRAIN
+            write_sequence(tree, subject, sequence["type"], sequence["view"], read_array(file))
+    summary = {
+        "subjects": len(sequences),
+        "sequences": sum(map(len, sequences.values())),
+        "frames": sum(len(s["frames"]) for given in sequences.values() for _, _, s in given),
+        **{name: len(names) for name, names in sets.items()},
+        "left_out": dict(sum((Counter(p["left_out"]) for r in records for p in r["people"]), Counter())),
+        "dropped": dict(Counter(dropped["why"] for record in records for dropped in record["dropped"])),
+        "recordings": records,
+    }
+    images = sheet.pages([Image.open(path).convert("RGB") for path in strips])
+    for number, image in enumerate(images, start=1):
+        target = out.with_name(out.name + (f"-{number}.png" if number > 1 else ".png"))
+        image.save(work / target.name)
+        (work / target.name).replace(target)
+    _write_json(beside["summary"], summary)
+    _write_json(beside["partition"], {**sets, "RECIPE": recipe})
+    tree.rename(out)
+    shutil.rmtree(work)
+    return summary
+
+
+def partition(sequences: dict[str, list], test_share: float) -> dict[str, list[str]]:
+    """Who is for training and who for the test; only those with two sequences or more can be for the test."""
+    able = [subject for subject in sorted(sequences) if len(sequences[subject]) >= 2]
+    count = round(test_share * len(able))
+    chosen = {able[int((i + 0.5) * len(able) / count)] for i in range(count)}
+    return {
+        "TRAIN_SET": [subject for subject in sorted(sequences) if subject not in chosen],
+        "TEST_SET": sorted(chosen),
+    }
+
+
+def _nobody(records: list[dict]) -> str:
+    reasons = Counter(dropped["why"] for record in records for dropped in record["dropped"])
+    told = "; ".join(f"{count} tracks: {why}" for why, count in reasons.items()) or "nothing moved"
+    return f"nobody was found in {len(records)} recording{'s' * (len(records) > 1)} ({told})"
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_json(path: Path, content: dict) -> None:
+    write_file(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def report_lines(summary: dict, out: Path) -> list[str]:
+    """What a summary says, for a person."""
+    lines = [
+        f"{summary['subjects']} people, {summary['sequences']} sequences, {summary['frames']} frames in {out}: "
+        f"{summary['TRAIN_SET']} for training, {summary['TEST_SET']} for the test"
+    ]
+    if summary["left_out"]:
+        told = ", ".join(f"{count} {why}" for why, count in sorted(summary["left_out"].items()))
+        lines.append(f"frames left out: {told}")
+    for why, count in sorted(summary["dropped"].items()):
+        lines.append(f"tracks left out: {count}, {why}")
+    lines.append(f"look at {out}.png before you use it; the partition is {out}.json, details in {out}-summary.json")
+    return lines

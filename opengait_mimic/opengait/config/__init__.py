@@ -1,0 +1,1 @@
+"""One schema for every key of a YAML."""

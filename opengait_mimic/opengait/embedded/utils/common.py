@@ -1,0 +1,204 @@
+"""Devices, processes, configuration and conversions."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.opengait.config.yamls import read_yaml
+from opengait_mimic.opengait.run.device import device
+from opengait_mimic.opengait.run.distributed import sendable
+
+DEFAULTS = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
+LOGGER = logging.getLogger("opengait_mimic.embedded")
+
+
+class NoOp:
+    """Stands for an object whose every method does nothing and returns None."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: None
+
+
+class Odict(OrderedDict):
+    """An ordered dict that collects."""
+
+    def append(self, other: dict) -> None:
+        """Add each value of `other` (the items of a list, or one value) to the list under its key."""
+        for key, value in other.items():
+            self.setdefault(key, []).extend(value if isinstance(value, list) else [value])
+
+
+# Devices and processes
+
+
+def get_rank() -> int:
+    """This process's number, 0 without a process group."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def get_world_size() -> int:
+    """How many processes share the run, 1 without a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def init_process_group() -> None:
+    """Join the group that the environment describes (as torchrun sets it): NCCL on GPUs, gloo on the CPU."""
+    own = device()
+    if own.type == "cuda":
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", init_method="env://")
+
+
+def ddp_all_gather(features: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
+    """Every process's `features`, concatenated along `dim` in rank order.
+
+    The shapes must agree between processes. With `requires_grad` the own slice keeps its gradient; the
+    others never have one. One process gets `features` itself.
+    """
+    if get_world_size() == 1:
+        return features
+    own = features.detach().contiguous()
+    slices = [torch.empty_like(own) for _ in range(get_world_size())]
+    dist.all_gather([sendable(slice) for slice in slices], sendable(own))
+    if requires_grad:
+        slices[get_rank()] = features
+    return torch.cat(slices, dim=dim)
+
+
+class DDPPassthrough(DistributedDataParallel):
+    """DDP that answers for the attributes of the module it wraps."""
+
+    def __getattr__(self, name: str):
+        own = super().__getattr__
+        try:
+            return own(name)
+        except AttributeError:
+            return getattr(own("module"), name)
+
+
+def get_ddp_module(module: torch.nn.Module, find_unused_parameters: bool = False) -> torch.nn.Module:
+    """`module` wrapped for several processes; itself where there is one, or nothing in it to train."""
+    if get_world_size() == 1 or not any(p.requires_grad for p in module.parameters()):
+        return module
+    own = device()
+    return DDPPassthrough(
+        module,
+        device_ids=[own.index] if own.type == "cuda" else None,
+        find_unused_parameters=find_unused_parameters,
+    )
+
+
+def init_seeds(seed: int = 0) -> None:
+    """Seed the global generators of python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+# Configuration
+
+
+def _merged(base: object, over: object) -> object:
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
+
+
+def config_loader(path: str | os.PathLike) -> dict:
+    """The YAML file at `path`, merged over the defaults: dicts merge key by key, anything else replaces.
+
+    Raises:
+        ConfigError: no such file, not YAML, or not a mapping of sections.
+    """
+    user = read_yaml(path)
+    cfgs = _merged(read_yaml(DEFAULTS), user)
+    own_data = user.get("data_cfg") or {}
+    if "dataset_name" in own_data and "test_dataset_name" not in own_data:
+        cfgs["data_cfg"]["test_dataset_name"] = own_data["dataset_name"]
+    return cfgs
+
+
+def get_attr_from(sources: Sequence[ModuleType], name: str, kind: str = "name") -> Callable:
+    """The class or function called `name` in the first of `sources` that has it.
+
+    Raises:
+        ConfigError: none has it; the message calls it by `kind` and gives the nearest known names.
+    """
+    for source in sources:
+        found = getattr(source, str(name), None)
+        if callable(found):
+            return found
+    public = {n: v for source in sources for n, v in vars(source).items() if not n.startswith("_")}
+    known = sorted(n for n, v in public.items() if inspect.isfunction(v) or inspect.isclass(v))
+    raise ConfigError(f"unknown {kind} {name!r}; {nearest(name, known)}")
+
+
+def get_valid_args(obj: Callable, input_args: dict, free_keys: Iterable[str] = ()) -> dict:
+    """Those of `input_args` that the function or class `obj` takes.
+
+    The others are logged as unused, except `free_keys`, which are expected not to fit.
+    """
+    parameters = inspect.signature(obj).parameters.values()
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    chosen = {}
+    for key, value in input_args.items():
+        if key in names or (takes_all and key not in free_keys):
+            chosen[key] = value
+        elif key not in free_keys and get_rank() == 0:
+            LOGGER.warning("%s takes no %r; it is ignored", getattr(obj, "__name__", obj), key)
+    return chosen
+
+
+# Conversions
+
+
+def ts2np(x: torch.Tensor) -> np.ndarray:
+    """A tensor as a numpy array (bfloat16, which numpy lacks, as float32)."""
+    x = x.detach().cpu()
+    return (x.float() if x.dtype is torch.bfloat16 else x).numpy()
+
+
+def np2var(x: np.ndarray, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """A numpy array as a tensor on this process's device."""
+    return torch.from_numpy(np.ascontiguousarray(x)).to(device(), dtype=dtype)
+
+
+def list2var(x: list, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """A list of numbers or of equally shaped arrays as a tensor on this process's device."""
+    return np2var(np.asarray(x), dtype=dtype)
+
+
+def params_count(net: torch.nn.Module) -> str:
+    """How many parameters a network has, as text."""
+    return f"{sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters"
+
+
+def mkdir(path: str | os.PathLike) -> None:
+    """Make a folder and its parents, unless they exist."""
+    Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def is_list(x: object) -> bool:
+    return isinstance(x, list)
+
+
+def is_dict(x: object) -> bool:
+    return isinstance(x, dict)
+
+
+def is_tensor(x: object) -> bool:
+    return torch.is_tensor(x)

@@ -1,0 +1,194 @@
+"""What TensorBoard shows of a training and its tests beside the losses.
+
+All of it is made of what a step has anyway, and nearly all of it at log points only; nothing is drawn at random and
+nothing takes a gradient, so a training's outcome does not depend on it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch.utils.tensorboard import SummaryWriter
+
+from opengait_mimic.method.clips import clip_lengths, silhouettes
+from opengait_mimic.method.distances import pair_distances
+from opengait_mimic.opengait.run.device import peak_memory
+from opengait_mimic.opengait.run.distributed import rank, world_size
+
+PAIRS_SHOWN = 8
+CELL, MARGIN = 80, 100  # pixels
+
+
+class Panels:
+    """A forward hook of our models, which fills `visual_summary` in training where the host writes it.
+
+    image/pairs (frames, whole above occluded); of what is distilled scalar/distance/…; of a VEN in training
+    scalar/visibility/… and image/visibility_confusion, of all steps since the last log point.
+    """
+
+    def __init__(self):
+        self.tally: Tally | None = None
+
+    def __call__(self, net, inputs: tuple, output: dict) -> None:
+        if not net.training or rank() != 0:
+            return
+        clips, _, _, _, seqL = inputs[0]
+        features = {k: v for k, v in output["training_feat"].items() if isinstance(v, dict)}
+        judged = next((seen for seen in features.values() if "true_amount" in seen), None)
+        if judged is not None:
+            self.tally = self.tally or Tally(net.classes)
+            self.tally.add(judged.get("logits"), judged.get("amount"), judged["kind"], judged["true_amount"])
+        if not net.logs_now:
+            return
+        summary = output["visual_summary"]
+        summary["image/pairs"] = pairs(clips.holistic, clips.occluded, seqL)
+        for prefix, seen in features.items():
+            if "mimic" in seen:
+                summary.update(_distances(seen, net.loss_entry(prefix)))
+        if self.tally is not None:
+            summary.update(self.tally.panels())
+            self.tally = None
+
+
+def pairs(holistic: torch.Tensor, occluded: torch.Tensor, seqL: torch.Tensor | None) -> torch.Tensor:
+    """The middle frame of the first clips, whole above occluded.
+
+    Args:
+        holistic, occluded: [n, s, h, w], or [1, sum of s, h, w] with seqL [1, n]; with channels [n, s, c, h, w].
+    Returns:
+        [at most PAIRS_SHOWN, 1, 2 h + 3, w + 2] floats 0–1, a grey line between and around the two.
+    """
+    lengths = clip_lengths(holistic, seqL)
+    frames = [(0 if seqL is not None else i, length // 2) for i, length in enumerate(lengths[:PAIRS_SHOWN])]
+    if seqL is not None:
+        starts = np.cumsum([0, *lengths])
+        frames = [(0, int(starts[i]) + place) for i, (_, place) in enumerate(frames)]
+    shown = [
+        torch.stack([silhouettes(sils[i : i + 1, j : j + 1])[0, 0] for i, j in frames]).float()
+        for sils in (holistic, occluded)
+    ]
+    line = torch.full_like(shown[0][:, :1], 0.5)
+    return torch.nn.functional.pad(torch.cat((shown[0], line, shown[1]), dim=1), (1, 1, 1, 1), value=0.5)[:, None]
+
+
+def _distances(features: dict, loss_cfg: dict) -> dict[str, float]:
+    """scalar/distance/…, as the loss compares."""
+    mimic, teacher = features["mimic"], features.get("teacher")
+    if not loss_cfg.get("partwise"):
+        mimic, teacher = mimic.flatten(1), None if teacher is None else teacher.flatten(1)
+    found = pair_distances(mimic, teacher, features["labels"], loss_cfg.get("normalize", True))
+    return {f"scalar/distance/{name}": value for name, value in found.items()}
+
+
+class Tally:
+    """A VEN's predictions on the clips it learns from, counted on the device without waiting for it.
+
+    Args:
+        kinds: names of its classes.
+    """
+
+    def __init__(self, kinds: tuple[str, ...]):
+        self.kinds, self.clips = list(kinds), 0
+        self.confusion = self.error = None
+
+    @torch.no_grad()
+    def add(self, logits, amount, kind, true_amount) -> None:
+        """One step's clips; logits [n, k] or amount [n] may be None. kind, true_amount: [n]."""
+        k = len(self.kinds)
+        self.clips += len(kind)
+        if logits is not None:
+            if self.confusion is None:
+                self.confusion = torch.zeros(k * k, device=kind.device)
+            self.confusion.index_add_(0, kind * k + logits.argmax(1), torch.ones(len(kind), device=kind.device))
+        if amount is not None:
+            error = (amount.float() - true_amount).abs().sum()
+            self.error = error if self.error is None else self.error + error
+
+    def panels(self) -> dict:
+        """Accuracy and recall of each kind in percent, the confusion as a picture, the amount's mean error."""
+        found = {}
+        if self.confusion is not None:
+            counts = self.confusion.reshape(len(self.kinds), -1).cpu().numpy().astype(int)
+            found["scalar/visibility/kind_right"] = 100 * counts.trace() / self.clips
+            for name, row in zip(self.kinds, counts, strict=True):
+                if row.sum():
+                    found[f"scalar/visibility/recall_{name}"] = 100 * row[self.kinds.index(name)] / row.sum()
+            picture = np.asarray(confusion_picture(counts, self.kinds), dtype=np.float32) / 255
+            found["image/visibility_confusion"] = torch.from_numpy(picture).permute(2, 0, 1)[None]
+        if self.error is not None:
+            found["scalar/visibility/amount_error"] = float(self.error) / self.clips
+        return found
+
+
+def confusion_picture(counts: np.ndarray, kinds: list[str]) -> Image.Image:
+    """Which kinds are taken for which: rows true, columns predicted; a cell's shade is its share of the row.
+
+    Args:
+        counts: [k, k]. kinds: [k] names.
+    """
+    size = MARGIN + CELL * len(kinds)
+    picture = Image.new("RGB", (size, size), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.text((4, 4), "rows: true\ncolumns: predicted", fill="black")
+    for i, name in enumerate(kinds):
+        start = MARGIN + i * CELL
+        draw.text((MARGIN - 4, start + CELL // 2), name, fill="black", anchor="rm")
+        draw.text((start + CELL // 2, MARGIN - 6), name, fill="black", anchor="ms")
+        for j, count in enumerate(counts[i]):
+            share = count / max(1, counts[i].sum())
+            left = MARGIN + j * CELL
+            shade = tuple(round(255 - share * (255 - part)) for part in (8, 64, 129))
+            draw.rectangle((left, start, left + CELL - 2, start + CELL - 2), fill=shade)
+            ink = "white" if share > 0.5 else "black"
+            draw.text((left + CELL // 2, start + CELL // 2), f"{count}", fill=ink, anchor="mm")
+    return picture
+
+
+class Speed:
+    """Clips per second of all processes together."""
+
+    def __init__(self):
+        self.clips, self.since = 0, None
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self.clips, self.since = 0, time.monotonic()
+
+    def take(self, clips: int) -> None:
+        """Count clips of this process; where the clock stands still, it starts instead."""
+        if self.since is None:
+            self.restart()
+        else:
+            self.clips += clips
+
+    def scalars(self, name: str) -> dict[str, float]:
+        """scalar/<name>/clips_per_second, and on CUDA scalar/<name>/peak_memory_gib of this process so far."""
+        found = {}
+        if self.clips:
+            seconds = max(time.monotonic() - self.since, 1e-9)
+            found[f"scalar/{name}/clips_per_second"] = self.clips * world_size() / seconds
+        if (peak := peak_memory()) is not None:
+            found[f"scalar/{name}/peak_memory_gib"] = peak / 2**30
+        return found
+
+
+def conclude_test(net, scalars: dict[str, float] | None) -> dict[str, float] | None:
+    """A test's scalars with its speed; a run that only tests writes them to TensorBoard, where a training's host does.
+
+    Args:
+        scalars: None on all but the first process.
+    """
+    if scalars is None:
+        return None
+    scalars = {**scalars, **net.test_speed}
+    if not net.phase_training:
+        with SummaryWriter(str(Path(net.save_path, "summary"))) as writer:
+            for name, value in scalars.items():
+                if math.isfinite(value):
+                    writer.add_scalar(name.removeprefix("scalar/"), value, net.iteration)
+    return scalars

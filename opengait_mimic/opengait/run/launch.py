@@ -1,0 +1,103 @@
+"""Start a run in as many processes as asked for, and end it cleanly."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+import torch
+import torch.multiprocessing as mp
+
+from opengait_mimic.errors import HostError, MimicError, RunFailed, plain
+from opengait_mimic.opengait.run.orphans import die_with_parent
+from opengait_mimic.opengait.run.worker import Run, limit_threads, run_main
+
+GRACE = 10.0  # seconds a process has to end by itself
+
+
+def launch(run: Run, processes: int = 1) -> None:
+    """Run the host's main program in `processes` processes of this machine and wait for them.
+
+    Under torchrun, which starts the processes itself, this one is simply run.
+
+    Raises:
+        MimicError: a mistake of the user's, found by any of the processes.
+        RunFailed: any other error in one of several processes; one line where it is the disk's or the loss's.
+    """
+    if "RANK" in os.environ or processes == 1:
+        limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+        run_main(run)
+        return
+    environment = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+    }
+    messages = mp.get_context("spawn").SimpleQueue()
+    arguments = (run, environment, messages)
+    running = mp.start_processes(_work, arguments, processes, join=False, start_method="spawn")
+    try:
+        while not running.join():
+            pass
+    except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
+        # A process that lost the others may be the first to be seen; what it lost them by says more.
+        if not messages.empty():
+            kind, message = messages.get()
+            raise kind(message) from None
+        if isinstance(error, mp.ProcessRaisedException):
+            raise RunFailed(str(error)) from None
+        raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
+    finally:
+        end(running.processes)
+
+
+def end(processes: list) -> None:
+    """End processes that still run, and whatever any of them left behind, such as its loader's workers."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(GRACE)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _work(rank: int, run: Run, environment: dict[str, str], messages) -> None:
+    # Ctrl-C is for the launching process, which then ends this one and its group.
+    os.setpgrp()
+    die_with_parent()
+    if run.phase == "test":  # which keeps what it has seen
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
+    limit_threads(int(environment["WORLD_SIZE"]))
+    try:
+        run_main(run)
+    except MimicError as error:
+        messages.put((MimicError, str(error)))
+        sys.exit(2)
+    except (OSError, FloatingPointError, RunFailed) as error:
+        messages.put((RunFailed, plain(error)))
+        sys.exit(1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def check_device(device: str | None, processes: int) -> None:
+    """Refuse a device that is not there.
+
+    Args:
+        device: "cpu", "cuda", or None for what there is. processes: on this machine.
+    Raises:
+        HostError: CUDA was asked for and there is none, or fewer GPUs than processes.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise HostError("--device cuda: this machine has no CUDA device that PyTorch can use")
+    if device != "cpu" and torch.cuda.is_available() and processes > torch.cuda.device_count():
+        raise HostError(f"--nproc {processes}: this machine has {torch.cuda.device_count()} GPUs")

@@ -1,0 +1,1 @@
+"""Generated walkers: numbers in, silhouettes out; no file, no network."""

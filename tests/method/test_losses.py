@@ -1,0 +1,560 @@
+"""The losses are what the paper's equations say, on every device dtype and over any number of processes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import TripletMarginLoss
+
+from opengait_mimic.method import triplets
+from opengait_mimic.method.losses import (
+    ANCHORS,
+    PAIRS,
+    l2_distillation,
+    mickd,
+    mickd_with_counts,
+    visibility,
+)
+from opengait_mimic.method.triplets import AT_ONCE, euclidean, hinge
+from opengait_mimic.opengait.run.distributed import gather, world_size
+
+ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
+
+
+# ---- Eq. 2, triplet by triplet -----------------------------------------------------------------------------
+
+
+def naive_mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
+    """Eq. 2 as it is written: every anchor, every positive of its identity, every negative of another.
+
+    Returns the loss, the number of triplets and of those above 0.
+    """
+    features = mimic if teacher is None else torch.cat((mimic, teacher))
+    if normalize:
+        features = F.normalize(features, dim=1)
+    squares = (features[:, None] - features[None, :]).square().sum(2)
+    distance = torch.where(squares > 0, torch.where(squares > 0, squares, 1.0).sqrt(), 0.0)
+    n, labels = len(mimic), labels.tolist()
+    sets = ("mimic",) if teacher is None else ("mimic", "teacher")
+    everything = [(network, clip) for network in sets for clip in range(n)]
+    place = {feature: i for i, feature in enumerate(everything)}
+    hinges = []
+    for anchor in everything:
+        if anchors == "mimic" and anchor[0] == "teacher":
+            continue
+        for positive in everything:
+            if positive == anchor or labels[positive[1]] != labels[anchor[1]]:
+                continue
+            if positive[0] == anchor[0]:
+                pair = "mimic_mimic"
+            else:
+                pair = "same_instance" if positive[1] == anchor[1] else "cross_instance"
+            if pair not in pairs:
+                continue
+            for negative in everything:
+                if labels[negative[1]] != labels[anchor[1]]:
+                    hinges.append((place[anchor], place[positive], place[negative]))
+    if not hinges:
+        return features.sum() * 0, 0, 0
+    a, p, q = torch.tensor(hinges).T
+    values = (distance[a, p] - distance[a, q] + margin).clamp(min=0)
+    violating = int((values > 0).sum())
+    loss = values.sum() if reduction == "sum" else values.sum() / max(violating, 1)
+    return loss, len(hinges), violating
+
+
+def with_gradients(function, mimic, teacher, *args):
+    """The function's results and the gradients of its first with respect to both feature sets."""
+    mimic = mimic.clone().requires_grad_()
+    teacher = None if teacher is None else teacher.clone().requires_grad_()
+    loss, triplets, violating = function(mimic, teacher, *args)
+    loss.backward()
+    return loss.detach(), int(triplets), int(violating), mimic.grad, None if teacher is None else teacher.grad
+
+
+def random_batch(seed, labels, d, dtype=torch.float64, spread=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    n = len(labels)
+    mimic = torch.randn(n, d, generator=generator, dtype=dtype)
+    teacher = mimic + spread * torch.randn(n, d, generator=generator, dtype=dtype)
+    return mimic, teacher, torch.tensor(labels, dtype=torch.int64)
+
+
+def assert_equals_naive(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
+    options = (labels, margin, pairs, anchors, normalize, reduction)
+    loss, triplets, violating, *grads = with_gradients(mickd_with_counts, mimic, teacher, *options)
+    expected, all_triplets, above, *expected_grads = with_gradients(naive_mickd, mimic, teacher, *options)
+    assert (triplets, violating) == (all_triplets, above)
+    tolerance = {"atol": 1e-10, "rtol": 1e-10}
+    torch.testing.assert_close(loss, expected, **tolerance)
+    for grad, expected_grad in zip(grads, expected_grads, strict=True):
+        if expected_grad is not None:
+            torch.testing.assert_close(grad, expected_grad, **tolerance)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=1, max_size=7),
+    d=st.integers(1, 6),
+    seed=st.integers(0, 10_000),
+    copies=st.lists(st.tuples(st.integers(0, 13), st.integers(0, 13)), max_size=3),
+    margin=st.sampled_from([0.05, 0.2, 1.3]),
+    pairs=st.sampled_from(ALL_PAIRS),
+    anchors=st.sampled_from(ANCHORS),
+    normalize=st.booleans(),
+    reduction=st.sampled_from(["mean_nonzero", "sum"]),
+)
+def test_mickd_is_eq_2_over_all_triplets(labels, d, seed, copies, margin, pairs, anchors, normalize, reduction):
+    mimic, teacher, labels = random_batch(seed, labels, d, spread=0.4)
+    n = len(mimic)
+    features = torch.cat((mimic, teacher))
+    for source, target in copies:  # identical vectors: within a network, across networks, across identities
+        features[target % (2 * n)] = features[source % (2 * n)]
+    assert_equals_naive(features[:n], features[n:], labels, margin, pairs, anchors, normalize, reduction)
+
+
+@pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
+@pytest.mark.parametrize("anchors", ANCHORS)
+@pytest.mark.parametrize("reduction", ["mean_nonzero", "sum"])
+def test_every_choice_of_pairs_anchors_and_reduction_equals_eq_2(pairs, anchors, reduction):
+    mimic, teacher, labels = random_batch(1, [0, 1, 0, 2, 2, 0, 3, 1], 5)
+    for normalize in (True, False):
+        assert_equals_naive(mimic, teacher, labels, 0.5, pairs, anchors, normalize, reduction)
+
+
+@pytest.mark.parametrize("reduction", ["mean_nonzero", "sum"])
+def test_without_a_teacher_only_mimic_features_are_positives_and_negatives(reduction):
+    mimic, _, labels = random_batch(2, [0, 0, 1, 1, 2, 0], 4)
+    assert_equals_naive(mimic, None, labels, 0.5, ("mimic_mimic",), "mimic", True, reduction)
+
+
+# ---- the same in numbers -----------------------------------------------------------------------------------
+
+# Features on a line: m0 = 0, m1 = 2 (identity 0), m2 = 7 (identity 1); t0 = 1, t1 = 4, t2 = 6 likewise.
+# With margin 3 the hinges above 0 are
+#   same instance   m1 to t1 is 2, to the negative t2 4: 2 − 4 + 3 = 1;   m2 to t2 is 1, to t1 3: 1
+#   cross instance  m0 to t1 is 4, to t2 6: 1
+#   mimic–mimic     m1 to m0 is 2, to t2 4: 1
+# and m1 to t1 against m2 (2 − 5 + 3) is exactly at the margin, no violation.
+LINE = (
+    torch.tensor([[0.0], [2.0], [7.0]], dtype=torch.float64),
+    torch.tensor([[1.0], [4.0], [6.0]], dtype=torch.float64),
+    torch.tensor([0, 0, 1]),
+)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "total", "violating", "triplets"),
+    [
+        (("same_instance",), 2, 2, 8),
+        (("cross_instance",), 1, 1, 4),
+        (("mimic_mimic",), 1, 1, 4),
+        (PAIRS, 4, 4, 16),
+    ],
+)
+def test_a_line_by_hand(pairs, total, violating, triplets):
+    options = {"margin": 3.0, "pairs": pairs, "normalize": False}
+    assert mickd(*LINE, **options, reduction="sum").item() == total
+    loss, all_triplets, above = mickd_with_counts(*LINE, **options)
+    assert loss.item() == total / violating
+    assert (all_triplets.item(), above.item()) == (triplets, violating)
+
+
+def test_a_line_by_hand_with_teacher_anchors_too():
+    # t0: 3 − 5 + 3 = 1 (to t1 against t2). t1: to m1, m0, t0 2, 4, 3 against m2 3 and t2 2: 2+3+4+5+3+4 = 21.
+    # t2: to m2 1 against t1 2: 2. Together 24 in 8 triplets, besides the 4 in 4 of the mimic's anchors.
+    options = {"margin": 3.0, "normalize": False, "anchors": "both"}
+    assert mickd(*LINE, **options, reduction="sum").item() == 28
+    assert mickd(*LINE, **options).item() == 28 / 12
+
+
+def test_gradients_by_hand():
+    # Two identities: m0 = 0, t0 = 1 and m1 = 3, t1 = 5, margin 2.5, same instance. The hinges above 0 are
+    # |m0 − t0| − |m0 − m1| + 2.5 = 0.5, |m1 − t1| − |m1 − m0| + 2.5 = 1.5, |m1 − t1| − |m1 − t0| + 2.5 = 2.5.
+    mimic = torch.tensor([[0.0], [3.0]], dtype=torch.float64, requires_grad=True)
+    teacher = torch.tensor([[1.0], [5.0]], dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([4, 9])
+    options = {"margin": 2.5, "pairs": ("same_instance",), "normalize": False}
+    loss = mickd(mimic, teacher, labels, **options, reduction="sum")
+    assert loss.item() == 4.5
+    loss.backward()
+    assert mimic.grad.flatten().tolist() == [1, -5]
+    assert teacher.grad.flatten().tolist() == [2, 2]
+    assert mickd(mimic, teacher, labels, **options).item() == 1.5
+
+
+def test_unit_length_by_hand():
+    # Scaled to unit length: m0, t0 point along x, m1 along y, t1 is at 45 degrees.
+    mimic = torch.tensor([[2.0, 0.0], [0.0, 3.0]], dtype=torch.float64)
+    teacher = torch.tensor([[5.0, 0.0], [4.0, 4.0]], dtype=torch.float64)
+    near, far = (2 - 2**0.5) ** 0.5, 2**0.5  # 0.765 between neighbours at 45 degrees, 1.414 between x and y
+    expected = (0 - near + 1) + (near - far + 1) + (near - far + 1)  # m0 against t1; m1 against m0 and t0
+    found = mickd(mimic, teacher, torch.tensor([0, 1]), margin=1.0, reduction="sum")
+    assert found.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_negatives_come_from_the_mimic_and_from_the_teacher():
+    mimic = torch.tensor([[0.0], [9.0]], dtype=torch.float64)
+    teacher = torch.tensor([[1.0], [9.0]], dtype=torch.float64)
+    options = {"pairs": ("same_instance",), "normalize": False, "margin": 1.0, "reduction": "sum"}
+    labels = torch.tensor([0, 1])
+    assert mickd(mimic, teacher, labels, **options).item() == 0
+    # m1 at 1.5: m0's hinge against it is 0.5; m1's own to t1 at 9 against m0 and t0 are 7 and 8.
+    near_mimic = torch.tensor([[0.0], [1.5]], dtype=torch.float64)
+    assert mickd(near_mimic, teacher, labels, **options).item() == 0.5 + 7 + 8
+    # t1 at 1.5: m0's hinge against it is 0.5; m1's at 9, to t1 against t0, is 0.5.
+    near_teacher = torch.tensor([[1.0], [1.5]], dtype=torch.float64)
+    assert mickd(mimic, near_teacher, labels, **options).item() == 0.5 + 0.5
+
+
+# ---- against pytorch-metric-learning -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("margin", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3] * 4, [0] * 9 + [1] * 2 + [2], list(range(8)), [5] * 6])
+def test_with_both_anchors_and_all_pairs_it_is_the_triplet_margin_loss(labels, normalize, margin, dtype, tolerance):
+    mimic, teacher, labels = random_batch(4, labels, 32, dtype)
+    peer = TripletMarginLoss(margin=margin, distance=LpDistance(normalize_embeddings=normalize))
+    expected = with_gradients(lambda m, t: (peer(torch.cat((m, t)), torch.cat((labels, labels))), 0, 0), mimic, teacher)
+    options = {"margin": margin, "anchors": "both", "normalize": normalize}
+    found = with_gradients(lambda m, t: (mickd(m, t, labels, **options), 0, 0), mimic, teacher)
+    for ours, theirs in zip(found[0::3] + found[4:], expected[0::3] + expected[4:], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
+
+
+# ---- part by part, and some anchors at a time --------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 2), min_size=1, max_size=6),
+    parts=st.integers(1, 4),
+    seed=st.integers(0, 10_000),
+    pairs=st.sampled_from(ALL_PAIRS),
+    anchors=st.sampled_from(ANCHORS),
+    normalize=st.booleans(),
+    reduction=st.sampled_from(["mean_nonzero", "sum"]),
+)
+def test_part_by_part_it_is_the_mean_of_the_parts_losses(labels, parts, seed, pairs, anchors, normalize, reduction):
+    mimic, teacher, labels = random_batch(seed, labels, 5 * parts)
+    mimic, teacher = mimic.reshape(-1, 5, parts), teacher.reshape(-1, 5, parts)
+    options = (labels, 0.5, pairs, anchors, normalize, reduction)
+
+    def one_by_one(mimic, teacher, *options):
+        found = [naive_mickd(mimic[:, :, p], teacher[:, :, p], *options) for p in range(parts)]
+        losses, triplets, violating = zip(*found, strict=True)
+        return sum(losses) / parts, sum(triplets), sum(violating)
+
+    found = with_gradients(mickd_with_counts, mimic, teacher, *options)
+    expected = with_gradients(one_by_one, mimic, teacher, *options)
+    assert found[1:3] == expected[1:3]
+    for ours, theirs in zip((found[0], *found[3:]), (expected[0], *expected[3:]), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 100])
+@pytest.mark.parametrize("anchors", ANCHORS)
+def test_how_many_anchors_are_in_hand_changes_nothing(monkeypatch, at_once, anchors):
+    mimic, teacher, labels = random_batch(7, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    monkeypatch.setitem(AT_ONCE, "cpu", at_once)
+    found = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("anchors", ANCHORS)
+def test_a_teacher_without_gradient_changes_nothing_for_the_mimic(anchors):
+    mimic, teacher, labels = random_batch(8, [0, 1, 0, 2, 2], 6)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    mimic.requires_grad_()
+    loss = mickd(mimic, teacher, labels, 0.5, PAIRS, anchors)
+    loss.backward()
+    torch.testing.assert_close(loss.detach(), expected[0])
+    torch.testing.assert_close(mimic.grad, expected[3])
+
+
+def test_the_loss_scales_its_gradient():
+    mimic, teacher, labels = random_batch(9, [0, 0, 1, 1], 6)
+    once, thrice = (
+        with_gradients(lambda m, t, f=f: (f * mickd(m, t, labels), 0, 0), mimic, teacher)[3:] for f in (1, 3)
+    )
+    for a, b in zip(once, thrice, strict=True):
+        torch.testing.assert_close(3 * a, b)
+
+
+# ---- corners -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "pairs"),
+    [
+        ([3, 3, 3], PAIRS),  # a single identity: no negative
+        ([0, 1, 2], ("mimic_mimic",)),  # all distinct: no positive
+        ([0, 1, 2], ("cross_instance",)),
+        ([0], PAIRS),
+    ],
+)
+@pytest.mark.parametrize("reduction", ["mean_nonzero", "sum"])
+def test_without_a_triplet_the_loss_and_its_gradient_are_0(labels, pairs, reduction):
+    mimic, teacher, labels = random_batch(0, labels, 4)
+    mimic.requires_grad_()
+    loss, triplets, violating = mickd_with_counts(mimic, teacher, labels, pairs=pairs, reduction=reduction)
+    loss.backward()
+    assert (loss.item(), triplets.item(), violating.item()) == (0, 0, 0)
+    assert (mimic.grad == 0).all()
+
+
+def test_where_no_triplet_violates_the_margin_the_gradient_is_0():
+    mimic = torch.eye(3, dtype=torch.float64, requires_grad=True)
+    loss, triplets, violating = mickd_with_counts(mimic, torch.eye(3, dtype=torch.float64), torch.arange(3))
+    loss.backward()
+    assert (loss.item(), triplets.item(), violating.item()) == (0, 12, 0)
+    assert (mimic.grad == 0).all()
+
+
+def test_all_distinct_identities_still_learn_from_their_own_teacher():
+    mimic, teacher, labels = random_batch(0, [0, 1, 2, 3], 4)
+    assert mickd(mimic, teacher, labels, margin=2.0) > 0
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_identical_vectors_give_the_margin_and_finite_gradients(normalize, dtype):
+    mimic = torch.full((4, 8), 0.7, dtype=dtype, requires_grad=True)
+    labels = torch.tensor([0, 0, 1, 1])
+    loss, _, violating = mickd_with_counts(mimic, mimic.detach().clone(), labels, normalize=normalize)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.2, abs=1e-6)
+    assert violating.item() == 4 * (1 + 1 + 1) * 4
+    assert mimic.grad.isfinite().all()
+
+
+def test_near_features_have_all_digits_of_their_distance():
+    x = torch.tensor([[1.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
+    y = x + torch.tensor([[1e-6, -2e-6], [3e-7, 1e-9]], dtype=torch.float64)
+    assert distances(x, y).diagonal().tolist() == pytest.approx((y - x).norm(dim=1).tolist(), rel=1e-9)
+
+
+@pytest.mark.parametrize(("dtype", "sizes"), [(torch.float32, (2, 64, 256, 4096)), (torch.float64, (2, 64, 256))])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_equal_vectors_have_distance_0_whatever_their_length(dtype, sizes, scale):
+    for d in sizes:
+        generator = torch.Generator().manual_seed(d)
+        x = scale * torch.randn(40, d, generator=generator, dtype=dtype)
+        assert (distances(x, x.clone()).diagonal() == 0).all(), d
+
+
+def distances(x, y):
+    """`euclidean` of features without parts."""
+    return euclidean(x[None], y[None], x.square().sum(1)[None], y.square().sum(1)[None])[0]
+
+
+def test_distances_are_euclidean():
+    x, y = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])
+    assert distances(x, y).tolist() == [[5, 10, 0], [0, 5, 5]]
+    x, y, _ = random_batch(0, [0] * 20, 64)
+    torch.testing.assert_close(distances(x, y), torch.cdist(x, y), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_features_are_compared_in_float32(dtype):
+    mimic, teacher, labels = random_batch(0, [0, 0, 1, 1, 2], 16)
+    mimic, teacher = mimic.to(dtype).requires_grad_(), teacher.to(dtype)
+    loss = mickd(mimic, teacher, labels)
+    assert loss.dtype == torch.float32
+    assert loss.item() == mickd(mimic.float(), teacher.float(), labels).item()
+    loss.backward()
+    assert mimic.grad.dtype == dtype and mimic.grad.isfinite().all() and (mimic.grad != 0).any()
+
+
+def test_under_autocast_the_loss_is_computed_in_float32():
+    mimic, teacher, labels = random_batch(0, [0, 0, 1, 1, 2], 16, torch.float32)
+    expected = mickd(mimic, teacher, labels)
+    l2 = l2_distillation(mimic, teacher)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = mickd(mimic, teacher, labels)
+        assert (mimic @ teacher.T).dtype == torch.bfloat16
+        torch.testing.assert_close(l2_distillation(mimic, teacher), l2)
+    assert found.dtype == torch.float32 and found.item() == expected.item()
+
+
+def test_half_precision_beside_full_precision_is_compared_in_full():
+    mimic, teacher, labels = random_batch(0, [0, 0, 1, 1], 16, torch.float32)
+    assert mickd(mimic.half(), teacher, labels).item() == mickd(mimic.half().float(), teacher, labels).item()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pairs": ("same_instanc",)}, ["pairs", "'same_instanc'", "did you mean 'same_instance'"]),
+        ({"pairs": ()}, ["pairs", "empty"]),
+        ({"pairs": ("mimic_mimic", "mimic_mimic")}, ["pairs", "twice"]),
+        ({"anchors": "teacher"}, ["anchors", "'teacher'", "mimic, both"]),
+        ({"reduction": "mean"}, ["reduction", "'mean'", "mean_nonzero"]),
+        ({"margin": -0.1}, ["margin", "-0.1"]),
+        ({"margin": float("nan")}, ["margin", "nan"]),
+        ({"margin": "0.2"}, ["margin", "'0.2'"]),
+        ({"margin": True}, ["margin", "True"]),
+        ({"labels": torch.arange(3)}, ["[4, 8]", "[3]"]),
+        ({"labels": torch.zeros(4, 1, dtype=torch.int64)}, ["[4, 8]", "[4, 1]"]),
+        ({"mimic": torch.zeros(4, 8, 2, 1)}, ["[n, d]", "[n, c, p]", "[4, 8, 2, 1]"]),
+        ({"mimic": torch.zeros(4, 8, 2)}, ["[4, 8, 2]", "[4, 8]"]),
+        ({"teacher": torch.zeros(4, 7)}, ["[4, 8]", "[4, 7]"]),
+        ({"teacher": None}, ["without a teacher", "mimic_mimic"]),
+        ({"teacher": None, "pairs": ("mimic_mimic",), "anchors": "both"}, ["without a teacher"]),
+    ],
+)
+def test_a_mistake_is_named(change, words):
+    arguments = {"mimic": torch.zeros(4, 8), "teacher": torch.zeros(4, 8), "labels": torch.arange(4)}
+    with pytest.raises(ValueError) as caught:
+        mickd(**{**arguments, **change})
+    for word in words:
+        assert word in str(caught.value)
+
+
+# ---- the hinge without a list of triplets ------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), anchors=st.integers(1, 5), features=st.integers(1, 8), margin=st.integers(0, 4))
+def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, features, margin):
+    def matrix(values):
+        size = anchors * features
+        drawn = data.draw(st.lists(values, min_size=size, max_size=size))
+        return torch.tensor(drawn).reshape(anchors, features)
+
+    parts = torch.stack([matrix(st.integers(0, 6)).double() for _ in range(2)])
+    role = matrix(st.sampled_from([0, 1, 2]))  # neither, positive, negative
+    totals, counts, slopes = hinge(parts, role == 1, role == 2, float(margin))
+    for part, total, count, slope in zip(parts, totals, counts, slopes, strict=True):
+        hinges, expected = [], torch.zeros(anchors, features)
+        for a, roles in enumerate(role.tolist()):
+            for p, n in itertools.product(range(features), repeat=2):
+                if roles[p] == 1 and roles[n] == 2 and (violation := part[a, p] - part[a, n] + margin) > 0:
+                    hinges.append(violation.item())
+                    expected[a, p] += 1
+                    expected[a, n] -= 1
+        assert total.item() == sum(hinges)
+        assert count.item() == len(hinges)
+        assert slope.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("anchors", ANCHORS)
+@pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
+def test_on_a_device_which_is_not_waited_for_it_is_the_same(monkeypatch, pairs, anchors):
+    mimic, teacher, labels = random_batch(11, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
+    options = (labels, 0.5, pairs, anchors)
+    expected = with_gradients(mickd_with_counts, mimic, teacher, *options)
+    monkeypatch.setattr(triplets, "_compact", triplets._all_columns)
+    for ours, theirs in zip(with_gradients(mickd_with_counts, mimic, teacher, *options), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
+def test_the_hinge_keeps_its_precision_over_many_triplets():
+    generator = torch.Generator().manual_seed(0)
+    distances = torch.rand(128, 256, generator=generator)
+    positive = torch.zeros(128, 256, dtype=torch.bool)
+    positive[:, :8] = True
+    (total,), (violating,), _ = hinge(distances[None], positive, ~positive, 0.2)
+    wide = distances.double()
+    hinges = (wide[:, :8, None] - wide[:, None, 8:] + 0.2).clamp(min=0)
+    assert total.item() == pytest.approx(hinges.sum().item(), rel=1e-6)
+    assert abs(violating.item() - (hinges > 0).sum().item()) <= 2  # a tie may round either way
+
+
+# ---- L2 distillation and the VEN's loss --------------------------------------------------------------------
+
+
+def test_l2_distillation_by_hand():
+    mimic, teacher = torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([[0.0, 2.0], [7.0, 0.0]])
+    # Squared distances as they are: 9 + 4 and 36; at unit length: (0.6, 0.8) to (0, 1) is 0.36 + 0.04, and 0.
+    assert l2_distillation(mimic, teacher, normalize=False).item() == pytest.approx((13 + 36) / 2)
+    assert l2_distillation(mimic, teacher).item() == pytest.approx(0.4 / 2)
+
+
+def test_l2_distillation_takes_half_precision_and_refuses_other_shapes():
+    mimic, teacher, _ = random_batch(0, [0] * 4, 8, torch.float32)
+    half = l2_distillation(mimic.half(), teacher.half())
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, l2_distillation(mimic, teacher), atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match=r"\[4, 8\] and teacher \[3, 8\]"):
+        l2_distillation(mimic, teacher[:3])
+
+
+def test_visibility_by_hand():
+    # Scores ln 1, ln 2, ln 1 are probabilities 1/4, 1/2, 1/4; the second clip's are 1/3 each.
+    logits = torch.tensor([[1.0, 2.0, 1.0], [5.0, 5.0, 5.0]]).log()
+    kind = torch.tensor([1, 0])
+    amount, true_amount = torch.tensor([0.3, 0.1]), torch.tensor([0.5, 0.0])  # 0 when clean
+    loss, entropy, squared = visibility(logits, amount, kind, true_amount)
+    expected_entropy = (torch.tensor(2.0).log() + torch.tensor(3.0).log()) / 2
+    assert entropy.item() == pytest.approx(expected_entropy.item(), rel=1e-6)
+    assert squared.item() == pytest.approx((0.04 + 0.01) / 2, rel=1e-6)
+    assert loss.item() == pytest.approx(expected_entropy.item() + 10 * 0.025, rel=1e-6)
+    weighted = visibility(logits, amount, kind, true_amount, weight=2.0)[0]
+    assert weighted.item() == pytest.approx(expected_entropy.item() + 2 * 0.025, rel=1e-6)
+
+
+def test_visibility_with_one_task_is_that_tasks_term():
+    logits, kind, amount, true = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4), torch.rand(4)
+    both, entropy, squared = visibility(logits, amount, kind, true, weight=3.0)
+    assert both.item() == pytest.approx(entropy.item() + 3 * squared.item())
+    assert visibility(logits, None, kind, true)[1:] == (entropy, None)
+    assert visibility(logits, None, kind, true)[0].item() == entropy.item()
+    alone, none, term = visibility(None, amount, kind, true, weight=3.0)
+    assert none is None and term == squared and alone.item() == pytest.approx(3 * squared.item())
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"logits": torch.zeros(4)}, r"logits \[n, k\] and kind \[n\], got \[4\] and \[4\]"),
+        ({"logits": torch.zeros(3, 2)}, r"got \[3, 2\] and \[4\]"),
+        ({"logits": None, "kind": torch.zeros(4, 1)}, r"got None and \[4, 1\]"),
+        ({"amount": torch.zeros(4, 1)}, r"kind \[n\], got \[4, 1\], \[4\] and \[4\]"),
+        ({"true_amount": torch.zeros(3)}, r"got \[4\], \[3\] and \[4\]"),
+    ],
+)
+def test_visibility_refuses_shapes_that_do_not_fit(change, found):
+    fitting = {"logits": torch.zeros(4, 2), "amount": torch.zeros(4), "kind": torch.zeros(4, dtype=torch.long),
+               "true_amount": torch.zeros(4)}  # fmt: skip
+    with pytest.raises(ValueError, match=found):
+        visibility(**{**fitting, **change})
+
+
+def test_visibility_takes_scores_before_any_softmax():
+    # Sure and right costs nothing; after a softmax too many, three classes could not go below 0.55.
+    logits, kind = torch.tensor([[0.0, 50.0, 0.0]]), torch.tensor([1])
+    loss = visibility(logits, torch.tensor([0.5]), kind, torch.tensor([0.5]))[0]
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    wrong = visibility(logits, torch.tensor([0.5]), torch.tensor([0]), torch.tensor([0.5]))[0]
+    assert wrong.item() == pytest.approx(50, rel=1e-6)
+
+
+# ---- several processes: see tests/opengait/distributed --------------------------------------------------------
+
+
+def test_one_process_gathers_its_own_tensor():
+    x = torch.rand(3, 2, requires_grad=True)
+    assert gather(x) is x and world_size() == 1
+
+
+@pytest.mark.parametrize("k", [1, triplets.SEARCHED, triplets.SEARCHED + 1, 300])
+def test_places_among_few_values_are_those_among_many(k):
+    rng = np.random.default_rng(k)
+    values = np.sort(rng.integers(-3, 4, (2, 5, k)).astype(np.float32), axis=2)
+    values[:, :, : k // 3] = -np.inf  # what fills rows with fewer positives
+    bounds = rng.integers(-4, 6, (2, 5, 40)).astype(np.float32)
+    found = triplets._at_most(torch.from_numpy(values), torch.from_numpy(bounds))
+    assert found.dtype == torch.int64
+    assert (found.numpy() == (values[:, :, None, :] <= bounds[..., None]).sum(3)).all()

@@ -1,0 +1,322 @@
+"""From files to batches in the embedded host."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opengait_mimic.opengait.host import activate
+
+activate("embedded")
+
+import utils  # noqa: E402
+from data.collate_fn import CollateFn  # noqa: E402
+from data.dataset import DataSet  # noqa: E402
+from data.sampler import InferenceSampler, TripletSampler  # noqa: E402
+
+from opengait_mimic.data.read import read_array  # noqa: E402
+from opengait_mimic.errors import DataError  # noqa: E402
+
+
+def write(path, content, protocol=4):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(content, protocol))
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Three subjects on disk (two for training, one for test), two types, one view, two streams."""
+    for subject, walk in itertools.product(["001", "002", "003"], ["nm-01", "nm-02"]):
+        clip = np.full((4, 6, 5), int(subject), np.uint8)
+        folder = tmp_path / "root" / subject / walk / "090"
+        write(folder / "0-sil.pkl", clip)
+        write(folder / "1-frames.pkl", np.arange(4).reshape(4, 1, 1))
+    partition = tmp_path / "partition.json"
+    partition.write_text(json.dumps({"TRAIN_SET": ["001", "002", "099"], "TEST_SET": ["003"]}))
+    return {
+        "dataset_name": "Toy",
+        "dataset_root": str(tmp_path / "root"),
+        "dataset_partition": str(partition),
+    }
+
+
+def test_the_training_part_prefixes_labels_with_the_data_sets_name(tree):
+    data = DataSet(tree, training=True)
+    assert data.label_list == ["Toy-001", "Toy-001", "Toy-002", "Toy-002"]
+    assert data.types_list == ["nm-01", "nm-02"] * 2 and data.views_list == ["090"] * 4
+    assert data.label_set == ["Toy-001", "Toy-002"]
+    assert data.types_set == ["nm-01", "nm-02"] and data.views_set == ["090"]
+    assert data.indices_dict == {"Toy-001": [0, 1], "Toy-002": [2, 3]}
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_the_test_part_has_plain_labels(tree, cache):
+    data = DataSet({**tree, "cache": cache}, training=False)
+    streams, info = data[1]
+    assert len(data) == 2 and info[:3] == ["003", "nm-02", "090"]
+    assert [os.path.basename(path) for path in info[3]] == ["0-sil.pkl", "1-frames.pkl"]
+    assert streams[0].dtype == np.uint8 and (streams[0] == 3).all() and streams[1].ravel().tolist() == [0, 1, 2, 3]
+
+
+def test_a_cached_set_no_longer_needs_its_files(tree):
+    data = DataSet({**tree, "cache": True}, training=False)
+    os.remove(data[0][1][3][0])
+    assert (data[0][0][0] == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("in_use", "names"), [([False, True], ["1-frames.pkl"]), ([1, 0], ["1-frames.pkl", "0-sil.pkl"])]
+)
+def test_data_in_use_is_a_mask_or_a_list_of_positions(tree, in_use, names):
+    info = DataSet({**tree, "data_in_use": in_use}, training=False)[0][1]
+    assert [os.path.basename(path) for path in info[3]] == names
+
+
+@pytest.mark.parametrize("in_use", [[True], [2]])
+def test_a_data_in_use_that_does_not_fit_is_refused(tree, in_use):
+    with pytest.raises(ValueError, match="data_in_use.*holds 2"):
+        DataSet({**tree, "data_in_use": in_use}, training=False)
+
+
+def test_wrong_paths_are_named(tree, tmp_path):
+    with pytest.raises(DataError, match="dataset_root.*nowhere"):
+        DataSet({**tree, "dataset_root": str(tmp_path / "nowhere")}, training=True)
+    with pytest.raises(DataError, match="dataset_partition.*none.json"):
+        DataSet({**tree, "dataset_partition": str(tmp_path / "none.json")}, training=True)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no sequence.*empty.*partition.json"):
+        DataSet({**tree, "dataset_root": str(tmp_path / "empty")}, training=True)
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match="other.json.*TRAIN_SET"):
+        DataSet({**tree, "dataset_partition": str(tmp_path / "other.json")}, training=True)
+
+
+def test_streams_of_different_lengths_are_refused(tree):
+    data = DataSet(tree, training=False)
+    write(Path(data[0][1][3][1]), np.arange(3))
+    with pytest.raises(ValueError, match=r"003.*different lengths \[3, 4\]"):
+        data[0]
+
+
+# Reading pickles
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, bool])
+def test_arrays_of_every_protocol_are_read(tmp_path, protocol, dtype):
+    clip = np.random.default_rng(0).integers(0, 2, (3, 4, 5)).astype(dtype)
+    write(tmp_path / "a.pkl", clip, protocol)
+    back = read_array(tmp_path / "a.pkl")
+    assert back.dtype == clip.dtype and np.array_equal(back, clip)
+
+
+@pytest.mark.parametrize("core", [b"numpy.core.", b"numpy._core."])
+def test_arrays_of_numpy_1_and_2_are_read(tmp_path, core):
+    content = pickle.dumps(np.arange(3, dtype=np.uint8), 0)
+    content = content.replace(b"numpy._core.", b"numpy.core.").replace(b"numpy.core.", core)
+    (tmp_path / "a.pkl").write_bytes(content)
+    assert read_array(tmp_path / "a.pkl").tolist() == [0, 1, 2]
+
+
+class Malicious:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path, protocol):
+    mark = tmp_path / "mark"
+    write(tmp_path / "evil.pkl", [np.zeros(2), Malicious(os.mkdir, str(mark))], protocol)
+    with pytest.raises(ValueError, match=r"evil.pkl.*mkdir"):
+        read_array(tmp_path / "evil.pkl")
+    assert not mark.exists()
+
+
+def test_a_call_hidden_in_an_object_array_is_refused(tmp_path):
+    write(tmp_path / "evil.pkl", np.array([Malicious(eval, "1")], dtype=object))
+    with pytest.raises(ValueError, match="evil.pkl.*eval"):
+        read_array(tmp_path / "evil.pkl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (pickle.dumps([1, 2]), "holds a list, not an array"),
+        (pickle.dumps(np.array(["a"])), "an array of texts"),
+        (pickle.dumps(np.array(3)), "found one number"),
+        (pickle.dumps(np.zeros((0, 4, 4))), "no frame"),
+        (pickle.dumps(np.zeros((9, 4, 4)))[:40], "cannot be read"),
+        (b"", "cannot be read"),
+    ],
+)
+def test_what_is_no_clip_is_refused_by_name(tmp_path, content, message):
+    (tmp_path / "odd.pkl").write_bytes(content)
+    with pytest.raises(ValueError, match=f"odd.pkl.*{message}"):
+        read_array(tmp_path / "odd.pkl")
+
+
+# Samplers
+
+
+class Toy:
+    """Five identities, identity i with i + 1 sequences."""
+
+    label_set = list("abcde")
+    indices_dict = {label: list(range(10 * i, 11 * i + 1)) for i, label in enumerate("abcde")}
+
+    def __len__(self):
+        return 7
+
+
+def of_rank(monkeypatch, rank, world):
+    monkeypatch.setattr(utils, "get_rank", lambda: rank)
+    monkeypatch.setattr(utils, "get_world_size", lambda: world)
+
+
+@pytest.mark.parametrize(("p", "k"), [(3, 2), (7, 3)])
+def test_the_triplet_sampler_draws_p_identities_with_k_sequences(p, k):
+    random.seed(0)
+    for batch in itertools.islice(TripletSampler(Toy(), [p, k]), 20):
+        groups = [[i // 10 for i in batch[j : j + k]] for j in range(0, p * k, k)]
+        assert all(len(set(group)) == 1 for group in groups)
+        identities = [group[0] for group in groups]
+        assert len(identities) == p and (p > 5 or len(set(identities)) == p)
+        for identity, start in zip(identities, range(0, p * k, k), strict=True):
+            chosen = batch[start : start + k]
+            assert set(chosen) <= set(Toy.indices_dict["abcde"[identity]])
+            assert identity + 1 < k or len(set(chosen)) == k
+
+
+def test_a_shuffled_batch_mixes_the_identities():
+    random.seed(0)
+    batch = next(iter(TripletSampler(Toy(), [5, 8], batch_shuffle=True)))
+    identities = [i // 10 for i in batch]
+    assert identities != [i for i in identities[::8] for _ in range(8)]
+    assert sorted(identities) == [i for i in range(5) for _ in range(8)]
+
+
+def test_each_rank_takes_its_share_of_rank_zeros_batch(monkeypatch):
+    from data import sampler
+
+    monkeypatch.setattr(sampler, "_from_rank_zero", lambda batch: list(range(8)))
+    for rank in range(2):
+        of_rank(monkeypatch, rank, 2)
+        assert next(iter(TripletSampler(Toy(), [2, 4]))) == [rank, rank + 2, rank + 4, rank + 6]
+
+
+def test_batches_that_do_not_divide_among_the_processes_are_refused(monkeypatch):
+    of_rank(monkeypatch, 0, 4)
+    with pytest.raises(ValueError, match=r"\[3, 2\] does not divide among 4"):
+        TripletSampler(Toy(), [3, 2])
+    with pytest.raises(ValueError, match="6 does not divide among 4"):
+        InferenceSampler(Toy(), 6)
+    with pytest.raises(ValueError, match=r"\[P, K\], found 8"):
+        TripletSampler(Toy(), 8)
+
+
+def test_the_inference_sampler_is_sequential_and_fills_up_from_the_beginning(monkeypatch):
+    shares = []
+    for rank in range(2):
+        of_rank(monkeypatch, rank, 2)
+        sampler = InferenceSampler(Toy(), 4)
+        shares.append(list(sampler))
+        assert len(sampler) == 2 and sampler.batch_size == 4
+    assert shares == [[[0, 2], [4, 6]], [[1, 3], [5, 0]]]
+
+
+# Collation
+
+NUMBERS = {"frames_num_fixed": 5, "frames_num_min": 3, "frames_num_max": 6}
+
+
+def sequence(label, frames):
+    """A silhouette stream whose frame t is all t, and a stream of frame numbers."""
+    numbers = np.arange(frames)
+    clip = np.broadcast_to(numbers[:, None, None], (frames, 2, 3)).astype(np.uint8)
+    return [clip, numbers], [label, "nm-01", "090", []]
+
+
+def collate(sample_type, lengths, **options):
+    batch = [sequence("ab"[i % 2], frames) for i, frames in enumerate(lengths)]
+    return CollateFn(["a", "b"], {"sample_type": sample_type, **NUMBERS, **options})(batch)
+
+
+def split(stream, seqL):
+    return np.split(stream[0], np.cumsum(seqL[0])[:-1])
+
+
+@given(
+    st.sampled_from(["fixed", "unfixed", "all"]),
+    st.sampled_from(["ordered", "unordered"]),
+    st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    st.integers(0, 2**31),
+)
+def test_every_stream_takes_the_same_frames_and_the_layout_is_the_interfaces(number, order, lengths, seed):
+    random.seed(seed)
+    np.random.seed(seed)
+    seqs, labels, types, views, seqL = collate(f"{number}_{order}", lengths)
+    assert labels == [i % 2 for i in range(len(lengths))]
+    assert types == ["nm-01"] * len(lengths) and views == ["090"] * len(lengths)
+    if number == "fixed":
+        assert seqL is None
+        clips, frames = seqs
+        assert all(clip.shape == (5, 2, 3) for clip in clips)
+    else:
+        assert seqL.shape == (1, len(lengths)) and all(len(stream) == 1 for stream in seqs)
+        clips, frames = split(seqs[0], seqL), split(seqs[1], seqL)
+        wanted = [set(range(3, 7))] * len(lengths) if number == "unfixed" else [{n} for n in lengths]
+        assert all(int(n) in allowed for n, allowed in zip(seqL[0], wanted, strict=True))
+    for clip, taken, length in zip(clips, frames, lengths, strict=True):
+        assert (clip == taken[:, None, None]).all()
+        enough = length >= len(taken)
+        assert not enough or len(set(taken.tolist())) == len(taken)
+        if order == "ordered" and enough:
+            assert (np.diff(taken) == 1).all()
+        if number == "all":
+            assert taken.tolist() == list(range(length))
+
+
+def test_a_short_ordered_sequence_is_repeated():
+    seqs, *_ = collate("fixed_ordered", [2])
+    assert seqs[1][0].tolist() in ([0, 1, 0, 1, 0], [1, 0, 1, 0, 1])
+
+
+def test_skipping_keeps_the_order_within_a_longer_window():
+    random.seed(0)
+    np.random.seed(0)
+    spans = set()
+    for _ in range(50):
+        taken = collate("fixed_ordered", [20], frames_skip_num=3)[0][1][0]
+        assert (np.diff(taken) > 0).all()
+        spans.add(int(taken[-1] - taken[0]))
+    assert max(spans) == 7 and min(spans) < 7
+
+
+def test_unfixed_lengths_cover_the_whole_range():
+    random.seed(0)
+    assert {int(collate("unfixed_ordered", [9])[4][0, 0]) for _ in range(60)} == {3, 4, 5, 6}
+
+
+@pytest.mark.parametrize(("limit", "length"), [(4, 4), (-1, 9), (720, 9)])
+def test_whole_sequences_may_be_limited(limit, length):
+    seqs, *_, seqL = collate("all_ordered", [9], frames_all_limit=limit)
+    assert seqL.tolist() == [[length]] and seqs[1][0].tolist() == list(range(length))
+
+
+def test_a_wrong_sampling_is_refused():
+    with pytest.raises(ValueError, match="sample_type 'fixed_order'.*did you mean 'fixed_ordered'"):
+        CollateFn([], {"sample_type": "fixed_order"})
+    with pytest.raises(ValueError, match="unfixed_ordered needs frames_num_min and frames_num_max"):
+        CollateFn([], {"sample_type": "unfixed_ordered"})

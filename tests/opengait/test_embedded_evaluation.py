@@ -1,0 +1,168 @@
+"""The embedded host's evaluators give OpenGait's numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opengait_mimic.opengait.host import activate
+
+activate("embedded")
+
+from evaluation import evaluator  # noqa: E402
+
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "opengait" / "evaluators.npz"
+
+
+@pytest.mark.skipif(not RECORDED.is_file(), reason="OpenGait's recorded metrics are not at hand")
+@pytest.mark.parametrize(
+    ("record", "function", "dataset", "distance"),
+    [
+        ("casiab_euc", "evaluate_indoor_dataset", "CASIA-B", "euc"),
+        ("casiab_cos", "evaluate_indoor_dataset", "CASIA-B", "cos"),
+        ("grew_local_euc", "evaluate_real_scene", "GREW", "euc"),
+    ],
+)
+def test_the_recorded_metrics_are_reproduced(record, function, dataset, distance):
+    recorded = np.load(RECORDED)
+    data = {key: recorded[f"{record}/{key}"].tolist() for key in ("labels", "types", "views")}
+    data["embeddings"] = recorded[f"{record}/embeddings"]
+    expected = json.loads(bytes(recorded[f"{record}/expected"]))
+    assert getattr(evaluator, function)(data, dataset, distance) == pytest.approx(expected, abs=1e-9)
+
+
+def walks(*rows):
+    """Clips from (label, type, view, place on a line)."""
+    labels, types, views, places = zip(*rows, strict=True)
+    embeddings = np.array(places, np.float32).reshape(-1, 1, 1)
+    return {"embeddings": embeddings, "labels": list(labels), "types": list(types), "views": list(views)}
+
+
+def test_indoor_by_hand_leaves_identical_views_out():
+    # From view 0, a is nearest to a's and b to a's sequence of view 1; from view 1 both are found.
+    data = walks(
+        ("a", "nm-01", "0", 0.0),
+        ("b", "nm-01", "0", 10.0),
+        ("a", "nm-01", "1", 2.0),
+        ("b", "nm-01", "1", 30.0),
+        ("a", "nm-05", "0", 1.0),
+        ("b", "nm-05", "0", 11.0),
+        ("a", "nm-05", "1", 3.0),
+        ("b", "nm-05", "1", 9.0),
+    )
+    result = evaluator.evaluate_indoor_dataset(data, "CASIA-B")
+    assert result == {"scalar/test_accuracy/NM@R1": 75.0}
+
+
+def test_indoor_oumvlp_has_one_condition():
+    data = walks(("a", "01", "0", 0.0), ("b", "01", "0", 9.0), ("a", "00", "1", 1.0), ("b", "00", "1", 2.0))
+    assert evaluator.evaluate_indoor_dataset(data, "OUMVLP") == {"scalar/test_accuracy/NM@R1": 50.0}
+
+
+def test_indoor_data_of_a_single_view_are_compared_with_themselves():
+    data = walks(("a", "nm-01", "0", 0.0), ("b", "nm-01", "0", 9.0), ("a", "bg-01", "0", 1.0))
+    assert evaluator.evaluate_indoor_dataset(data, "CASIA-B") == {"scalar/test_accuracy/BG@R1": 100.0}
+
+
+def test_indoor_refuses_what_it_cannot_evaluate():
+    data = walks(("a", "nm-01", "0", 0.0), ("a", "nm-05", "0", 1.0))
+    with pytest.raises(ValueError, match="unknown data set 'CASIA'.*CASIA-B"):
+        evaluator.evaluate_indoor_dataset(data, "CASIA")
+    with pytest.raises(ValueError, match="cross_view_gallery: not offered for SUSTech1K"):
+        evaluator.evaluate_indoor_dataset(data, "SUSTech1K", cross_view_gallery=True)
+    with pytest.raises(ValueError, match="no probe"):
+        evaluator.evaluate_indoor_dataset(walks(("a", "nm-01", "0", 0.0)), "CASIA-B")
+    with pytest.raises(ValueError, match="no gallery"):
+        evaluator.evaluate_indoor_dataset(walks(("a", "nm-05", "0", 0.0)), "CASIA-B")
+
+
+def test_indoor_with_a_gallery_of_all_views_by_hand():
+    data = walks(
+        ("a", "nm-02", "0", 0.9),  # removed for a's probe of view 0
+        ("b", "nm-02", "0", 2.0),
+        ("a", "bg-02", "1", 3.5),
+        ("a", "nm-01", "0", 1.0),  # ranks b, a
+        ("a", "cl-01", "0", 3.0),  # ranks a, b
+        ("b", "cl-01", "0", 1.0),  # has no match: a miss, left out of mAP
+        ("b", "cl-01", "1", 1.0),  # ranks a, b, a
+    )
+    result = evaluator.evaluate_indoor_dataset(data, "CASIA-B", cross_view_gallery=True)
+    assert result == {
+        "scalar/test_accuracy/NM-Rank@1": 0.0,
+        "scalar/test_accuracy/NM-mAP": 50.0,
+        "scalar/test_accuracy/CL-Rank@1": 25.0,
+        "scalar/test_accuracy/CL-mAP": 75.0,
+    }
+
+
+def test_indoor_sustech1k_has_its_conditions_in_opengaits_spelling():
+    data = walks(
+        ("a", "00-nm", "0", 0.0),
+        ("b", "00-nm", "0", 9.0),
+        ("a", "01-cr-ub", "1", 1.0),
+        ("b", "02-oc", "1", 2.0),
+    )
+    result = evaluator.evaluate_indoor_dataset(data, "SUSTech1K")
+    expected = {"Carrying": 100.0, "Umberalla": 100.0, "Occlusion": 0.0, "Overall": 50.0}
+    assert result == {f"scalar/test_accuracy/{name}@R1": value for name, value in expected.items()}
+
+
+def test_ccpg_by_hand():
+    data = walks(
+        ("a", "U0_D3", "01_0", 0.0),
+        ("b", "U0_D3", "01_1", 9.0),
+        ("a", "U0_D3", "02_0", 8.0),
+        ("b", "U0_D3", "02_0", 2.0),
+        ("a", "U3_D3", "01_0", 1.0),
+        ("b", "U3_D3", "02_0", 1.0),
+        ("b", "U3_D3", "02_1", 7.0),
+    )
+    (key, table), *others = evaluator.evaluate_CCPG(data, "CCPG").items()
+    assert key == "scalar/test_accuracy/UP" and not others
+    assert table.tolist() == [[100.0, 0.0], [50.0, 50.0]]
+
+
+def test_real_scene_caps_ranks_at_the_gallerys_size():
+    data = walks(("a", "01", "0", 0.0), ("b", "01", "0", 9.0), ("a", "02", "1", 1.0), ("b", "02", "1", 2.0))
+    result = evaluator.evaluate_real_scene(data, "GREW")
+    assert result == {"scalar/test_accuracy/Rank-1": 50.0, "scalar/test_accuracy/Rank-5": 100.0}
+
+
+def gait3d(tmp_path, monkeypatch, probes):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "datasets" / "Gait3D"
+    folder.mkdir(parents=True)
+    (folder / "Gait3D.json").write_text(json.dumps({"PROBE_SET": probes}))
+
+
+def test_gait3d_by_hand(tmp_path, monkeypatch):
+    gait3d(tmp_path, monkeypatch, ["a-c0-s0", "b-c0-s0", "z-c0-s0"])
+    data = walks(
+        ("a", "c0", "s0", 0.0),  # probe
+        ("b", "c0", "s0", 2.0),  # probe
+        ("z", "c0", "s0", 5.0),  # probe without a match: left out
+        ("a", "c1", "s0", 0.5),
+        ("b", "c1", "s0", 1.1),
+        ("a", "c1", "s1", 1.9),
+        ("b", "c1", "s1", 9.0),
+    )
+    # probe a ranks a b a b: AP (1 + 2/3)/2, INP 2/3; probe b ranks a b a b: AP (1/2 + 2/4)/2, INP 2/4
+    result = evaluator.evaluate_Gait3D(data, "Gait3D")
+    expected = {"Rank-1": 50.0, "Rank-5": 100.0, "Rank-10": 100.0}
+    expected |= {"mAP": 100 * (5 / 6 + 1 / 2) / 2, "mINP": 100 * (2 / 3 + 1 / 2) / 2}
+    assert result == pytest.approx({f"scalar/test_accuracy/{k}": v for k, v in expected.items()})
+
+
+def test_gait3d_without_its_partition_names_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="datasets/Gait3D/Gait3D.json"):
+        evaluator.evaluate_Gait3D(walks(("a", "c0", "s0", 0.0)), "Gait3D")
+
+
+def test_gait3d_without_any_match_says_so(tmp_path, monkeypatch):
+    gait3d(tmp_path, monkeypatch, ["a-c0-s0"])
+    with pytest.raises(ValueError, match="no probe has a sequence of the same subject"):
+        evaluator.evaluate_Gait3D(walks(("a", "c0", "s0", 0.0), ("b", "c0", "s0", 1.0)), "Gait3D")
