@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.opengait.run.launch", "opengait_mimic.opengait.run.worker",
+CONTEXT.set_forkserver_preload(["opengait_mimic.cli", "opengait_mimic.opengait.run.launch",
+                                "opengait_mimic.opengait.run.worker",
                                 "torch.utils.tensorboard", "torch._dynamo"])  # fmt: skip
 
 

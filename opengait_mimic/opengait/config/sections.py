@@ -50,7 +50,7 @@ class NetworkSpec:
 
 def shipped(folder: str) -> Path:
     """The folder `configs` or `patches` that comes with the package: in its source tree, else where pip puts it."""
-    source = Path(__file__).resolve().parent.parent
+    source = Path(__file__).resolve().parents[3]
     if (source / "setup.cfg").is_file():
         return source / folder
     return Path(sysconfig.get_path("data"), "share", "opengait-mimic", folder)

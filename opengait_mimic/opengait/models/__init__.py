@@ -1,4 +1,4 @@
-"""OpenGait models around any backbone. Importing them needs an active host (`opengait_mimic.opengait.host.activate`)."""
+"""OpenGait models around any backbone. Importing them needs an active host (`opengait.host.activate`)."""
 
 from opengait_mimic.opengait.models.backbone import Backbone
 from opengait_mimic.opengait.models.mimic import MimicGait
