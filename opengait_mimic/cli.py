@@ -172,16 +172,14 @@ def check_data_command(root, partition, jobs):
     """Read every silhouette file under ROOT (<subject>/<type>/<view>/*.pkl) and list those with something wrong.
 
     Errors are what a training refuses; warnings are what it takes as it is. Exit status: 0 nothing found, 1 something.
-    Interrupted, the same command goes on (what was read is noted in the user's cache meanwhile).
 
     \b
     opengait-mimic check-data GREW-pkl --partition GREW.json
     opengait-mimic check-data mine --json > mine.json
     """
-    from opengait_mimic.data.check import check_data, report_content, report_text
-    from opengait_mimic.data.notes import notes_of
+    from opengait_mimic.data.check_data import check_data, report_content, report_text
 
-    found = check_data(root, partition, jobs, notes_of(root))
+    found = check_data(root, partition, jobs)
     console.outcome(report_text(found), report_content(found))
     if found.findings:
         sys.exit(1)
@@ -211,7 +209,8 @@ def check_data_command(root, partition, jobs):
 def demo(out, data, partition, seed, resume, dry_run, open_page):
     """Run the whole method on the embedded host: teacher, VEN, baselines, mimics; then a page with all of it.
 
-    Interrupted, the same command goes on.
+    Interrupted, the same command goes on at
+    the next recording.
 
     \b
     opengait-mimic demo
@@ -405,7 +404,8 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
 
     Writes the folder OUT, and beside it OUT.json (the partition), OUT.png (a contact sheet: look at it) and
     OUT-summary.json. A tree <subject>/<type>/<view>.mp4 or <subject>/<type>/<view>/*.png keeps its names; in any
-    other video people are tracked, and each track is a subject. Interrupted, the same command goes on.
+    other video people are tracked, and each track is a subject. Interrupted, the same command goes on at
+    the next recording.
 
     \b
     opengait-mimic silhouettes street.mp4 street
@@ -414,9 +414,8 @@ def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     """
     from opengait_mimic.data.video.convert import Settings, make_silhouettes, report_lines
     from opengait_mimic.data.video.quality import Rules
-    from opengait_mimic.data.video.watch import bar
 
-    summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options), bar)
+    summary = make_silhouettes(inputs, out, Settings(rules=Rules(min_height, min_frames), **options))
     console.outcome("\n".join(report_lines(summary, out)), summary)
 
 
@@ -512,7 +511,7 @@ def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out)
     opengait-mimic occlude street/street-001/00/000012/000012.pkl -o grid.gif
     opengait-mimic occlude masks --kinds top bottom moving_patch --amount 0.5 --seeds 3 -o grid.png
     """
-    from opengait_mimic.data.pictures import read_clip
+    from opengait_mimic.data.read import read_clip
     from opengait_mimic.method.occlusion import KINDS, mixture
     from opengait_mimic.method.occlusion.drawing import occlude_clip
 

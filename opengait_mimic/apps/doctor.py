@@ -18,8 +18,7 @@ import click
 import torch
 
 from opengait_mimic import __version__, backbones
-from opengait_mimic.data.partition import read_partition
-from opengait_mimic.data.protocols import guess_protocol
+from opengait_mimic.data.partition import dataset_of, read_partition
 from opengait_mimic.data.read import read_frames
 from opengait_mimic.errors import DataError, HostError, MimicError, one_line
 from opengait_mimic.opengait.config.sections import MODELS
@@ -447,8 +446,7 @@ def _partition(root: Path, partition: Path, subjects: set[str]) -> Iterator[Chec
     advice = "" if level == OK else "opengait-mimic check-data --partition names the others"
     yield Check(level, "partition", f"{partition}: of its subjects are in the folder: {told}", advice)
     try:
-        protocol = guess_protocol(root, partition)
-        yield Check(OK, "protocol", f"evaluated as {protocol.dataset_name}")
+        yield Check(OK, "protocol", f"evaluated as {dataset_of(root, partition)}")
     except DataError:
         yield Check(WARN, "protocol", "its types are none of a known data set's",
                     "name them: gallery and probe in evaluator_cfg, or tables --gallery … --probe …")  # fmt: skip

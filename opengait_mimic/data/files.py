@@ -1,10 +1,10 @@
-"""Files that appear whole or not at all, whatever ends the process meanwhile, and arrays read as nothing but arrays."""
+"""Files: those of others opened with care, arrays read as nothing but arrays, own ones written whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
-import zipfile
-import zlib
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +13,70 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from opengait_mimic.errors import DataError
+from opengait_mimic.errors import DataError, one_line
 
 UNFINISHED = ".tmp"
-# What NumPy raises on a file that is no .npz, or a damaged one.
-UNREADABLE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def read_file(path: str | os.PathLike, most: int) -> bytes:
+    """The bytes of a file that somebody else wrote.
+
+    Args:
+        path: of a file.
+        most: bytes; a longer file is refused unread.
+
+    Raises:
+        OSError: it cannot be opened, is too long, or is no file but something (a pipe, a device) that could keep its
+            reader waiting for ever; `strerror` says so.
+    """
+    if "\0" in os.fspath(path):
+        raise OSError(errno.EINVAL, "no file has such a name", str(path))
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+        found = os.fstat(stream.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, more than {most}", str(path))
+        return stream.read(most)
+
+
+def is_file(path: str | os.PathLike) -> bool:
+    """Whether there is a file; no name, however odd, is an error."""
+    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
+
+
+def is_folder(path: str | os.PathLike) -> bool:
+    """Whether there is a folder; no name, however odd, is an error."""
+    return os.path.isdir(path)  # noqa: PTH112 (likewise)
+
+
+def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
+    """The arrays of an .npz by name; nothing in it is unpickled.
+
+    Args:
+        path: of the .npz.
+        what: it is, for messages.
+
+    Raises:
+        DataError: it is not there, cannot be read, or holds anything but arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored) if isinstance(stored, NpzFile) else {}
+    except FileNotFoundError:
+        raise DataError(f"no such {what}: {path}") from None
+    except Exception as error:  # whatever zip, zlib, lzma and NumPy's header raise for a damaged or forged file
+        raise DataError(f"{path}: cannot be read: {one_line(str(error)) or 'empty'}") from None
+    if not arrays or not all(isinstance(array, np.ndarray) for array in arrays.values()):  # another zip's are bytes
+        raise DataError(f"{path}: cannot be read: not an .npz of arrays alone")
+    return arrays
+
+
+def have(arrays: dict[str, np.ndarray], expected: dict[str, tuple[str, int]]) -> bool:
+    """Whether arrays are those expected: {name: (the letters of `dtype.kind` that it may have, its axes)}."""
+    return arrays.keys() == expected.keys() and all(
+        arrays[name].dtype.kind in kinds and arrays[name].ndim == axes for name, (kinds, axes) in expected.items()
+    )
 
 
 def named(folder: str | Path) -> Path:
@@ -47,7 +106,7 @@ def whole(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(unfinished, path)
+        os.replace(unfinished, path)  # noqa: PTH105 (tests that end a process at this step count it)
         _sync_folder(path.parent)
     except OSError as error:
         if error.filename is None and error.errno is not None:
@@ -63,42 +122,11 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
-def read_arrays(path: str | Path, what: str) -> dict[str, np.ndarray]:
-    """The arrays of an .npz by name; nothing in it is unpickled.
-
-    Args:
-        what: it is, for messages.
-    Raises:
-        DataError: it is not there, cannot be read, or holds anything but arrays.
-    """
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if not isinstance(stored, NpzFile):  # a single array
-            raise ValueError("not an .npz")
-        with stored:
-            arrays = dict(stored)
-        if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # another zip's members are bytes
-            raise ValueError("not an .npz of arrays alone")
-        return arrays
-    except FileNotFoundError:
-        raise DataError(f"no such {what}: {path}") from None
-    except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0] if str(error) else 'empty'}") from None
-
-
-def have(arrays: dict[str, np.ndarray], expected: dict[str, tuple[str, int]]) -> bool:
-    """Whether arrays are those expected: {name: (the letters of `dtype.kind` that it may have, its axes)}."""
-    return arrays.keys() == expected.keys() and all(
-        arrays[name].dtype.kind in kinds and arrays[name].ndim == axes for name, (kinds, axes) in expected.items()
-    )
-
-
 def _sync_folder(folder: Path) -> None:
     """Let a renamed file keep its new name through a power failure, where the system can do so."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,14 +1,23 @@
-"""Read a partition file: which subjects are for training and which for the test."""
+"""A partition file: which subjects are for training and which for the test, and whose layout that is."""
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
-from opengait_mimic.data.opening import content
+from opengait_mimic.data.files import read_file
 from opengait_mimic.errors import DataError
 
 LARGEST = 2**27  # bytes
+# Types that tell a data set, the more particular first; Gait3D is told by the PROBE_SET of its partition.
+TYPES = {
+    "SUSTech1K": {"00-nm"},
+    "CCPG": {"U0_D0", "U1_D1"},
+    "CASIA-B": {"nm-01", "nm-05"},
+    "GREW": {"01", "02"},
+    "OUMVLP": {"00", "01"},
+}
 GENERATED = "GENERATED_SET"  # those of the training set who were generated, where recorded people learn beside them
 
 
@@ -38,9 +47,33 @@ def has_part(path: str | os.PathLike, part: str) -> bool:
     return bool(_mapping(path).get(part))
 
 
+def dataset_of(root: Path, partition: Path) -> str:
+    """The data set of the field whose evaluation a tree of silhouettes is made for, told by the types of its test set.
+
+    Args:
+        root: <root>/<subject>/<type>/<view>/*.pkl.
+        partition: JSON with TRAIN_SET and TEST_SET.
+
+    Raises:
+        DataError: no such partition, or types of none of the data sets known here.
+    """
+    subjects = read_partition(partition, "TEST_SET")
+    if has_part(partition, "PROBE_SET"):
+        return "Gait3D"
+    types = {folder.name for subject in subjects for folder in (root / subject).glob("*") if folder.is_dir()}
+    for dataset, telling in TYPES.items():
+        if telling <= types:
+            return dataset
+    raise DataError(
+        f"{root}: cannot tell gallery from probe by the types {sorted(types)[:8]}; known are GREW's local protocol "
+        "(gallery 01, probe 02), CASIA-B (nm-01 …), OUMVLP (01, 00), CCPG (U0_D0 …), SUSTech1K (00-nm …) and Gait3D "
+        "(PROBE_SET in the partition); name them with --gallery and --probe"
+    )
+
+
 def _mapping(path: str | os.PathLike) -> dict:
     try:
-        found = json.loads(content(path, LARGEST))
+        found = json.loads(read_file(path, LARGEST))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

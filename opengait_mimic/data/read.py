@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic.data.opening import content
+from opengait_mimic.data.files import read_file
 from opengait_mimic.data.pickles import LARGEST, NotAnArray, array_from
+from opengait_mimic.data.video import sources
+from opengait_mimic.data.video.crop import silhouette
 from opengait_mimic.errors import DataError
 
 ADVICE = "opengait-mimic check-data lists all such files"
@@ -38,7 +40,7 @@ def read_array(path: str | os.PathLike) -> np.ndarray:
         DataError: the file cannot be opened, is no pickle of a numeric array, or the array has no frame.
     """
     try:
-        array = array_from(content(path, LARGEST))
+        array = array_from(read_file(path, LARGEST))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except NotAnArray as error:
@@ -115,3 +117,32 @@ def read_sequence(paths: Sequence[str | os.PathLike], like: str | os.PathLike | 
 @functools.lru_cache(maxsize=64)
 def _look_of(path: str, changed: int) -> Look:
     return look(read_frames(path))
+
+
+def read_clip(path: Path) -> np.ndarray:
+    """A clip to draw: a silhouettes .pkl, a folder of masks, or a folder with .pkl files below it (the first).
+
+    Returns:
+        uint8 [s, h, w], 0…255; masks are cropped to 64 x 64, frames without anybody left out.
+    Raises:
+        DataError: there is none, or it is no clip.
+    """
+    if path.is_dir() and sources.picture_files(path):
+        source = sources.Source(path, path.name)
+        if not sources.holds_masks(source):
+            raise DataError(f"{path}: its pictures are no masks (black and white); make some with silhouettes")
+        sils = [silhouette(mask) for mask in sources.mask_frames(source) if mask.any()]
+        if not sils:
+            raise DataError(f"{path}: all masks are empty")
+        return np.stack(sils)
+    file = path
+    if path.is_dir():
+        file = min(path.rglob("*.pkl"), default=None)
+        if file is None:
+            raise DataError(f"{path}: no .pkl file in it, and no masks")
+    sils = read_array(file)
+    if sils.ndim != 3 or 0 in sils.shape:
+        raise DataError(f"{file}: expected silhouettes [frames, height, width], found {list(sils.shape)}")
+    if sils.dtype != np.uint8 or sils.max() == 1:
+        sils = (255 * np.clip(sils / max(1.0, float(sils.max())), 0, 1)).astype(np.uint8)
+    return sils

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from opengait_mimic.cli import commands
-from opengait_mimic.data.pictures import read_clip
+from opengait_mimic.data.read import read_clip
 from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import ConfigError, DataError
 from opengait_mimic.walkers.walkers import walker_sequence

@@ -25,7 +25,6 @@ from opengait_mimic.apps.experiments import reproduce, tables
 from opengait_mimic.apps.experiments.recipes import METHODS
 from opengait_mimic.apps.experiments.recipes.methods import BEYOND, stages
 from opengait_mimic.cli import main
-from opengait_mimic.data.protocols import Protocol
 from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.evaluation.results import read_result
@@ -107,7 +106,7 @@ class TestOrder:
     def test_another_evaluation_trains_nothing(self, pretended, tmp_path):
         run(planned(tmp_path))
         order(tmp_path)
-        other = replace(made_walkers(tmp_path), protocol=Protocol("GREW", {"gallery": ["01"], "probe": ["02"]}))
+        other = replace(made_walkers(tmp_path), types={"gallery": ["01"], "probe": ["02"]})
         run(tables.plan(tmp_path, other, ["GaitBase"], BRIEF, scale="demo"))
         assert sorted(order(tmp_path)) == ["baseline1_gaitbase.test", "mimic_gaitbase.test"]
 

@@ -12,19 +12,14 @@ import pytest
 from PIL import Image
 from street import FRAMES, HEIGHT, PEOPLE, WIDTH, street
 
-from opengait_mimic.data import people
 from opengait_mimic.data.read import read_array
 from opengait_mimic.data.video import convert as own_data
-from opengait_mimic.data.video import sources
+from opengait_mimic.data.video import segmenters, sources
 from opengait_mimic.data.video.convert import Settings, make_silhouettes, partition
 from opengait_mimic.data.video.crop import extent, silhouette
 from opengait_mimic.data.video.quality import Rules
 from opengait_mimic.data.video.tracking import Tracker, blobs
 from opengait_mimic.errors import DataError
-
-
-def quiet(title, frames, length):
-    return frames
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +40,7 @@ def video(scene, tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(video):
     out = video.parent / "street"
-    make_silhouettes([video], out, Settings(), quiet)
+    make_silhouettes([video], out, Settings())
     return out
 
 
@@ -104,9 +99,9 @@ def test_the_people_of_a_street_are_found_and_look_like_themselves(scene, made):
     assert {counts.most_common(1)[0][0] for counts in who.values()} == set(PEOPLE)
 
 
-def test_nobody_becomes_somebody_else_when_two_people_cross(scene, video, tmp_path):
+def test_nobody_becomes_somebody_else_when_two_people_cross(scene, video):
     """Either a track goes on with the same person, or it ends and another begins."""
-    tracks, _ = own_data._tracked(sources.find_sources([video])[0], "background", Settings(), tmp_path, quiet)
+    tracks, _ = own_data._tracked(sources.find_sources([video])[0], "background", Settings())
     assert 3 <= len(tracks) <= 5
     for track in tracks:
         who = Counter()
@@ -153,7 +148,7 @@ def test_the_contact_sheet_has_a_row_per_person(made):
 
 
 def test_the_same_recording_gives_the_same_bytes(video, made, tmp_path):
-    make_silhouettes([video], tmp_path / "again", Settings(), quiet)
+    make_silhouettes([video], tmp_path / "again", Settings())
 
     def content(out):
         return {path.relative_to(out): path.read_bytes() for path in out.rglob("*.pkl")}
@@ -163,165 +158,43 @@ def test_the_same_recording_gives_the_same_bytes(video, made, tmp_path):
 
 
 def test_the_same_call_again_has_nothing_to_do_and_another_is_refused(video, made):
-    watched = []
-    make_silhouettes([video], made, Settings(), lambda title, frames, length: watched.append(title) or frames)
-    assert watched == []
+    before = {path: path.stat().st_mtime_ns for path in made.parent.rglob("*")}
+    make_silhouettes([video], made, Settings())
+    assert {path: path.stat().st_mtime_ns for path in made.parent.rglob("*")} == before
     with pytest.raises(DataError, match="remove both"):
-        make_silhouettes([video], made, Settings(clip=20), quiet)
+        make_silhouettes([video], made, Settings(clip=20))
 
 
-def test_an_interrupted_run_leaves_no_data_set_and_goes_on_where_it_was(scene, tmp_path):
+def test_an_interrupted_run_leaves_no_data_set_and_goes_on_with_the_next_recording(scene, tmp_path, monkeypatch):
     for name in ("one", "two"):
         folder = tmp_path / "in" / name
         folder.mkdir(parents=True)
         for number, mask in enumerate(scene[1]["red"][20:60]):
             Image.fromarray(mask).save(folder / f"{number:03d}.png")
-    seen = []
+    frames_of, seen = sources.mask_frames, []
 
-    def breaks_off(title, frames, length):
-        seen.append(title)
-        for number, frame in enumerate(frames):
-            if title == "two" and number == 7:
-                raise KeyboardInterrupt
-            yield frame
+    def watched(source):
+        seen.append(source.name)
+        if seen[-1] == "two" and len(set(seen)) == 2:
+            raise KeyboardInterrupt
+        return frames_of(source)
 
+    monkeypatch.setattr(sources, "mask_frames", watched)
     with pytest.raises(KeyboardInterrupt):
-        make_silhouettes([tmp_path / "in"], tmp_path / "out", Settings(), breaks_off)
+        make_silhouettes([tmp_path / "in"], tmp_path / "out", Settings())
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.json").exists()
     seen.clear()
-    make_silhouettes([tmp_path / "in"], tmp_path / "out", Settings(), lambda t, f, n: seen.append(t) or f)
-    assert seen == ["two"]
+    make_silhouettes([tmp_path / "in"], tmp_path / "out", Settings())
+    assert set(seen) == {"two"}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out", "out-summary.json", "out.json", "out.png"]
-
-
-def tree(out):
-    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*.pkl")}
 
 
 def test_the_folder_one_stands_in_is_there_already(video, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="is there already"):
-        make_silhouettes([video], ".", Settings(), quiet)
+        make_silhouettes([video], ".", Settings())
     with pytest.raises(DataError, match="no files can stand beside it"):
-        make_silhouettes([video], "/", Settings(), quiet)
-
-
-class TestInterruptedWithinARecording:
-    """It goes on at the frame where it was, to the same bytes as `made`."""
-
-    @staticmethod
-    def until(frame, watched):
-        """A watch that is interrupted once at a frame of the pass that finds people, and counts those it passes on."""
-        left = [frame]
-
-        def watch(title, frames, length):
-            for number, picture in enumerate(frames):
-                if title.endswith(": people") and number == left[0]:
-                    left[0] = -1
-                    raise KeyboardInterrupt
-                watched[title.rpartition(": ")[2]] += 1
-                yield picture
-
-        return watch
-
-    def run(self, inputs, out, frame, settings):
-        """Interrupted at a frame, and then to its end; the frames of each pass that the second run looked at."""
-        watched = Counter()
-        watch = self.until(frame, watched)
-        with pytest.raises(KeyboardInterrupt):
-            make_silhouettes(inputs, out, settings, watch)
-        watched.clear()
-        make_silhouettes(inputs, out, settings, watch)
-        return watched
-
-    @pytest.mark.parametrize(("frame", "every"), [(0, 30.0), (47, 30.0), (47, 0.0)])
-    def test_a_video(self, scene, video, made, tmp_path, monkeypatch, frame, every):
-        monkeypatch.setattr("opengait_mimic.data.video.seen.SAVED_EVERY", every)
-        watched = self.run([video], tmp_path / "again", frame, Settings())
-        assert watched == {"people": len(scene[0]) - frame, "contact sheet": len(scene[0])}
-        assert tree(tmp_path / "again") == tree(made)
-        for name in (".json", "-summary.json", ".png"):
-            assert (tmp_path / f"again{name}").read_bytes() == made.with_name(f"{made.name}{name}").read_bytes()
-        assert not (tmp_path / "again.unfinished").exists()
-
-    def test_in_the_contact_sheet_nobody_is_looked_for_again(self, scene, video, made, tmp_path):
-        def breaks_off(title, frames, length):
-            if title.endswith("contact sheet"):
-                raise KeyboardInterrupt
-            return frames
-
-        with pytest.raises(KeyboardInterrupt):
-            make_silhouettes([video], tmp_path / "again", Settings(), breaks_off)
-        watched = Counter()
-        make_silhouettes([video], tmp_path / "again", Settings(), self.until(-1, watched))
-        assert watched == {"contact sheet": len(scene[0])} and tree(tmp_path / "again") == tree(made)
-
-    @pytest.mark.parametrize("broken", ["background.npz", "20.npz"])
-    def test_what_is_broken_is_looked_at_again(self, scene, video, made, tmp_path, monkeypatch, broken):
-        monkeypatch.setattr("opengait_mimic.data.video.seen.SAVED_EVERY", 0.0)
-        watched = Counter()
-        watch = self.until(47, watched)
-        with pytest.raises(KeyboardInterrupt):
-            make_silhouettes([video], tmp_path / "again", Settings(), watch)
-        path = tmp_path / "again.unfinished/00000.seen" / broken
-        path.write_bytes(path.read_bytes()[:100])
-        watched.clear()
-        make_silhouettes([video], tmp_path / "again", Settings(), watch)
-        again = {"background.npz": 47, "20.npz": 20}[broken]
-        assert watched["people"] == len(scene[0]) - again and tree(tmp_path / "again") == tree(made)
-        assert watched["background"] == (len(scene[0]) if broken == "background.npz" else 0)
-
-    def test_other_settings_begin_anew(self, scene, video, tmp_path):
-        watched = Counter()
-        with pytest.raises(KeyboardInterrupt):
-            make_silhouettes([video], tmp_path / "again", Settings(), self.until(47, watched))
-        watched.clear()
-        make_silhouettes([video], tmp_path / "again", Settings(threshold=31), self.until(-1, watched))
-        assert watched["people"] == watched["background"] == len(scene[0])
-
-    def test_pictures_and_masks(self, scene, tmp_path):
-        pictures, masks = tmp_path / "pictures", tmp_path / "masks"
-        for folder, frames in ((pictures, scene[0]), (masks, scene[1]["red"])):
-            folder.mkdir()
-            for number, frame in enumerate(frames[:80]):
-                Image.fromarray(frame).save(folder / f"{number:03d}.png", compress_level=1)
-        for folder, segment in ((pictures, "background"), (masks, "masks")):
-            make_silhouettes([folder], tmp_path / f"{segment}-at-once", Settings(segment), quiet)
-            title = "masks" if segment == "masks" else "pictures: people"
-            left = [47]
-
-            def watch(now, frames, length, left=left, title=title):
-                for number, frame in enumerate(frames):
-                    if now == title and number == left[0]:
-                        left[0] = -1
-                        raise KeyboardInterrupt
-                    yield frame
-
-            out = tmp_path / f"{segment}-again"
-            with pytest.raises(KeyboardInterrupt):
-                make_silhouettes([folder], out, Settings(segment), watch)
-            make_silhouettes([folder], out, Settings(segment), watch)
-            assert tree(out) == tree(tmp_path / f"{segment}-at-once") != {}
-
-    def test_an_installed_segmenter(self, scene, video, tmp_path, monkeypatch):
-        asked = []
-
-        def segmenter(weights):
-            def cut_out(picture):
-                asked.append(len(asked))
-                return [scene[1][name][number_of(picture)] > 0 for name in ("red", "blue")]
-
-            return cut_out
-
-        def number_of(picture):
-            return next(i for i, frame in enumerate(decoded) if np.array_equal(frame, picture))
-
-        decoded = list(sources.colour_frames(sources.find_sources([video])[0]))
-        monkeypatch.setitem(people.SEGMENTERS, "maskrcnn", segmenter)
-        make_silhouettes([video], tmp_path / "once", Settings("maskrcnn"), quiet)
-        asked.clear()
-        self.run([video], tmp_path / "again", 47, Settings("maskrcnn"))
-        assert len(asked) == len(decoded) and tree(tmp_path / "again") == tree(tmp_path / "once") != {}
+        make_silhouettes([video], "/", Settings())
 
 
 def test_a_folder_of_frames_is_a_video(scene, tmp_path):
@@ -329,7 +202,7 @@ def test_a_folder_of_frames_is_a_video(scene, tmp_path):
     folder.mkdir()
     for number, frame in enumerate(scene[0][::2]):
         Image.fromarray(frame).save(folder / f"{number:03d}.png", compress_level=1)
-    summary = make_silhouettes([folder], tmp_path / "out", Settings(), quiet)
+    summary = make_silhouettes([folder], tmp_path / "out", Settings())
     assert summary["recordings"][0]["segment"] == "background" and summary["subjects"] >= 2
 
 
@@ -344,7 +217,7 @@ def casia(root, scene, subjects=("001", "002"), types=("nm-01", "nm-02")):
 
 def test_a_casia_b_tree_of_masks_keeps_its_names_and_every_frame(scene, tmp_path):
     casia(tmp_path / "masks", scene)
-    make_silhouettes([tmp_path / "masks"], tmp_path / "out", Settings(), quiet)
+    make_silhouettes([tmp_path / "masks"], tmp_path / "out", Settings())
     found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.pkl"))
     assert found == [f"{s}/{t}/090/090.pkl" for s in ("001", "002") for t in ("nm-01", "nm-02")]
     sils = read_array(tmp_path / "out/001/nm-02/090/090.pkl")
@@ -360,7 +233,7 @@ def test_masks_of_a_street_are_told_apart(scene, tmp_path):
         Image.fromarray(np.any([masks[number] for masks in scene[1].values()], axis=0)).save(
             folder / f"{number:03d}.png"
         )
-    summary = make_silhouettes([folder], tmp_path / "out", Settings(), quiet)
+    summary = make_silhouettes([folder], tmp_path / "out", Settings())
     assert summary["recordings"][0]["segment"] == "masks" and 3 <= summary["subjects"] <= 5
 
 
@@ -375,8 +248,8 @@ def test_an_installed_package_tells_people_apart(scene, video, tmp_path, monkeyp
 
         return cut_out
 
-    monkeypatch.setitem(people.SEGMENTERS, "maskrcnn", stand_in)
-    make_silhouettes([video], tmp_path / "out", Settings(segment="maskrcnn"), quiet)
+    monkeypatch.setitem(segmenters.SEGMENTERS, "maskrcnn", stand_in)
+    make_silhouettes([video], tmp_path / "out", Settings(segment="maskrcnn"))
     fits = [
         owner(scene[1], frame, sil)[1]
         for _, frames, sils in found_in(tmp_path / "out")
@@ -403,8 +276,8 @@ def test_mask_rcnn_keeps_people_it_is_sure_of(monkeypatch):
             assert weights == "DEFAULT"
             return Network()
 
-    monkeypatch.setattr(people, "_package", lambda module, package: Package)
-    masks = people.maskrcnn(None)(np.full((6, 8, 3), 255, np.uint8))
+    monkeypatch.setattr(segmenters, "_package", lambda module, package: Package)
+    masks = segmenters.maskrcnn(None)(np.full((6, 8, 3), 255, np.uint8))
     assert masks.shape == (2, 6, 8) and masks.dtype == bool and masks[0].sum() == 16
 
 
@@ -423,8 +296,8 @@ def test_ultralytics_gets_its_colours_in_its_own_order_and_may_find_nobody(monke
             found = None if picture[0, 0, 0] else type("Masks", (), {"data": torch.ones(1, 6, 8)})
             return [type("Result", (), {"masks": found})]
 
-    monkeypatch.setattr(people, "_package", lambda module, package: type("Package", (), {"YOLO": Network}))
-    cut_out = people.ultralytics(None)
+    monkeypatch.setattr(segmenters, "_package", lambda module, package: type("Package", (), {"YOLO": Network}))
+    cut_out = segmenters.ultralytics(None)
     picture = np.zeros((6, 8, 3), np.uint8)
     picture[..., 0] = 7
     assert cut_out(picture).shape == (1, 6, 8) and seen == [[0, 0, 7]]
@@ -464,12 +337,12 @@ def test_who_turns_back_behind_somebody_becomes_another_track():
 
 def test_small_hidden_and_cut_people_are_left_out_and_counted(scene, video, tmp_path):
     settings = Settings(rules=Rules(min_height=40))
-    summary = make_silhouettes([video], tmp_path / "out", settings, quiet)
+    summary = make_silhouettes([video], tmp_path / "out", settings)
     assert summary["left_out"]["at the border"] >= 10
     assert summary["left_out"]["merged with another person"] >= 5
     tall = replace(settings, rules=Rules(min_height=120))
     with pytest.raises(DataError, match="nobody was found in 1 recording"):
-        make_silhouettes([video], tmp_path / "tall", tall, quiet)
+        make_silhouettes([video], tmp_path / "tall", tall)
     assert not list(tmp_path.glob("tall*"))
 
 

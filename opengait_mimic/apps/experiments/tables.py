@@ -29,8 +29,7 @@ from opengait_mimic.apps.experiments.recipes import (
 from opengait_mimic.apps.experiments.recipes.methods import Run
 from opengait_mimic.data import progress
 from opengait_mimic.data.files import write_text
-from opengait_mimic.data.partition import read_partition
-from opengait_mimic.data.protocols import Protocol, guess_protocol
+from opengait_mimic.data.partition import dataset_of, read_partition
 from opengait_mimic.errors import ConfigError, DataError, RunFailed, nearest
 from opengait_mimic.opengait.checkpoints import checkpoint_path
 from opengait_mimic.opengait.config.check import check_data
@@ -49,12 +48,20 @@ TICK = 1.0  # seconds between two looks at the clock
 
 @dataclass(frozen=True)
 class Data:
-    """A data set in OpenGait's layout: `root`, `partition`, how it is evaluated, and how many it trains on."""
+    """A data set in OpenGait's layout.
+
+    Attributes:
+        root, partition: its folder and JSON file.
+        dataset_name: whose recipes and protocol it takes.
+        identities: how many it trains on.
+        types: gallery and probe types of its own, for evaluator_cfg.
+    """
 
     root: Path
     partition: Path
-    protocol: Protocol
+    dataset_name: str
     identities: int
+    types: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -147,7 +154,7 @@ def plan(
     Raises:
         ConfigError: the data set has no recipe for a backbone.
     """
-    folder, dataset = folder.resolve(), data.protocol.dataset_name
+    folder, dataset = folder.resolve(), data.dataset_name
     data_cfg = {"dataset_root": str(data.root), "dataset_partition": str(data.partition), "data_in_use": None}
     adapts = any(kinds in NEW_KINDS for _, kinds in runs)  # then Table 2 is asked for, and its zero-shot half too
     planned: dict[Path, Stage] = {}
@@ -160,7 +167,7 @@ def plan(
             cfgs = recipe(dataset, backbone, method, kinds, folder="", data=data_cfg, identities=data.identities,
                           zero_shot=adapts)  # fmt: skip
             if not METHODS[method].tasks:
-                cfgs["evaluator_cfg"].update(data.protocol.evaluator)
+                cfgs["evaluator_cfg"].update(data.types)
             if severity and (method, kinds) in rows(1):
                 cfgs["evaluator_cfg"]["occluded"]["severity"] = list(severity)
             if scale != "full":
@@ -314,7 +321,7 @@ def _end_with(command) -> None:
 def walkers(folder: Path) -> Data:
     """Where generated walkers at the scale of a demo are, or will be."""
     root, partition = (folder / name for name in ("walkers", "walkers.json"))
-    return Data(root.resolve(), partition.resolve(), Protocol("GREW"), WALKERS["train_subjects"])
+    return Data(root.resolve(), partition.resolve(), "GREW", WALKERS["train_subjects"])
 
 
 def make_walkers(data: Data, seed: int, title: str = "walkers") -> None:
@@ -337,11 +344,11 @@ def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str
     for part in ("TRAIN_SET", "TEST_SET"):
         check_data({"dataset_root": str(root), "dataset_partition": str(partition)}, part)
     if gallery is None or probe is None:
-        protocol = guess_protocol(root, partition)
+        dataset, types = dataset_of(root, partition), {}
     else:
-        protocol = Protocol("GREW", {"gallery": gallery.split(","), "probe": probe.split(",")})
+        dataset, types = "GREW", {"gallery": gallery.split(","), "probe": probe.split(",")}
     present = {path.name for path in root.iterdir()}
     identities = sum(subject in present for subject in read_partition(partition, "TRAIN_SET"))
     if identities < 2:
         raise DataError(f"{partition}: TRAIN_SET: silhouettes of one subject; telling people apart takes two at least")
-    return Data(root.resolve(), partition.resolve(), protocol, identities)
+    return Data(root.resolve(), partition.resolve(), dataset, identities, types)

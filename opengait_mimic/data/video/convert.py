@@ -2,7 +2,7 @@
 
 Beside the folder `OUT` with the subjects stand `OUT.json` (the partition), `OUT.png` (the contact sheet, further
 pages `OUT-2.png` …) and `OUT-summary.json`. Until all is done the work lies in `OUT.unfinished`, recording by
-recording and within one frame by frame, so that the same call again goes on there.
+recording, so that the same call again goes on with the next one.
 """
 
 from __future__ import annotations
@@ -11,33 +11,27 @@ import json
 import pickle
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from opengait_mimic.data import people
+from opengait_mimic.data import progress
 from opengait_mimic.data.files import named
 from opengait_mimic.data.read import read_array
 from opengait_mimic.data.tree import GALLERY, PROBE, TRAIN, write_file, write_sequence
-from opengait_mimic.data.video import background, sources
+from opengait_mimic.data.video import background, segmenters, sources
 from opengait_mimic.data.video import contact_sheet as sheet
-from opengait_mimic.data.video.background import Background
 from opengait_mimic.data.video.quality import Rules, faults, ground, stretches, walks
-from opengait_mimic.data.video.seen import kept_background, kept_blobs
 from opengait_mimic.data.video.sources import Source
 from opengait_mimic.data.video.tracking import Blob, Track, Tracker, blobs, instance
 from opengait_mimic.errors import DataError
 
-SEGMENTS = ("auto", "background", "masks", *people.SEGMENTERS)
+SEGMENTS = ("auto", "background", "masks", *segmenters.SEGMENTERS)
 _NOISE = 32  # grey values of a mask below this are compression's
-
-Watch = Callable[[str, Iterator, int], Iterator]
 
 
 @dataclass(frozen=True)
@@ -61,12 +55,14 @@ class Settings:
     shadows: bool = False
 
 
-def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Settings, watch: Watch) -> dict:
+def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Settings) -> dict:
     """Make a data set of recordings; one that this very call has made is kept.
 
     Args:
-        inputs: see `sources.find_sources`. out: the folder to make.
-        watch: passes an iterator on and shows how far it is: (title, iterator, length) -> iterator.
+        inputs: see `sources.find_sources`.
+        out: the folder to make.
+        settings: how.
+
     Returns:
         The summary, as it stands in `OUT-summary.json`.
     Raises:
@@ -94,12 +90,10 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     for number, source in enumerate(recordings):
         record = work / f"{number:05d}.json"
         if not record.is_file():
-            folder, seen = work / f"{number:05d}", work / f"{number:05d}.seen"
+            folder = work / f"{number:05d}"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            seen.mkdir(exist_ok=True)
-            _write_json(record, _recording(source, settings, folder, seen, watch))
-            shutil.rmtree(seen)
+            _write_json(record, _recording(source, settings, folder))
         records.append(_json(record))
     if not any(record["people"] for record in records):
         shutil.rmtree(work)
@@ -121,8 +115,8 @@ def _recipe(recordings: list[Source], settings: Settings) -> dict:
 # One recording ------------------------------------------------------------------------------------------------
 
 
-def _recording(source: Source, settings: Settings, folder: Path, seen: Path, watch: Watch) -> dict:
-    """Cut one recording into silhouettes under `folder` and say what came out; `seen` keeps what is on the way."""
+def _recording(source: Source, settings: Settings, folder: Path) -> dict:
+    """Cut one recording into silhouettes under `folder` and say what came out."""
     segment = settings.segment
     if segment == "auto":
         segment = "masks" if sources.holds_masks(source) else "background"
@@ -132,9 +126,9 @@ def _recording(source: Source, settings: Settings, folder: Path, seen: Path, wat
     if segment == "masks" and (labels or _is_cropped(source)):
         labels = labels or (source.name, "", "")
         rules = Rules(rules.min_height, rules.min_frames, strict=False)
-        tracks, count = _given(source, watch)
+        tracks, count = _given(source)
     else:
-        tracks, count = _tracked(source, segment, settings, seen, watch)
+        tracks, count = _tracked(source, segment, settings)
     found, dropped = [], []
     plane = ground(tracks) if rules.strict else None
     for track in tracks:
@@ -157,7 +151,7 @@ def _recording(source: Source, settings: Settings, folder: Path, seen: Path, wat
         found.sort(key=lambda one: sum(map(len, one[1])), reverse=True)
         dropped += [{**about, "why": "not the main person"} for _, _, about in found[1:]]
         found = found[:1]
-    cuttings = {} if segment == "masks" else _cuttings(source, found, watch)
+    cuttings = {} if segment == "masks" else _cuttings(source, found)
     recorded = []
     for number, (track, parts, about) in enumerate(found, start=1):
         subject, type_, view = labels or (f"{source.name}-{number:03d}", "", "")
@@ -176,10 +170,10 @@ def _recording(source: Source, settings: Settings, folder: Path, seen: Path, wat
     return {**about, "people": recorded, "dropped": dropped}
 
 
-def _given(source: Source, watch: Watch) -> tuple[list[Track], int]:
+def _given(source: Source) -> tuple[list[Track], int]:
     """One track of all a folder's masks."""
     track, count = Track(), 0
-    for frame, mask in enumerate(watch(source.name, sources.mask_frames(source), sources.frame_count(source))):
+    for frame, mask in enumerate(_watched(source, "masks")):
         count += 1
         blob = instance(np.where(mask < _NOISE, np.uint8(0), mask))
         if blob is not None:
@@ -199,43 +193,41 @@ def _is_cropped(source: Source) -> bool:
     return len(sizes) > 1 or filled > count / 2
 
 
-def _tracked(source: Source, segment: str, settings: Settings, seen: Path, watch: Watch) -> tuple[list[Track], int]:
-    """The people of a recording."""
+def _tracked(source: Source, segment: str, settings: Settings) -> tuple[list[Track], int]:
+    """The people of a recording, and its number of frames."""
     tracker, count = Tracker(), 0
-    rest = partial(_blobs, source, segment, settings, seen, watch)
-    with closing(kept_blobs(seen, rest)) as frames:  # interrupted, it keeps what came at once
-        for frame, found in enumerate(frames):
-            tracker.step(frame, found)
-            count += 1
+    for frame, found in enumerate(_blobs(source, segment, settings)):
+        tracker.step(frame, found)
+        count += 1
     least = settings.rules.min_frames
     return [track for track in tracker.tracks() if len(track.frames) >= least], count
 
 
-def _blobs(
-    source: Source, segment: str, settings: Settings, seen: Path, watch: Watch, first: int
-) -> Iterator[list[Blob]]:
-    """What stands out in each frame of a recording, from the `first` on."""
+def _blobs(source: Source, segment: str, settings: Settings) -> Iterator[list[Blob]]:
+    """What stands out in each frame of a recording."""
     smallest = max(4, settings.rules.min_height // 2)
-    length = sources.frame_count(source)
-    title, left = f"{source.name}: people", max(0, length - first)
     if segment == "masks":
-        for mask in watch(source.name, sources.mask_frames(source, first), left):
+        for mask in _watched(source, "masks"):
             yield blobs(mask > 127, smallest)
     elif segment == "background":
-
-        def learn() -> Background:
-            watched = watch(f"{source.name}: background", sources.colour_frames(source), length)
-            return background.learn(watched, length)
-
-        learned = kept_background(seen, learn)
-        for frame, picture in enumerate(watch(title, sources.colour_frames(source, first), left), start=first):
+        learned = background.learn(_watched(source, "background"), sources.frame_count(source))
+        for frame, picture in enumerate(_watched(source, "people")):
             mask = background.foreground(picture, learned.at(frame), settings.threshold, settings.shadows)
             yield blobs(mask, smallest, picture)
     else:
-        cut_out = people.SEGMENTERS[segment](settings.weights)
-        for picture in watch(title, sources.colour_frames(source, first), left):
+        cut_out = segmenters.SEGMENTERS[segment](settings.weights)
+        for picture in _watched(source, "people"):
             found = [instance(mask, picture) for mask in cut_out(picture)]
             yield [blob for blob in found if blob is not None and blob.box.height >= smallest]
+
+
+def _watched(source: Source, what: str) -> Iterator[np.ndarray]:
+    """The frames of a recording, or its masks, with a progress bar on a terminal."""
+    frames = sources.mask_frames(source) if what == "masks" else sources.colour_frames(source)
+    with progress.bar(sources.frame_count(source) or None, f"{source.name}: {what}", "frame") as bar:
+        for frame in frames:
+            yield frame
+            bar.update()
 
 
 def _pieces(part: list[int], settings: Settings) -> list[list[int]]:
@@ -244,7 +236,7 @@ def _pieces(part: list[int], settings: Settings) -> list[list[int]]:
     return [piece.tolist() for piece in np.array_split(part, count)]
 
 
-def _cuttings(source: Source, found: list, watch: Watch) -> dict[int, np.ndarray]:
+def _cuttings(source: Source, found: list) -> dict[int, np.ndarray]:
     """For each person the pictures of the frames that its strip shows, [n, 64, 64, 3]."""
     wanted: dict[int, list[tuple[int, int]]] = {}
     for person, (track, parts, _) in enumerate(found):
@@ -252,8 +244,7 @@ def _cuttings(source: Source, found: list, watch: Watch) -> dict[int, np.ndarray
             wanted.setdefault(track.frames[i], []).append((person, i))
     cut: dict[int, list[np.ndarray]] = {person: [] for person in range(len(found))}
     if wanted:
-        length = sources.frame_count(source)
-        for frame, picture in enumerate(watch(f"{source.name}: contact sheet", sources.colour_frames(source), length)):
+        for frame, picture in enumerate(_watched(source, "contact sheet")):
             for person, i in wanted.get(frame, []):
                 cut[person].append(sheet.cutting(picture, found[person][0].blobs[i].box))
     return {person: np.stack(pictures) for person, pictures in cut.items()}

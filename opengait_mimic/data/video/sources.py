@@ -108,42 +108,40 @@ def holds_masks(source: Source) -> bool:
     return True
 
 
-def mask_frames(source: Source, first: int = 0) -> Iterator[np.ndarray]:
-    """The masks of a folder from the `first` on, uint8 [h, w] 0…255; those saved as 0 and 1 are scaled."""
-    for path in picture_files(source.path)[first:]:
+def mask_frames(source: Source) -> Iterator[np.ndarray]:
+    """The masks of a folder, uint8 [h, w] 0…255; those saved as 0 and 1 are scaled."""
+    for path in picture_files(source.path):
         mask = read_picture(path, colours=False)
         yield mask * np.uint8(255) if mask.max() == 1 else mask
 
 
-def colour_frames(source: Source, first: int = 0) -> Iterator[np.ndarray]:
-    """The frames of a video or folder from the `first` on, uint8 [h, w, 3] RGB, all of one size.
+def colour_frames(source: Source) -> Iterator[np.ndarray]:
+    """The frames of a video or folder, uint8 [h, w, 3] RGB, all of one size.
 
     Raises:
         DataError: a video that cannot be decoded, or one without OpenCV, or pictures of different sizes.
     """
     size = None
-    pictures = _video(source.path, first) if source.path.is_file() else _pictures(source.path, first)
-    for number, picture in enumerate(pictures, start=first):
+    pictures = _video(source.path) if source.path.is_file() else _pictures(source.path)
+    for number, picture in enumerate(pictures):
         size = size or picture.shape
         if picture.shape != size:
             found, expected = picture.shape[:2], size[:2]
             raise DataError(f"{source.path}: frame {number} is {found}, the first one {expected} (height, width)")
         yield picture
-    if size is None and not first:
+    if size is None:
         raise DataError(f"{source.path}: no frame can be decoded; is it a video that ffmpeg plays?")
 
 
-def _pictures(folder: Path, first: int) -> Iterator[np.ndarray]:
-    for path in picture_files(folder)[first:]:
+def _pictures(folder: Path) -> Iterator[np.ndarray]:
+    for path in picture_files(folder):
         yield read_picture(path, colours=True)
 
 
-def _video(path: Path, first: int) -> Iterator[np.ndarray]:
+def _video(path: Path) -> Iterator[np.ndarray]:
     cv2 = cv2_module()
     capture = cv2.VideoCapture(str(path))
     try:
-        for _ in range(first):  # not every format can be entered at a frame's number
-            capture.grab()
         while True:
             there, picture = capture.read()
             if not there:

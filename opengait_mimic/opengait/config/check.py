@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_mimic.data.opening import is_file, is_folder
+from opengait_mimic.data.files import is_file, is_folder
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import look, read_frames
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown

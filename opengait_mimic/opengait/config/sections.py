@@ -9,7 +9,7 @@ import sysconfig
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from opengait_mimic.data.opening import is_file
+from opengait_mimic.data.files import is_file
 from opengait_mimic.errors import ConfigError, nearest, shown
 from opengait_mimic.method.beyond.matching import MATCHINGS, is_on
 from opengait_mimic.method.beyond.plda import likelihood

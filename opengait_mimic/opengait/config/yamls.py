@@ -6,7 +6,7 @@ import os
 
 import yaml
 
-from opengait_mimic.data.opening import content
+from opengait_mimic.data.files import read_file
 from opengait_mimic.errors import ConfigError, one_line, shown
 
 LARGEST = 2**18  # bytes of a file; a configuration has a few thousand
@@ -48,7 +48,7 @@ def read_yaml(path: str | os.PathLike) -> dict:
             line in it.
     """
     try:
-        text = content(path, LARGEST).decode("utf-8")
+        text = read_file(path, LARGEST).decode("utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

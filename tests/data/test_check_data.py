@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from opengait_mimic.cli import commands
-from opengait_mimic.data import check as data_check
-from opengait_mimic.data import notes as data_notes
-from opengait_mimic.data.check import ERROR, WARNING, check_data
+from opengait_mimic.data.check_data import ERROR, WARNING, check_data
 from opengait_mimic.errors import DataError
 
 CLIP = np.zeros((5, 64, 44), np.uint8)
@@ -182,96 +178,3 @@ def test_the_command_prints_every_finding_and_ends_with_1(root):
     path.parent.rmdir(), path.parent.parent.rmdir()
     done = CliRunner().invoke(commands, ["check-data", str(root)])
     assert done.exit_code == 0 and "nothing odd" in done.output
-
-
-class TestInterrupted:
-    """What was read before an interruption is not read again."""
-
-    @pytest.fixture
-    def notes(self, tmp_path) -> Path:
-        return tmp_path / "cache" / "notes.jsonl"
-
-    @pytest.fixture
-    def odd(self, root) -> Path:
-        put(root, "002", CLIP[:1], "odd")
-        put(root, "002", b"", "torn")
-        return root
-
-    @staticmethod
-    def read(monkeypatch, stop: int | None = None) -> list[str]:
-        """The files that are read from now on; at the `stop`-th somebody presses Ctrl-C."""
-        paths, inspect = [], data_check._inspect
-
-        def watched(place):
-            paths.extend(place[3])
-            if len(paths) == stop:
-                raise KeyboardInterrupt
-            return inspect(place)
-
-        monkeypatch.setattr(data_check, "_inspect", watched)
-        return paths
-
-    def test_the_next_call_reads_the_rest(self, odd, notes, monkeypatch):
-        expected = check_data(odd)
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            before = self.read(patch, stop=7)
-            check_data(odd, notes=notes)
-        assert notes.is_file()
-        after = self.read(monkeypatch)
-        assert check_data(odd, notes=notes) == expected and len(expected.findings) == 2
-        # The seventh was not read to its end; the torn one, the sixth, is read again: it may be the disk's fault.
-        assert before[-1].split("/")[-4:-2] == ["003", "bg"] and before[5].split("/")[-4:-2] == ["002", "torn"]
-        assert after == [before[5], *(str(p) for p in sorted((odd / "003").rglob("*.pkl")))]
-        assert not notes.exists()
-
-    def test_a_changed_file_is_read_again(self, root, notes, monkeypatch):
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            self.read(patch, stop=6)
-            check_data(root, notes=notes)
-        changed = put(root, "001", CLIP[:1], "bg")
-        after = self.read(monkeypatch)
-        (finding,) = check_data(root, notes=notes).findings
-        assert finding.problem == "one frame" and str(changed) in after and len(after) == 2
-
-    def test_notes_that_end_in_the_middle_of_a_line_count_as_far_as_they_go(self, root, notes, monkeypatch):
-        expected = check_data(root)
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            self.read(patch, stop=5)
-            check_data(root, notes=notes)
-        notes.write_bytes(notes.read_bytes()[:-20])
-        after = self.read(monkeypatch)
-        assert check_data(root, notes=notes) == expected and len(after) == 3
-
-    def test_without_a_place_for_notes_it_works_as_well(self, root, tmp_path, monkeypatch):
-        (tmp_path / "cache").write_text("a file where the folder should be")
-        monkeypatch.setattr(data_notes, "PATIENCE", -1)
-        assert check_data(root, notes=tmp_path / "cache" / "notes.jsonl") == check_data(root)
-
-    def test_ctrl_c_on_the_command_line(self, root, tmp_path):
-        for k in range(300):
-            put(root, f"{k:04}", CLIP)
-        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-        script = (
-            "import os, signal, sys\n"
-            "from opengait_mimic.data import check\n"
-            "from opengait_mimic.cli import main\n"
-            "inspect = check._inspected\n"
-            "def inspected(places, jobs):\n"
-            "    print(len(places), file=sys.stderr)\n"
-            "    for i, found in enumerate(inspect(places, jobs)):\n"
-            "        if i == 100 and sys.argv.pop() == 'stop':\n"
-            "            os.kill(os.getpid(), signal.SIGINT)\n"
-            "        yield found\n"
-            "check._inspected = inspected\n"
-            "main(['check-data', sys.argv[1], '--json'])\n"
-        )
-
-        def command(*arguments: str):
-            return subprocess.run([sys.executable, "-c", script, str(root), *arguments], env=environment,
-                                  capture_output=True, text=True, timeout=100)  # fmt: skip
-
-        broken = command("stop")
-        assert broken.returncode == 130 and broken.stdout == "" and broken.stderr.startswith("306\n")
-        again, fresh = command("go on"), command("go on")
-        assert again.stderr.startswith("206\n") and fresh.stderr.startswith("306\n")
-        assert again.stdout == fresh.stdout and json.loads(again.stdout)["sequences"] == 306

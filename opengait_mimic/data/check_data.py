@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from opengait_mimic.data import progress
-from opengait_mimic.data.notes import Notes
-from opengait_mimic.data.opening import is_folder
+from opengait_mimic.data.files import is_folder
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import Look, difference, look, read_array, read_frames, size
 from opengait_mimic.errors import DataError
@@ -81,15 +80,14 @@ class Report:
     sizes: dict[str, int] = field(default_factory=dict)
 
 
-def check_data(
-    root: str | Path, partition: str | Path | None = None, jobs: int | None = None, notes: Path | None = None
-) -> Report:
+def check_data(root: str | Path, partition: str | Path | None = None, jobs: int | None = None) -> Report:
     """Read a whole data set, with a progress bar on a terminal.
 
     Args:
-        root: <root>/<subject>/<type>/<view>/*.pkl. partition: its JSON file, compared with the folders.
-        jobs: processes; all cores by default. notes: a file that keeps what was read when this is interrupted, so that
-            the next call need not read it again.
+        root: <root>/<subject>/<type>/<view>/*.pkl.
+        partition: its JSON file, compared with the folders.
+        jobs: processes; all cores by default.
+
     Raises:
         DataError: there is no such folder.
     """
@@ -98,16 +96,9 @@ def check_data(
         raise DataError(f"{root}: no such folder")
     report = Report(str(root))
     places = list(_places(root, report.findings))
-    with Notes(notes) as noted, progress.bar(len(places), "check-data", "seq", leave=False) as bar:
-        known = {place: _remembered(place, noted) for place in places} if noted.known else {}
-        fresh = _inspected([place for place in places if known.get(place) is None], jobs)
-        sequences = []
-        for place in places:
-            sequence = known.get(place)
-            if sequence is None:
-                sequence = next(fresh)
-                if not any(finding.level == ERROR for finding in sequence.findings):  # which may be the disk's
-                    noted.add(sequence.paths, _content(sequence))
+    sequences = []
+    with progress.bar(len(places), "check-data", "seq", leave=False) as bar:
+        for sequence in _inspected(places, jobs):
             sequences.append(sequence)
             bar.update()
     _judge_together(sequences, report.findings)
@@ -203,19 +194,6 @@ def _inspect(place: tuple[str, str, str, tuple[str, ...]]) -> Sequence:
         told = ", ".join(f"{Path(path).name} {length}" for path, length in lengths.items())
         findings.append(Finding(ERROR, str(Path(paths[0]).parent), f"streams of different lengths: {told}"))
     return Sequence(subject, kind, view, paths, frames, own, dtype, tuple(findings))
-
-
-def _content(sequence: Sequence) -> list:
-    """What of a sequence without errors does not follow from its place, JSON-ready."""
-    return [sequence.frames, [list(sequence.look.frame), int(sequence.look.top)], sequence.dtype, sequence.findings]
-
-
-def _remembered(place: tuple[str, str, str, tuple[str, ...]], notes: Notes) -> Sequence | None:
-    """A sequence as it was found before; None where it was not, or has changed."""
-    match notes.found(place[3]):
-        case [int(frames), [list(frame), int(top)], str(dtype), list(findings)]:
-            return Sequence(*place, frames, Look(tuple(frame), top), dtype, tuple(Finding(*one) for one in findings))
-    return None
 
 
 def _without(message: str, path: str) -> str:
