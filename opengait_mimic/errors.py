@@ -54,6 +54,6 @@ def shown(value: object) -> str:
 
 
 def one_line(message: str, most: int = 600) -> str:
-    """A message without line ends, cut where it is longer than anybody reads."""
-    line = " ".join(message.split())
+    """A message without line ends or control characters, cut where it is longer than anybody reads."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= most else f"{line[:most]} ..."

@@ -31,13 +31,13 @@ def read_file(path: str | os.PathLike, most: int) -> bytes:
     """
     if "\0" in os.fspath(path):
         raise OSError(errno.EINVAL, "no file has such a name", str(path))
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no file", str(path))
         if found.st_size > most:
             raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, more than {most}", str(path))
-        return stream.read(most)
+        return stream.read()
 
 
 def is_file(path: str | os.PathLike) -> bool:

@@ -14,7 +14,7 @@ from opengait_mimic.data.files import read_file
 from opengait_mimic.data.pickles import LARGEST, NotAnArray, array_from
 from opengait_mimic.data.video import sources
 from opengait_mimic.data.video.crop import silhouette
-from opengait_mimic.errors import DataError
+from opengait_mimic.errors import DataError, one_line
 
 ADVICE = "opengait-mimic check-data lists all such files"
 
@@ -44,7 +44,7 @@ def read_array(path: str | os.PathLike) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except NotAnArray as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {one_line(str(error))}") from None
     if array.ndim == 0:
         raise DataError(f"{path}: expected an array of numbers, found one number")
     if len(array) == 0:

@@ -7,7 +7,6 @@ import os
 import pickle
 import pickletools
 import struct
-import time
 import zipfile
 
 import numpy as np
@@ -153,9 +152,9 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (forged(content=b"\x96" + struct.pack("<Q", 10**12) + b"\x01\x02"), "ends too early"),
         (forged(content=b"B\xff\xff\xff\xff\x01\x02"), "ends too early"),
         (b"\x80\x04\x95" + struct.pack("<Q", 2**62) + forged(content=b"C\x03\x01\x02\x03"), "claims 2 elements"),
-        (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01.", "something else than an array .LONG4"),
-        (b"I" + b"9" * 100_000 + b"\n.", "too many digits"),
-        (b"L" + b"9" * 100_000 + b"L\n.", "too many digits"),
+        (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01.", "ends too early"),
+        (b"I" + b"9" * 100_000 + b"\n.", "broken pickle"),
+        (b"L" + b"9" * 100_000 + b"L\n.", "broken pickle"),
         # The memo.
         (b"Nr\xff\xff\xff\xff0.", "something else"),
         (b"h\x05.", "broken pickle"),
@@ -165,35 +164,35 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (b"\x94.", "broken pickle"),
         # The stack.
         (b"(" * 100_000, "nests too deeply"),
-        (b"]" * 100_000, "nests too deeply"),
+        (b"]" * 100_000, "a list"),
         (b"(" * (DEEPEST - 2) + b"t" * (DEEPEST - 2) + b".", "a tuple, not an array"),
         (b"N" + b"\x85" * 100_000 + b".", "more than an array"),
         (b")", "ends too early"),
         (b"t.", "broken pickle"),
         (b"R.", "broken pickle"),
         (b"b.", "broken pickle"),
-        (b"NNb.", "broken pickle"),
+        (b"NNb.", "in a way that NumPy does not"),
         (b"NNR.", "broken pickle"),
         (b".", "broken pickle"),
         (b"(.", "broken pickle"),
         # What would grow without end when it is printed or copied.
-        (b")" + 50 * b"q\x00h\x00\x86" + b"N\x93.", "broken pickle"),
+        (b")" + 50 * b"q\x00h\x00\x86" + b"N\x93.", "only numpy arrays are read"),
         (b"X\x00\x04\x00\x00" + 1024 * b"a" + b"q\x00" + 9 * (ENCODE + b"(h\x00X\x06\x00\x00\x00latin1tR"),
          "more than an array"),
         # Metadata: dtypes that would let bytes pass for pointers.
-        (forged(dtype=U1 + plain_order(b"NX\x01\x00\x00\x00a}")), "no plain number"),
-        (forged(dtype=U1 + b"(I4\nX\x01\x00\x00\x00|NNNI-1\nI-1\nI0\n}tb"), "no plain number"),
+        (forged(dtype=U1 + plain_order(b"NX\x01\x00\x00\x00a)")), "no plain number"),
+        (forged(dtype=U1 + b"(I4\nX\x01\x00\x00\x00|NNNI-1\nI-1\nI0\n}tb"), "a dict"),
         (forged(dtype=U1 + plain_order(b"(" + U1 + b"I9\ntNN")), "no plain number"),
         (forged(dtype=U1 + b"Nb"), "no plain number"),
         (forged(dtype=U1.replace(b"u1", b"O8")), "array of objects"),
-        (forged(dtype=U1.replace(b"u1", b"V8")), "array of records"),
-        (forged(dtype=U1.replace(b"u1", b"U1")), "array of texts"),
-        (forged(dtype=U1.replace(b"u1", b"c8")), "complex numbers"),
-        (forged(dtype=U1.replace(b"u1", b"zz")), "unknown dtype 'zz'"),
-        (forged(dtype=U1.replace(b"X\x02\x00\x00\x00u1", b"X\x07\x00\x00\x00u1,O,O,")), "unknown dtype"),
+        (forged(dtype=U1.replace(b"u1", b"V8")), "V8"),
+        (forged(dtype=U1.replace(b"u1", b"U1")), "U1"),
+        (forged(dtype=U1.replace(b"u1", b"c8")), "c8"),
+        (forged(dtype=U1.replace(b"u1", b"zz")), "zz"),
+        (forged(dtype=U1.replace(b"X\x02\x00\x00\x00u1", b"X\x07\x00\x00\x00u1,O,O,")), "u1,O,O"),
         (forged(dtype=U1.replace(b"X\x02\x00\x00\x00u1", U1)), "calls numpy.dtype otherwise"),
         (forged(dtype=b"N"), "in a way that NumPy does not"),
-        (forged(content=b"]"), "array of objects"),
+        (forged(content=b"]"), "a list"),
         (forged(content=b"N"), "in a way that NumPy does not"),
         (forged()[:-1] + b"(I1\n(I1\nt" + U1 + b"I00\nC\x01\x01tb.", "in a way that NumPy does not"),
         # Everything else that the pickle language has.
@@ -205,23 +204,25 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (b"(cos\nmkdir\nX\x01\x00\x00\x00mo.", "calls os.mkdir"),
         (b"(" + global_name("numpy", "dtype") + b"X\x02\x00\x00\x00u1o.", "OBJ"),
         (global_name("numpy", "dtype") + b")\x81.", "NEWOBJ"),
-        (global_name("numpy", "dtype") + b")}\x92.", "NEWOBJ_EX"),
+        (global_name("numpy", "dtype") + b"))\x92.", "NEWOBJ_EX"),
         (b"\x82\x01.", "EXT1"),
         (b"\x80\x63.", "unknown protocol 99"),
+        (b"cposix\rall is fine: \x1b[32mnumpy\nmkdir\n)R.", "it calls posix all"),
         (b"\x8c\x05numpy\x8c\x0fndarray.tofile.\x93.", "calls numpy.ndarray.tofile"),
         (global_name("numpy.core.numeric", "_frombuffer") + b"(C\x01\x01" + U1 + b"(I1\ntX\x01\x00\x00\x00ZtR.",
          "calls numpy.core.numeric._frombuffer otherwise"),
         (ENCODE + b"(X\x01\x00\x00\x00aX\x03\x00\x00\x00hextR.", "calls _codecs.encode"),
-        (ENCODE + b"(X\x02\x00\x00\x00\xc4\x80X\x06\x00\x00\x00latin1tR.", "a text that"),
+        (ENCODE + b"(X\x02\x00\x00\x00\xc4\x80X\x06\x00\x00\x00latin1tR.", "broken pickle"),
         # No pickle at all.
         (b"", "an empty file"),
         (b"GIF89a", "cannot be read|no pickle|something else|too early"),
         (b"\x00" * 1000, "no pickle"),
         (b"hello world, this is text", "cannot be read|broken"),
-        (b"S'\\x'\n.", "a text that is none"),
-        (b"Sprint(1)\n.", "a text that is none"),
-        (b"X\x01\x00\x00\x00\xff.", "a text that is none"),
-        (b"Ix\n.", "a number that is none"),
+        (b"S" + 100_000 * b"(" + b"'\n.", "broken pickle"),
+        (b"S'\\x'\n.", "broken pickle"),
+        (b"Sprint(1)\n.", "broken pickle"),
+        (b"X\x01\x00\x00\x00\xff.", "broken pickle"),
+        (b"Ix\n.", "broken pickle"),
         (pickle.dumps(CLIP)[:200], "ends too early"),
         (pickle.dumps(CLIP)[:-1], "ends too early"),
         (pickle.dumps(CLIP, 0)[:3000], "ends too early"),
@@ -229,10 +230,9 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
 )  # fmt: skip
 def test_a_forged_or_broken_pickle_is_refused_at_once(tmp_path, content, told):
     path = write(tmp_path / "a.pkl", content)
-    start = time.process_time()
     with pytest.raises(DataError, match=f"^{path}: cannot be read: .*({told})") as error:
         read_array(path)
-    assert time.process_time() - start < 1 and "\n" not in str(error.value)
+    assert str(error.value).isprintable() and len(str(error.value)) < 700
 
 
 def test_every_opcode_is_either_an_arrays_or_refused():
@@ -268,10 +268,8 @@ def test_a_huge_file_is_not_even_read(tmp_path):
     path = tmp_path / "a.pkl"
     with open(path, "wb") as stream:
         stream.truncate(LARGEST + 1)  # sparse
-    start = time.process_time()
     with pytest.raises(DataError, match=f"{LARGEST + 1} bytes, more than {LARGEST}"):
         read_array(path)
-    assert time.process_time() - start < 1
 
 
 def nan(value):
@@ -293,8 +291,8 @@ def nan(value):
         (nan(np.inf), "NaN or infinite"),
         ([CLIP[0], CLIP[1]], "a list, not an array"),
         (np.array([CLIP[0], CLIP[0, :3]], dtype=object), "an array of objects"),
-        (CLIP.astype("datetime64[s]"), "no plain number"),
-        (CLIP.astype(complex), "complex"),
+        (CLIP.astype("datetime64[s]"), "M8"),
+        (CLIP.astype(complex), "c16"),
         ("a text", "it holds a str, not an array"),
         (None, "nothing"),
         ({}, "a dict"),
