@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from measure import Report, in_turn, main
 
-from opengait_mimic.method.occlusion import KINDS, Plan, mixture, paint
+from opengait_mimic.method.occlusion import TYPES, OcclusionParameters, apply_occlusion, mixture
 
 CLIPS, FRAMES, HEIGHT, WIDTH = 128, 30, 64, 44
 AGAINST = "loop over frames"
 
 
-def plan(kind: str, refit: bool) -> Plan:
+def plan(kind: str, refit: bool) -> OcclusionParameters:
     """The same draw for both sides."""
     rngs = [np.random.default_rng(i) for i in range(CLIPS)]
-    return mixture([{"kind": kind, "prob": 1, "refit": refit}]).plan(rngs, [np.arange(FRAMES)] * CLIPS, HEIGHT, WIDTH)
+    return mixture([{"kind": kind, "prob": 1, "refit": refit}]).sample(rngs, [np.arange(FRAMES)] * CLIPS, HEIGHT, WIDTH)
 
 
-def frame_by_frame(sils: np.ndarray, plan: Plan) -> np.ndarray:
+def frame_by_frame(sils: np.ndarray, plan: OcclusionParameters) -> np.ndarray:
     """Paint, and where asked crop and resize, one frame after the other."""
     import cv2
 
@@ -64,9 +64,9 @@ def run(report: Report, quickly: bool = False) -> None:
     bytes_ = torch.randint(0, 256, (CLIPS, FRAMES, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator)
     for sils in (bytes_.float(), bytes_):
         for refit in (False, True):
-            for kind in ("top", "moving_patch") if quickly else KINDS:
+            for kind in ("top", "moving_patch") if quickly else TYPES:
                 asked = plan(kind, refit)
-                sides: list[Callable] = [lambda s=sils, a=asked: paint(s, a)]
+                sides: list[Callable] = [lambda s=sils, a=asked: apply_occlusion(s, a)]
                 if have:
                     sides.append(lambda s=sils, a=asked: frame_by_frame(s.numpy(), a))
                     mine, theirs = (torch.as_tensor(side()).float() for side in sides)
@@ -82,7 +82,7 @@ def run(report: Report, quickly: bool = False) -> None:
         return
     asked, double = plan("top", False), bytes_.double() / 255
     times = in_turn([
-        lambda: paint(bytes_.cuda().float().div_(255), asked),
+        lambda: apply_occlusion(bytes_.cuda().float().div_(255), asked),
         lambda: (double.cuda().float(), double.cuda().float()),
     ])  # fmt: skip
     report.add("to the device, scaled and painted there", *times, "float64, occluded and holistic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from opengait_mimic.data import walker_sequence
-from opengait_mimic.method.occlusion import KINDS
+from opengait_mimic.method.occlusion import TYPES
 from opengait_mimic.method.occlusion.drawing import occlude_clip
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -20,11 +20,11 @@ def draw(folder: Path = FOLDER) -> list[Path]:
     """
     sils = walker_sequence(seed=3, subject=1, sequence=0, frames=FRAMES, width=64)
     written = []
-    for kind in KINDS:
+    for kind in TYPES:
         target = folder / f"{kind}.gif"
         occlude_clip(sils, [{"kind": kind}, {"kind": kind, "refit": True}], target, fps=15)
         written.append(target)
-    occlude_clip(sils[::8], [{"kind": kind} for kind in KINDS], folder / "all.png")
+    occlude_clip(sils[::8], [{"kind": kind} for kind in TYPES], folder / "all.png")
     return [*written, folder / "all.png"]
 
 

@@ -512,20 +512,20 @@ def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out)
     opengait-mimic occlude masks --kinds top bottom moving_patch --amount 0.5 --seeds 3 -o grid.png
     """
     from opengait_mimic.data.read import read_clip
-    from opengait_mimic.method.occlusion import KINDS, mixture
+    from opengait_mimic.method.occlusion import TYPES, mixture
     from opengait_mimic.method.occlusion.drawing import occlude_clip
 
     # `--kinds top bottom`: what follows the first kind comes as arguments.
     named = [kind for text in kinds for kind in text.split(",")]
-    named += [word for word in clip if word in KINDS] if kinds else []
-    paths = [word for word in clip if not kinds or word not in KINDS]
+    named += [word for word in clip if word in TYPES] if kinds else []
+    paths = [word for word in clip if not kinds or word not in TYPES]
     if len(paths) > 1 and kinds:
         mixture(paths[1:])  # names the one that is no kind
     if len(paths) != 1:
         raise click.UsageError(f"one clip is drawn at a time, found {len(paths)}: {' '.join(paths)}")
     if out.suffix.lower() not in (".gif", ".png"):
         raise click.UsageError(f"-o {out}: ends neither in .gif nor in .png")
-    entries: list[dict] = [{"kind": kind, "refit": refit} for kind in named or KINDS]
+    entries: list[dict] = [{"kind": kind, "refit": refit} for kind in named or TYPES]
     for option, key, value, able in (("--merged", "merged", merged, ("crossing_person", "outline")),
                                      ("--outlines", "folder", outlines, ("outline",))):  # fmt: skip
         fitting = [entry for entry in entries if entry["kind"] in able]

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from opengait_mimic.data import Noise, flesh, joints, mocap, sample_subject, sample_walk, silhouettes
 from opengait_mimic.method.clips import clip_means
 from opengait_mimic.method.losses import visibility
-from opengait_mimic.method.occlusion import Mixture, mixture, paint, visible_mask
+from opengait_mimic.method.occlusion import Mixture, apply_occlusion, mixture, visible_mask
 from opengait_mimic.method.ven import VisibilityNetwork
 
 CLEAR, MERGED, HIDDEN = range(3)
@@ -176,9 +176,9 @@ def occluded(
         frames = torch.from_numpy(whole[rng.integers(len(whole), size=BLOCK)]).float() / 255
         if street:
             frames = thickened(warped(frames, rng), rng)
-        plan = kinds.plan([rng] * BLOCK, [np.zeros(1, dtype=np.int64)] * BLOCK, SIZE, SIZE)
+        plan = kinds.sample([rng] * BLOCK, [np.zeros(1, dtype=np.int64)] * BLOCK, SIZE, SIZE)
         kind, amount = torch.from_numpy(plan.kind), torch.from_numpy(plan.amount)
-        painted = paint(frames[:, None], plan)[:, 0]
+        painted = apply_occlusion(frames[:, None], plan)[:, 0]
         if by_body:
             visible = torch.from_numpy(visible_mask(plan, SIZE, SIZE))
             either = ((frames > 0.5) | (painted > 0.5)).sum((1, 2))

@@ -118,7 +118,7 @@ def occluded_tests(
     standard = mixture(kinds)
     tests = [test(STANDARD, "standard", kinds, standard)]
     for amount in asked.severity:
-        fixed = replace(standard, kinds=tuple(replace(k, amount=(amount, amount)) for k in standard.kinds))
+        fixed = replace(standard, types=tuple(replace(t, amount=(amount, amount)) for t in standard.types))
         entries = [{"kind": e} if isinstance(e, str) else e for e in kinds]
         tests.append(test(f"{amount:g}", "severity", [{**e, "amount": amount} for e in entries], fixed))
     for protocol in ("generalizability", "adaptability"):

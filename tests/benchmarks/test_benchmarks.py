@@ -15,7 +15,7 @@ import pytest
 import torch
 from measure import Report, in_turn, peak_memory
 
-from opengait_mimic.method.occlusion import KINDS, paint
+from opengait_mimic.method.occlusion import TYPES, apply_occlusion
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +66,7 @@ def test_both_sides_of_the_loss_are_the_same_loss(n):
 
 
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TYPES)
 def test_both_sides_of_painting_paint_the_same(monkeypatch, kind, refit):
     pytest.importorskip("cv2")
     monkeypatch.setattr(painting, "CLIPS", 3)
@@ -74,7 +74,7 @@ def test_both_sides_of_painting_paint_the_same(monkeypatch, kind, refit):
     sils = torch.rand(3, 4, painting.HEIGHT, painting.WIDTH)
     plan = painting.plan(kind, refit)
     slowly = torch.from_numpy(painting.frame_by_frame(sils.numpy(), plan))
-    torch.testing.assert_close(paint(sils, plan), slowly, atol=1e-5, rtol=0)
+    torch.testing.assert_close(apply_occlusion(sils, plan), slowly, atol=1e-5, rtol=0)
 
 
 def test_both_sides_of_the_inputs_see_the_same_silhouettes(monkeypatch):

@@ -16,7 +16,7 @@ from page import DOCS, ROOT, snippets
 from opengait_mimic import __version__
 from opengait_mimic.cli import commands
 from opengait_mimic.evaluation.occluded import Settings
-from opengait_mimic.method.occlusion import KINDS
+from opengait_mimic.method.occlusion import TYPES
 from opengait_mimic.opengait.config import schema
 from opengait_mimic.opengait.run.resuming import deciding_config
 
@@ -60,7 +60,7 @@ def test_every_yaml_key_stands_in_the_reference_with_what_it_takes(section):
 def test_every_kind_of_occlusion_has_a_paragraph_a_picture_and_its_settings():
     text = (DOCS / "occlusions.md").read_text(encoding="utf-8")
     settings = {row[0].strip("`"): row[1] for row in table("occlusions.md", "In a YAML")}
-    for kind, its_class in KINDS.items():
+    for kind, its_class in TYPES.items():
         assert f"\n## {kind}\n" in text and f"(pictures/{kind}.gif)" in text, f"docs/occlusions.md: {kind}"
         assert (DOCS / "pictures" / f"{kind}.gif").is_file(), "run python docs/pictures.py"
         for field in fields(its_class):

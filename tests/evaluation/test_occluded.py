@@ -81,7 +81,7 @@ class TestTests:
                              {"kind": "middle", "amount": 0.2}]  # fmt: skip
         assert mixture(low.kinds) == low.mixture and mixture(high.kinds) == high.mixture
         rng = np.random.default_rng(0)
-        plan = low.mixture.plan([rng] * 20, [np.arange(3)] * 20, 100, 50)
+        plan = low.mixture.sample([rng] * 20, [np.arange(3)] * 20, 100, 50)
         assert set(plan.kind) == {1, 2} and plan.amount == pytest.approx(0.2)
         assert low.zero_shot, "middle was not among the training kinds"
 

@@ -260,7 +260,7 @@ def test_occlusions_are_of_the_papers_range_and_equally_likely(at):
     cfgs, names = read(*at), KINDS[at[3]]
     tested = occlusion(cfgs, "evaluator_cfg")
     assert tested.seed == 0 and tested.mixture.names == names
-    assert all(kind.amount == (0.4, 0.6) and not kind.refit for kind in tested.mixture.kinds)
+    assert all(kind.amount == (0.4, 0.6) and not kind.refit for kind in tested.mixture.types)
     clean = 1 if METHODS[at[2]].tasks else 0
     assert tested.mixture.probs == pytest.approx([1 / (len(names) + clean)] * len(names), abs=2e-4)
     if not clean:

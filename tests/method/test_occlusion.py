@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.method.occlusion import CLEAN, KINDS, Occlusion, content_rng, mixture, paint, process_rng
-from opengait_mimic.method.occlusion.masks import beside, hidden_mask
+from opengait_mimic.method.occlusion import CLEAN, TYPES, Occlusion, apply_occlusion, content_rng, mixture, process_rng
+from opengait_mimic.method.occlusion.masks import bounding_boxes, hidden_mask
 from opengait_mimic.method.occlusion.types import (
     Bottom,
-    BoxKind,
+    BoxOcclusion,
     Left,
     Middle,
     MovingPatch,
@@ -41,7 +41,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 def plan_one(kinds, frames=8, height=64, width=64, seed=0, times=None):
     """The plan of one clip."""
     times = np.arange(frames) if times is None else np.asarray(times)
-    return mixture(kinds).plan([rng(seed)], [times], height, width)
+    return mixture(kinds).sample([rng(seed)], [times], height, width)
 
 
 def hidden(plan, height, width) -> np.ndarray:
@@ -88,16 +88,16 @@ def test_the_middle_band_leaves_as_much_above_as_below(height, amount):
     assert (left, right) == (0, 44)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", TYPES)
 def test_the_amount_defaults_to_the_papers_range(name):
-    assert KINDS[name]().amount == (0.4, 0.6)
-    assert KINDS[name]().refit is False
+    assert TYPES[name]().amount == (0.4, 0.6)
+    assert TYPES[name]().refit is False
 
 
 @pytest.mark.parametrize("name", STILL)
 def test_amounts_fill_the_default_range_and_stay_in_it(name):
     mix, generator = mixture([{"kind": name, "prob": 1}]), rng(1)
-    amounts = mix.plan([generator] * 400, [np.arange(2)] * 400, 1000, 1000).amount
+    amounts = mix.sample([generator] * 400, [np.arange(2)] * 400, 1000, 1000).amount
     assert np.float32(0.4) <= amounts.min() and amounts.max() <= np.float32(0.6)
     assert amounts.min() < 0.405 and amounts.max() > 0.595
     assert abs(amounts.mean() - 0.5) < 0.01  # uniform: five standard errors
@@ -107,7 +107,7 @@ def test_amounts_fill_the_default_range_and_stay_in_it(name):
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 44)])
 def test_on_real_frames_the_amount_is_in_the_range_to_half_a_pixel(name, height, width):
     mix, generator = mixture([{"kind": name, "prob": 1, "amount": [0.4, 0.6]}]), rng(2)
-    amounts = mix.plan([generator] * 300, [np.arange(2)] * 300, height, width).amount
+    amounts = mix.sample([generator] * 300, [np.arange(2)] * 300, height, width).amount
     half = 0.5 / min(height, width)
     assert amounts.min() >= 0.4 - half and amounts.max() <= 0.6 + half
 
@@ -144,7 +144,7 @@ def test_every_planned_clip_is_hit_in_at_least_one_sampled_frame(name, times, wi
     plan = plan_one([{"kind": name, "prob": 1, "velocity": [0.5, 9.0]}], 0, 64, width, seed, times)
     assert hidden(plan, 64, width).any()
     assert plan.amount[0] > 0
-    unclipped = KINDS[name](velocity=(0.5, 9.0)).boxes(rng(seed), np.array(times), 64, width)
+    unclipped = TYPES[name](velocity=(0.5, 9.0)).boxes(rng(seed), np.array(times), 64, width)
     centres = unclipped[:, 2:].mean(1)
     assert ((centres >= 0.25 * width - 0.5) & (centres <= 0.75 * width + 0.5)).any()
 
@@ -158,7 +158,7 @@ def test_every_planned_clip_is_hit_in_at_least_one_sampled_frame(name, times, wi
 )
 def test_motion_follows_real_time_whatever_the_order_of_the_frames(name, times, speed, seed):
     times = np.array(times)
-    left = KINDS[name](velocity=speed).boxes(rng(seed), times, 64, 64)[:, 2]
+    left = TYPES[name](velocity=speed).boxes(rng(seed), times, 64, 64)[:, 2]
     starts = [left - direction * speed * times for direction in (-1, 1)]
     # For one of the two directions, position minus speed times time is one constant, to rounding.
     assert min(np.ptp(start) for start in starts) <= 1 + 1e-6
@@ -186,10 +186,10 @@ def test_both_directions_occur_about_equally():
 @pytest.mark.parametrize("name", MOVING)
 def test_speeds_fill_the_velocity_range_and_stay_in_it(name):
     times = np.array([0, 10_000])
-    kind = KINDS[name](velocity=(0.5, 2.0))
+    kind = TYPES[name](velocity=(0.5, 2.0))
     speeds = [abs(np.diff(kind.boxes(rng(seed), times, 64, 64)[:, 2])[0]) / 10_000 for seed in range(300)]
     assert 0.5 - 1e-3 <= min(speeds) < 0.52 and 1.98 < max(speeds) <= 2.0 + 1e-3
-    assert KINDS[name]().velocity == (0.5, 2.0)
+    assert TYPES[name]().velocity == (0.5, 2.0)
 
 
 @pytest.mark.parametrize(("height", "width", "pixels"), [(64, 64, 1.5), (128, 88, 3.0), (64, 44, 1.5), (32, 64, 0.75)])
@@ -203,7 +203,7 @@ def test_speed_is_given_for_a_frame_of_64_rows_and_scales_with_the_height(height
 
 @settings(max_examples=100, deadline=None)
 @given(
-    names=st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4),
+    names=st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=4),
     lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
     size=st.sampled_from([(64, 64), (64, 44), (16, 11)]),
     refit=st.booleans(),
@@ -212,7 +212,7 @@ def test_speed_is_given_for_a_frame_of_64_rows_and_scales_with_the_height(height
 def test_the_amount_is_the_mean_hidden_share_of_the_area(names, lengths, size, refit, seed):
     mix = mixture([{"kind": name, "prob": 0.8 / len(names), "refit": refit} for name in names])
     generator = rng(seed)
-    plan = mix.plan([generator] * len(lengths), [np.arange(n) for n in lengths], *size)
+    plan = mix.sample([generator] * len(lengths), [np.arange(n) for n in lengths], *size)
     assert plan.kind.dtype == np.int64 and plan.amount.dtype == np.float32
     assert plan.boxes.dtype == np.int64 and plan.refit.dtype == bool
     assert plan.boxes.shape == (sum(lengths), 4) and plan.refit.shape == (sum(lengths),)
@@ -228,7 +228,7 @@ def test_the_amount_is_the_mean_hidden_share_of_the_area(names, lengths, size, r
 
 def test_labels_by_hand():
     kinds = [{"kind": "bottom", "prob": 1, "amount": 0.25}, {"kind": "top", "prob": 0}]
-    plan = mixture(kinds).plan([rng()] * 2, [np.arange(3), np.arange(1)], 64, 44)
+    plan = mixture(kinds).sample([rng()] * 2, [np.arange(3), np.arange(1)], 64, 44)
     assert plan.kind.tolist() == [1, 1]
     assert plan.amount.tolist() == [0.25, 0.25]
     assert plan.boxes.tolist() == [[48, 64, 0, 44]] * 4
@@ -256,7 +256,7 @@ def test_the_same_kind_twice_shares_one_class():
     )
     assert mix.classes == ("clean", "top", "bottom")
     generator = rng(0)
-    plan = mix.plan([generator] * 200, [np.arange(1)] * 200, 64, 64)
+    plan = mix.sample([generator] * 200, [np.arange(1)] * 200, 64, 64)
     assert set(plan.kind) == {1, 2}
     tops = plan.kind == 1
     assert (plan.boxes[tops, 0] == 0).all() and (plan.boxes[~tops, 0] > 0).all()
@@ -270,7 +270,7 @@ def test_a_mixture_knows_whether_anything_in_it_moves():
 
 def frequencies(kinds, clips=4000, seed=0):
     mix, generator = mixture(kinds), rng(seed)
-    plan = mix.plan([generator] * clips, [np.arange(1)] * clips, 8, 8)
+    plan = mix.sample([generator] * clips, [np.arange(1)] * clips, 8, 8)
     return dict(zip(mix.classes, np.bincount(plan.kind, minlength=len(mix.classes)) / clips, strict=True))
 
 
@@ -316,10 +316,10 @@ def test_probabilities_that_add_up_to_1_but_for_rounding_are_allowed(probs):
 def test_one_generator_per_clip_makes_clips_independent_of_their_neighbours():
     mix = mixture(["top", "bottom", "moving_pole", "moving_patch"])
     times = [np.array([3, 1, 2]), np.arange(5), np.array([7])]
-    together = mix.plan([rng(i) for i in range(3)], times, 64, 44)
+    together = mix.sample([rng(i) for i in range(3)], times, 64, 44)
     start = 0
     for i, clip_times in enumerate(times):
-        alone = mix.plan([rng(i)], [clip_times], 64, 44)
+        alone = mix.sample([rng(i)], [clip_times], 64, 44)
         assert alone.kind == together.kind[i] and alone.amount == together.amount[i]
         assert (alone.boxes == together.boxes[start : start + len(clip_times)]).all()
         start += len(clip_times)
@@ -327,7 +327,7 @@ def test_one_generator_per_clip_makes_clips_independent_of_their_neighbours():
 
 def test_each_clip_needs_a_generator():
     with pytest.raises(ValueError):
-        mixture(["top"]).plan([rng()], [np.arange(2), np.arange(2)], 64, 64)
+        mixture(["top"]).sample([rng()], [np.arange(2), np.arange(2)], 64, 64)
 
 
 # ---- painting ----------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def random_sils(shape, dtype, seed=0) -> np.ndarray:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    names=st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=3),
+    names=st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=3),
     dtype=st.sampled_from([np.float32, np.float64, np.uint8, bool]),
     lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4),
     fixed=st.booleans(),
@@ -367,10 +367,10 @@ def test_painting_equals_painting_frame_by_frame(names, dtype, lengths, fixed, w
     else:  # [1, sum of s, h, w]
         shape = (1, sum(lengths), 32, width)
     mix = mixture([{"kind": name, "prob": 0.9 / len(names)} for name in names])
-    plan = mix.plan([rng(seed)] * len(lengths), [np.arange(n) for n in lengths], 32, width)
+    plan = mix.sample([rng(seed)] * len(lengths), [np.arange(n) for n in lengths], 32, width)
     sils = random_sils(shape, dtype)
     original = sils.copy()
-    out = paint(torch.from_numpy(sils), plan)
+    out = apply_occlusion(torch.from_numpy(sils), plan)
     assert out.shape == shape and out.numpy().dtype == dtype
     assert (out.numpy() == painted_slowly(sils, plan)).all()
     assert (sils == original).all(), "the input is not modified"
@@ -379,7 +379,7 @@ def test_painting_equals_painting_frame_by_frame(names, dtype, lengths, fixed, w
 @pytest.mark.parametrize("refit", [False, True])
 def test_painting_gives_a_new_tensor_even_where_nothing_is_hidden(refit):
     sils = torch.ones(1, 2, 16, 16)
-    out = paint(sils, plan_one([{"kind": "top", "prob": 0, "refit": refit}], 2, 16, 16))
+    out = apply_occlusion(sils, plan_one([{"kind": "top", "prob": 0, "refit": refit}], 2, 16, 16))
     assert torch.equal(out, sils)
     out.zero_()
     assert (sils == 1).all()
@@ -388,21 +388,21 @@ def test_painting_gives_a_new_tensor_even_where_nothing_is_hidden(refit):
 def test_painting_takes_views_that_are_not_contiguous():
     sils = torch.from_numpy(random_sils((16, 16, 2, 3), np.float32)).permute(3, 2, 0, 1)
     plan = plan_one([{"kind": "left", "prob": 1}], 6, 16, 16)
-    assert (paint(sils, plan).numpy() == painted_slowly(sils.numpy(), plan)).all()
+    assert (apply_occlusion(sils, plan).numpy() == painted_slowly(sils.numpy(), plan)).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TYPES)
 def test_painting_passes_gradients_where_the_silhouette_is_seen(kind):
     sils = torch.rand(1, 3, 16, 16, requires_grad=True)
     plan = plan_one([{"kind": kind, "prob": 1}], 3, 16, 16)
-    paint(sils, plan).sum().backward()
+    apply_occlusion(sils, plan).sum().backward()
     assert ((sils.grad[0] == 0).numpy() == hidden_mask(plan, 16, 16)).all() and 0 < plan.amount[0] < 1
     assert sils.grad.max() == 1
 
 
 def test_a_plan_for_other_clips_is_refused():
-    with pytest.raises(ValueError, match="plan has 3 frames, the silhouettes have 4"):
-        paint(torch.ones(2, 2, 8, 8), plan_one(["top"], 3, 8, 8))
+    with pytest.raises(ValueError, match="3 frames, the silhouettes have 4"):
+        apply_occlusion(torch.ones(2, 2, 8, 8), plan_one(["top"], 3, 8, 8))
 
 
 def refitted_slowly(sils: np.ndarray, plan) -> np.ndarray:
@@ -422,7 +422,7 @@ def refitted_slowly(sils: np.ndarray, plan) -> np.ndarray:
 
 @settings(max_examples=120, deadline=None)
 @given(
-    name=st.sampled_from(sorted(KINDS)),
+    name=st.sampled_from(sorted(TYPES)),
     dtype=st.sampled_from([np.float32, np.float64, np.uint8]),
     size=st.sampled_from([(32, 32), (32, 22), (15, 10)]),
     amount=st.floats(0.05, 1.0),
@@ -430,10 +430,10 @@ def refitted_slowly(sils: np.ndarray, plan) -> np.ndarray:
 )
 def test_refit_crops_to_what_stays_visible_and_stretches_it_back(name, dtype, size, amount, seed):
     kinds = [{"kind": name, "prob": 0.8, "refit": True, "amount": amount}]
-    plan = mixture(kinds).plan([rng(seed)] * 2, [np.arange(4)] * 2, *size)
+    plan = mixture(kinds).sample([rng(seed)] * 2, [np.arange(4)] * 2, *size)
     sils = random_sils((2, 4, *size), dtype, seed)
     original = sils.copy()
-    out = paint(torch.from_numpy(sils), plan).numpy()
+    out = apply_occlusion(torch.from_numpy(sils), plan).numpy()
     expected = refitted_slowly(sils, plan)
     assert out.dtype == dtype and out.shape == sils.shape
     tolerance = {np.float32: 2e-5, np.float64: 1e-12, np.uint8: 0.5 + 1e-3}[dtype]
@@ -446,14 +446,14 @@ def test_refit_by_hand():
     # source rows -0.25, 0.25, 0.75 and 1.25, the ends are held.
     column = torch.tensor([9.0, 9.0, 0.0, 1.0])
     sils = column[None, None, :, None].expand(1, 1, 4, 4)
-    out = paint(sils, plan_one([{"kind": "top", "prob": 1, "amount": 0.5, "refit": True}], 1, 4, 4))
+    out = apply_occlusion(sils, plan_one([{"kind": "top", "prob": 1, "amount": 0.5, "refit": True}], 1, 4, 4))
     assert out[0, 0, :, 0].tolist() == [0, 0.25, 0.75, 1]
 
 
 @pytest.mark.parametrize("name", ["top", "bottom", "left", "right"])
 def test_refit_leaves_nothing_black_where_an_edge_was_hidden(name):
     plan = plan_one([{"kind": name, "prob": 1, "refit": True}], 2, 64, 44)
-    assert (paint(torch.ones(1, 2, 64, 44), plan) == 1).all()
+    assert (apply_occlusion(torch.ones(1, 2, 64, 44), plan) == 1).all()
     assert plan.amount[0] > 0.3, "the label stays the share that was hidden"
 
 
@@ -464,7 +464,7 @@ def test_refit_of_kinds_that_hide_no_edge_is_plain_painting(name):
         plain = plan_one([{"kind": name, "prob": 1}], 12, 64, 44, seed)
         refit = plan_one([{"kind": name, "prob": 1, "refit": True}], 12, 64, 44, seed)
         assert refit.refit.all() and (plain.boxes == refit.boxes).all()
-        assert torch.equal(paint(sils, plain), paint(sils, refit))
+        assert torch.equal(apply_occlusion(sils, plain), apply_occlusion(sils, refit))
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,9 @@ def test_refit_of_kinds_that_hide_no_edge_is_plain_painting(name):
     ],
 )
 def test_the_box_around_what_stays_visible(box, seen):
-    assert beside(np.array([box]), 10, 6).tolist() == [list(seen)]
+    visible = np.ones((1, 10, 6), bool)
+    visible[0, box[0] : box[1], box[2] : box[3]] = False
+    assert bounding_boxes(visible).tolist() == [list(seen)]
 
 
 # ---- inputs with channels ----------------------------------------------------------------------------------
@@ -495,29 +497,29 @@ def test_the_box_around_what_stays_visible(box, seen):
 @given(seed=SEEDS, channels=st.integers(2, 4), refit=st.booleans())
 def test_every_channel_is_painted_as_it_would_be_alone(joined, seed, channels, refit):
     kinds = [{"kind": "top", "refit": refit}, {"kind": "right", "refit": refit}, "moving_patch"]
-    plan = mixture(kinds).plan([rng(seed)] * 3, [np.arange(4)] * 3, 32, 22)
+    plan = mixture(kinds).sample([rng(seed)] * 3, [np.arange(4)] * 3, 32, 22)
     maps = torch.rand((1, 12, channels, 32, 22) if joined else (3, 4, channels, 32, 22))
-    painted = paint(maps, plan)
+    painted = apply_occlusion(maps, plan)
     assert painted.shape == maps.shape
     for channel in range(channels):
-        assert torch.equal(painted[:, :, channel], paint(maps[:, :, channel], plan))
+        assert torch.equal(painted[:, :, channel], apply_occlusion(maps[:, :, channel], plan))
 
 
 def test_a_plan_is_not_mistaken_for_one_of_clips_with_channels():
     plan = plan_one(["top"], frames=3)
     with pytest.raises(ValueError, match="3 frames.*6"):
-        paint(torch.ones(1, 6, 64, 64), plan)
+        apply_occlusion(torch.ones(1, 6, 64, 64), plan)
     with pytest.raises(ValueError, match="3 frames.*6"):
-        paint(torch.ones(1, 6, 2, 64, 64), plan)
+        apply_occlusion(torch.ones(1, 6, 2, 64, 64), plan)
 
 
 def test_a_refitted_parsing_map_keeps_its_classes():
     plan = plan_one([{"kind": "top", "amount": 0.6, "refit": True}], frames=2)
     parts = (1 + torch.arange(64) * 11 // 64).float()[None, None, :, None].expand(1, 2, 64, 64).clone()
-    painted = paint(parts, plan, classes=True)
+    painted = apply_occlusion(parts, plan, classes=True)
     seen = parts[0, 0, plan.boxes[0, 1] :, 0].unique()
     assert set(painted.unique().tolist()) == set(seen.tolist())
-    assert not set(paint(parts, plan).unique().tolist()) <= set(range(12)), "a mean of two classes is none of them"
+    assert not set(apply_occlusion(parts, plan).unique().tolist()) <= set(range(12)), "a mean is no class"
     assert torch.equal(painted[0, 0, [0, -1], 0], seen[[0, -1]])
 
 
@@ -565,8 +567,8 @@ def test_a_seeded_test_occlusion_is_the_same_in_any_batch_and_order():
 
     def occluded(order):
         rngs = [content_rng(clips[i], 7) for i in order]
-        plan = mix.plan(rngs, [np.arange(len(clips[i])) for i in order], 32, 22)
-        frames = paint(torch.from_numpy(np.concatenate([clips[i] for i in order])[None]), plan)[0]
+        plan = mix.sample(rngs, [np.arange(len(clips[i])) for i in order], 32, 22)
+        frames = apply_occlusion(torch.from_numpy(np.concatenate([clips[i] for i in order])[None]), plan)[0]
         return dict(zip(order, frames.split([len(clips[i]) for i in order]), strict=True))
 
     reference, shuffled = occluded([0, 1, 2, 3]), occluded([2, 0, 3, 1])
@@ -596,7 +598,7 @@ def test_the_process_generator_follows_numpys_seed():
         ([{"prob": 1}], ["kinds", "'kind'", "{'prob': 1}"]),
         (["topp"], ["unknown kind 'topp'", "did you mean 'top'"]),
         (["moving_poles"], ["unknown kind 'moving_poles'", "did you mean 'moving_pole'"]),
-        (["hat"], ["unknown kind 'hat'", *KINDS]),
+        (["hat"], ["unknown kind 'hat'", *TYPES]),
         ([{"kind": ["top"]}], ["unknown kind ['top']"]),
         ([{"kind": None}], ["unknown kind None"]),
         ([{"kind": "top", "prob": 1.2}], ["top", "prob", "1.2"]),
@@ -643,8 +645,10 @@ def test_a_kind_of_ones_own_is_checked_with_and_without_annotations_of_the_futur
     spread, flag = written
     settings = [("depth", spread, field(default=(0.2, 0.4))), ("bright", flag, field(default=False))]
     boxes = {"boxes": lambda self, rng, times, height, width: np.tile([0, height, 0, 1], (len(times), 1))}
-    monkeypatch.setitem(KINDS, "post", make_dataclass("Post", settings, bases=(BoxKind,), frozen=True, namespace=boxes))
-    (kind,) = mixture([{"kind": "post", "depth": 0.3}]).kinds
+    monkeypatch.setitem(
+        TYPES, "post", make_dataclass("Post", settings, bases=(BoxOcclusion,), frozen=True, namespace=boxes)
+    )
+    (kind,) = mixture([{"kind": "post", "depth": 0.3}]).types
     assert kind.depth == (0.3, 0.3)
     with pytest.raises(ConfigError, match=r"Occlusion: post: depth: \[0.4, 0.2\] is not a range"):
         mixture([{"kind": "post", "depth": [0.4, 0.2]}])
@@ -653,7 +657,7 @@ def test_a_kind_of_ones_own_is_checked_with_and_without_annotations_of_the_futur
 
 
 def test_a_number_stands_for_a_range_of_one_value():
-    kind = mixture([{"kind": "moving_patch", "amount": 0.5, "velocity": 2, "height": 1}]).kinds[0]
+    kind = mixture([{"kind": "moving_patch", "amount": 0.5, "velocity": 2, "height": 1}]).types[0]
     assert (kind.amount, kind.velocity, kind.height) == ((0.5, 0.5), (2.0, 2.0), (1.0, 1.0))
 
 

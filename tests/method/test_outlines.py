@@ -11,18 +11,18 @@ from PIL import Image
 
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.method.occlusion import (
-    KINDS,
-    BoxKind,
-    OutlineKind,
+    TYPES,
+    BoxOcclusion,
+    MaskOcclusion,
+    apply_occlusion,
     content_rng,
     hidden_mask,
     mixture,
-    paint,
-    seen_boxes,
+    visible_boxes,
     visible_mask,
 )
-from opengait_mimic.method.occlusion.masks import around
-from opengait_mimic.method.occlusion.placing import generated_people, placed, scale_for, somebody, standing
+from opengait_mimic.method.occlusion.masks import bounding_boxes
+from opengait_mimic.method.occlusion.placing import crossing_clip, generated_walkers, placed, scale_for, standing
 from opengait_mimic.method.occlusion.shapes import SHAPES, library
 from opengait_mimic.method.occlusion.types import CrossingPerson, DetectorCut, Outline
 
@@ -38,7 +38,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 def plan_of(kinds, lengths=(6,), size=(64, 64), seed=0, times=None, **people):
     times = [np.arange(n) for n in lengths] if times is None else times
-    return mixture(kinds).plan([rng(seed)] * len(times), times, *size, **people)
+    return mixture(kinds).sample([rng(seed)] * len(times), times, *size, **people)
 
 
 def bodies(count: int, size=(64, 44), seed=0) -> torch.Tensor:
@@ -125,7 +125,7 @@ def test_the_amount_is_the_hidden_share_of_the_frames_and_only_that_changes(name
     kinds = [{"kind": name, "prob": 0.7, "refit": refit, "amount": [low, low + 0.3]}]
     plan = plan_of(kinds, lengths, size, seed)
     mask, sils = hidden_mask(plan, *size), bodies(sum(lengths), size)
-    in_place = paint(sils, plan_of([{**kinds[0], "refit": False}], lengths, size, seed))[0].numpy()
+    in_place = apply_occlusion(sils, plan_of([{**kinds[0], "refit": False}], lengths, size, seed))[0].numpy()
     assert np.array_equal(in_place == 0, mask), "black where hidden, there only"
     assert np.array_equal(in_place[~mask], sils[0].numpy()[~mask])
     assert np.array_equal(visible_mask(plan, *size), ~mask)
@@ -156,7 +156,7 @@ def test_the_detectors_box_leaves_out_its_amount_and_keeps_one_rectangle():
     for seed in range(60):
         kind = DetectorCut(amount=0.4, jitter=0.001)
         mask = kind.masks(rng(seed), np.arange(3), 128, 128, [])
-        seen = around(~mask)
+        seen = bounding_boxes(~mask)
         for frame, (top, bottom, left, right) in zip(mask, seen, strict=True):
             assert not frame[top:bottom, left:right].any()
             assert (~frame).sum() == (bottom - top) * (right - left)
@@ -169,7 +169,7 @@ def test_the_detectors_box_jitters_by_frame_number_as_much_as_is_said():
     mask = DetectorCut(jitter=0.05).masks(rng(1), times, 64, 64, [])
     assert np.array_equal(mask[0], mask[2]) and np.array_equal(mask[1], mask[3])
     assert not np.array_equal(mask[0], mask[1])
-    edges = around(~DetectorCut(amount=0.5, jitter=0.02).masks(rng(2), np.arange(1000), 300, 300, []))
+    edges = bounding_boxes(~DetectorCut(amount=0.5, jitter=0.02).masks(rng(2), np.arange(1000), 300, 300, []))
     inner = [e for e in edges.T if 0 < e.min() and e.max() < 300]
     assert inner and all(abs(e.std() - 6) < 0.6 for e in inner)
 
@@ -186,7 +186,7 @@ def by_column(mask: np.ndarray) -> np.ndarray:
 def test_outlines_follow_the_frames_numbers_whatever_their_order(name, times, seed):
     times = np.array(times)
     mix = mixture([{"kind": name, "prob": 1}])
-    mask = hidden_mask(mix.plan([rng(seed)], [times], 64, 44), 64, 44)
+    mask = hidden_mask(mix.sample([rng(seed)], [times], 64, 44), 64, 44)
     for time in np.unique(times):
         same = mask[times == time]
         assert (same == same[:1]).all(), "frames of the same number are hidden alike"
@@ -242,29 +242,29 @@ def test_where_nobody_else_is_there_a_generated_walker_crosses():
     kinds = [{"kind": "crossing_person", "prob": 1}]
     alone = plan_of(kinds, (3,), clips=[wall(30)], subjects=["a"])
     assert np.array_equal(alone.masks, plan_of(kinds, (3,)).masks)
-    assert len(generated_people()) == 12 and all(p.any((1, 2)).all() for p in generated_people())
+    assert len(generated_walkers()) == 12 and all(p.any((1, 2)).all() for p in generated_walkers())
 
 
 def test_the_other_is_whoever_is_bright_and_frames_without_a_body_are_left_out():
     clip = np.zeros((3, 8, 6), dtype=np.float32)
     clip[1, 2:7, 2:4], clip[1, 0] = 1.0, 0.3
-    assert somebody(rng(), [clip]).shape == (1, 5, 6)
-    assert somebody(rng(), [np.stack([clip, clip], axis=1)]).shape == (1, 5, 6), "heat maps: of any channel"
-    assert somebody(rng(), [np.zeros((2, 8, 6))]).shape[2] == 64, "an empty clip is nobody"
+    assert crossing_clip(rng(), [clip]).shape == (1, 5, 6)
+    assert crossing_clip(rng(), [np.stack([clip, clip], axis=1)]).shape == (1, 5, 6), "heat maps: of any channel"
+    assert crossing_clip(rng(), [np.zeros((2, 8, 6))]).shape[2] == 64, "an empty clip is nobody"
 
 
 @pytest.mark.parametrize("crossed", [True, False])
 def test_any_kind_may_ask_for_the_people_of_the_batch(monkeypatch, crossed):
     given = []
 
-    class Crowd(OutlineKind):
+    class Crowd(MaskOcclusion):
         crossed_by_people = crossed
 
         def masks(self, rng, times, height, width, others):
             given.append([len(clip) for clip in others])
             return np.ones((len(times), height, width), dtype=bool)
 
-    monkeypatch.setitem(KINDS, "crowd", Crowd)
+    monkeypatch.setitem(TYPES, "crowd", Crowd)
     assert mixture(["crowd"]).crossed == crossed and not mixture(["outline"]).crossed
     plan = plan_of(["crowd"], (2, 3), clips=[wall(20)[:2], wall(30)], subjects=["a", "b"])
     assert given == ([[3], [2]] if crossed else [[], []])
@@ -285,7 +285,7 @@ def test_at_test_an_occlusion_depends_on_the_clip_and_the_seed_only():
     clips = [bodies(n, (32, 22), n)[0].numpy() for n in (3, 5, 2, 4, 6, 7)]
 
     def masks(order):
-        plan = mix.plan([content_rng(clips[i], 1) for i in order], [np.arange(len(clips[i])) for i in order], 32, 22)
+        plan = mix.sample([content_rng(clips[i], 1) for i in order], [np.arange(len(clips[i])) for i in order], 32, 22)
         parts = np.split(hidden_mask(plan, 32, 22), np.cumsum([len(clips[i]) for i in order])[:-1])
         return {i: (part.tobytes(), int(kind)) for i, part, kind in zip(order, parts, plan.kind, strict=True)}
 
@@ -294,7 +294,7 @@ def test_at_test_an_occlusion_depends_on_the_clip_and_the_seed_only():
     assert len({kind for _, kind in together.values()}) > 2
 
 
-@pytest.mark.parametrize("kind", [BoxKind, OutlineKind])
+@pytest.mark.parametrize("kind", [BoxOcclusion, MaskOcclusion])
 def test_a_kind_says_what_it_hides(kind):
     with pytest.raises(TypeError, match="abstract"):
         kind()
@@ -311,17 +311,17 @@ def test_a_merged_occluder_is_as_bright_as_the_body(name, dtype):
     black = plan_of([{"kind": name, "prob": 1}], (4,), (64, 44))
     assert plan.merged.all() and not black.merged.any() and np.array_equal(plan.masks, black.masks)
     assert plan.amount == black.amount, "what is covered by somebody else is hidden, whatever its colour"
-    painted, mask = paint(sils, plan)[0], torch.from_numpy(plan.masks)
+    painted, mask = apply_occlusion(sils, plan)[0], torch.from_numpy(plan.masks)
     assert torch.equal(painted[~mask], sils[0][~mask])
     for frame, covered, before in zip(painted, mask, sils[0], strict=True):
         assert (frame[covered] == before.max()).all()
-    assert not paint(torch.zeros_like(sils), plan).any(), "a frame without a body stays empty"
+    assert not apply_occlusion(torch.zeros_like(sils), plan).any(), "a frame without a body stays empty"
 
 
 def test_a_merged_occluder_is_no_class_of_a_parsing_map():
     sils = torch.ones(1, 4, 64, 44) * 3
     plan = plan_of([{"kind": "outline", "prob": 1, "merged": True}], (4,), (64, 44))
-    assert not paint(sils, plan, classes=True)[0][torch.from_numpy(plan.masks)].any()
+    assert not apply_occlusion(sils, plan, classes=True)[0][torch.from_numpy(plan.masks)].any()
 
 
 @settings(max_examples=20, deadline=None)
@@ -330,9 +330,9 @@ def test_outlines_hide_all_channels_alike(seed, merged, refit):
     kinds = [{"kind": name, "prob": 0.4, "merged": merged, "refit": refit} for name in MERGING]
     plan = plan_of(kinds, (2, 3), (32, 22), seed)
     maps = torch.rand(1, 5, 3, 32, 22)
-    painted = paint(maps, plan)
+    painted = apply_occlusion(maps, plan)
     for channel in range(3):
-        assert torch.equal(painted[:, :, channel], paint(maps[:, :, channel], plan))
+        assert torch.equal(painted[:, :, channel], apply_occlusion(maps[:, :, channel], plan))
 
 
 def test_a_batch_mixes_boxes_and_outlines():
@@ -341,13 +341,13 @@ def test_a_batch_mixes_boxes_and_outlines():
     plan = plan_of(kinds, [2] * 40, (32, 22), 5)
     sils = bodies(80, (32, 22))
     assert set(plan.kind) == set(range(5))
-    painted, first = paint(sils, plan)[0], 0
+    painted, first = apply_occlusion(sils, plan)[0], 0
     for clip in range(40):
         alone = mixture(kinds).classes[plan.kind[clip]]
         frames, chosen = slice(first, first + 2), np.isin(plan.masked, [first, first + 1])
         one = type(plan)(plan.kind[[clip]], plan.amount[[clip]], plan.boxes[frames], plan.refit[frames],
                          plan.masked[chosen] - first, plan.masks[chosen], plan.merged[chosen])  # fmt: skip
-        assert torch.equal(painted[frames], paint(sils[:, frames], one)[0]), alone
+        assert torch.equal(painted[frames], apply_occlusion(sils[:, frames], one)[0]), alone
         first += 2
 
 
@@ -355,7 +355,7 @@ def test_what_a_refitted_frame_shows_is_told_for_every_kind():
     kinds = [{"kind": "detector_cut", "prob": 0.4, "refit": True}, {"kind": "top", "prob": 0.3, "refit": True},
              {"kind": "outline", "prob": 0.3}]  # fmt: skip
     plan = plan_of(kinds, [1] * 30, (64, 44), 2)
-    boxes, seen = seen_boxes(plan, 64, 44), visible_mask(plan, 64, 44)
+    boxes, seen = visible_boxes(plan, 64, 44), visible_mask(plan, 64, 44)
     rows, columns = np.mgrid[:64, :44]
     for frame, (top, bottom, left, right) in enumerate(boxes):
         if not plan.refit[frame]:
@@ -365,7 +365,7 @@ def test_what_a_refitted_frame_shows_is_told_for_every_kind():
         assert np.array_equal(shown, seen[frame]), "these kinds show one rectangle"
     # A map of rows painted with it shows the rows it says.
     lines = torch.arange(64.0)[None, None, :, None].expand(1, 30, 64, 44)
-    painted = paint(lines + 1, plan)[0]
+    painted = apply_occlusion(lines + 1, plan)[0]
     cut = plan.refit
     assert torch.allclose(painted[cut, 0, 0], torch.from_numpy(boxes[cut, 0] + 1).float(), atol=0.01)
     assert torch.allclose(painted[cut, -1, 0], torch.from_numpy(boxes[cut, 1]).float(), atol=0.01)
@@ -374,7 +374,7 @@ def test_what_a_refitted_frame_shows_is_told_for_every_kind():
 def test_the_box_around_visible_pixels_by_hand():
     seen = np.zeros((2, 5, 4), dtype=bool)
     seen[0, 1, 2] = seen[0, 3, 1] = True
-    assert around(seen).tolist() == [[1, 4, 1, 3], [0, 5, 0, 4]], "the whole frame where nothing is visible"
+    assert bounding_boxes(seen).tolist() == [[1, 4, 1, 3], [0, 5, 0, 4]], "the whole frame where nothing is visible"
 
 
 # ---- a folder of masks -------------------------------------------------------------------------------------

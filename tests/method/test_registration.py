@@ -12,9 +12,9 @@ from opengait_mimic.errors import ConfigError
 from opengait_mimic.method.beyond.parts import part_bins, strips_to_parts
 from opengait_mimic.method.beyond.registration import register, shrunk
 from opengait_mimic.method.losses import nearest_two, part_visibility, visibility
-from opengait_mimic.method.occlusion import mixture, paint
+from opengait_mimic.method.occlusion import apply_occlusion, mixture
 from opengait_mimic.method.occlusion.masks import visible_mask
-from opengait_mimic.method.occlusion.visible_parts import visible_strips
+from opengait_mimic.method.occlusion.visible_parts import visible_parts
 from opengait_mimic.method.ven import DetailedVisibility, Visibility, VisibilityNetwork
 
 CLASSES = ("clean", "top", "bottom", "left", "right", "moving_patch")
@@ -23,7 +23,7 @@ CLASSES = ("clean", "top", "bottom", "left", "right", "moving_patch")
 def plan_of(kind, amount, clips=1, frames=2, height=64, width=44, refit=False, **more):
     drawn = mixture([{"kind": kind, "amount": amount, "refit": refit, **more}])
     rngs = [np.random.default_rng(i) for i in range(clips)]
-    return drawn.plan(rngs, [np.arange(frames)] * clips, height, width)
+    return drawn.sample(rngs, [np.arange(frames)] * clips, height, width)
 
 
 def smooth(clips=1, frames=2, height=64, width=44):
@@ -51,30 +51,30 @@ def test_a_strip_is_as_visible_as_the_share_of_its_silhouette():
     sils = torch.zeros(1, 2, 8, 4)
     sils[0, 0, :, :2] = 1  # the left half of the first frame
     sils[0, 1, 4:, :] = 1  # the lower half of the second
-    found = visible_strips(sils, plan_of("left", 0.25, height=8, width=4), 4)
+    found = visible_parts(sils, plan_of("left", 0.25, height=8, width=4), 4)
     torch.testing.assert_close(found, torch.tensor([[0.5, 0.5, 8 / 12, 8 / 12]]))
-    found = visible_strips(sils, plan_of("top", 0.625, height=8, width=4), 4)
+    found = visible_parts(sils, plan_of("top", 0.625, height=8, width=4), 4)
     torch.testing.assert_close(found, torch.tensor([[0, 0, 0.5, 1]]))
 
 
 def test_where_there_is_no_silhouette_the_area_counts():
-    found = visible_strips(torch.zeros(1, 2, 8, 4), plan_of("top", 0.375, height=8, width=4), 4)
+    found = visible_parts(torch.zeros(1, 2, 8, 4), plan_of("top", 0.375, height=8, width=4), 4)
     torch.testing.assert_close(found, torch.tensor([[0, 0.5, 1, 1]]))
 
 
 def test_refit_changes_nothing_of_what_is_visible_and_clean_clips_are_visible():
     sils = torch.rand(3, 2, 64, 44)
     for kind in ("top", "bottom", "right"):
-        painted, cut = (visible_strips(sils, plan_of(kind, [0.4, 0.6], 3, refit=r), 16) for r in (False, True))
+        painted, cut = (visible_parts(sils, plan_of(kind, [0.4, 0.6], 3, refit=r), 16) for r in (False, True))
         torch.testing.assert_close(painted, cut)
-    assert (visible_strips(sils, None, 5) == 1).all()
+    assert (visible_parts(sils, None, 5) == 1).all()
 
 
 @pytest.mark.parametrize("plan", [None, plan_of("top", 0.25, height=8, width=4)], ids=["clean", "hidden"])
 def test_more_strips_than_rows_are_refused(plan):
-    assert visible_strips(torch.ones(1, 2, 8, 4), plan, 8).shape == (1, 8)
+    assert visible_parts(torch.ones(1, 2, 8, 4), plan, 8).shape == (1, 8)
     with pytest.raises(ConfigError, match="strips: 9 of a frame of 8 rows"):
-        visible_strips(torch.ones(1, 2, 8, 4), plan, 9)
+        visible_parts(torch.ones(1, 2, 8, 4), plan, 9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -86,11 +86,11 @@ def test_labels_are_those_of_a_slow_twin_in_both_layouts(kind, strips, seed):
     lengths = [3, 1, 2]
     drawn = mixture([{"kind": kind, "amount": [0.2, 0.9]}])
     rng = np.random.default_rng(seed)
-    plan = drawn.plan([rng] * 3, [np.arange(n) for n in lengths], 20, 12)
+    plan = drawn.sample([rng] * 3, [np.arange(n) for n in lengths], 20, 12)
     sils = torch.from_numpy(rng.random((1, 6, 20, 12)).astype(np.float32))
     shown = sils[0] * torch.from_numpy(visible_mask(plan, 20, 12))
-    torch.testing.assert_close(shown, paint(sils, plan)[0])
-    found = visible_strips(sils, plan, strips, torch.tensor([lengths]))
+    torch.testing.assert_close(shown, apply_occlusion(sils, plan)[0])
+    found = visible_parts(sils, plan, strips, torch.tensor([lengths]))
     start = 0
     for clip, length in enumerate(lengths):
         for strip in range(strips):
@@ -187,15 +187,15 @@ def test_a_map_shrinks_to_the_end_and_keeps_means():
 @pytest.mark.parametrize("bins", [None, 33])
 def test_a_refitted_clip_comes_back_to_its_place(kind, bins):
     sils, plan = smooth(), plan_of(kind, 0.5, refit=True)
-    back = register(paint(sils, plan), told(kind, plan.amount[0], bins=bins), CLASSES)
-    painted = paint(sils, plan_of(kind, 0.5))
+    back = register(apply_occlusion(sils, plan), told(kind, plan.amount[0], bins=bins), CLASSES)
+    painted = apply_occlusion(sils, plan_of(kind, 0.5))
     assert (back - painted).abs().mean() < 0.01
-    assert (paint(sils, plan) - painted).abs().mean() > 0.1, "what it would be without"
+    assert (apply_occlusion(sils, plan) - painted).abs().mean() > 0.1, "what it would be without"
 
 
 @pytest.mark.parametrize("kind", ["top", "bottom", "left", "right"])
 def test_a_clip_painted_in_place_stays(kind):
-    painted = paint(smooth(), plan_of(kind, [0.4, 0.6]))
+    painted = apply_occlusion(smooth(), plan_of(kind, [0.4, 0.6]))
     torch.testing.assert_close(register(painted, told(kind, 0.5, bins=17), CLASSES), painted, atol=1e-5, rtol=0)
 
 

@@ -23,7 +23,7 @@ from opengait_mimic.evaluation.recognition import recognise, scores
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.method.beyond.plda import Fit, Likelihood, Odds
 from opengait_mimic.method.beyond.weighted import Weights
-from opengait_mimic.method.occlusion import content_rng, paint
+from opengait_mimic.method.occlusion import apply_occlusion, content_rng
 from opengait_mimic.opengait.config.check import check
 from opengait_mimic.opengait.host import activate
 
@@ -161,8 +161,8 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
 
     def hidden(clip, seed):
         sils = torch.from_numpy(clip)[None].float() / 255
-        plan = kinds.plan([content_rng(clip, seed)], [np.arange(len(clip))], *clip.shape[1:])
-        return paint(sils, plan)[0]
+        plan = kinds.sample([content_rng(clip, seed)], [np.arange(len(clip))], *clip.shape[1:])
+        return apply_occlusion(sils, plan)[0]
 
     whole = features([torch.from_numpy(clip).float() / 255 for clip in stored])
     fit = Fit(whole[0], who, len(kinds.classes), "euc", Likelihood(**asked_for))
@@ -235,8 +235,8 @@ def test_a_trained_residual_and_a_registered_mimic_work_without_a_host(data, sta
         model = load(next(Path("output").rglob(f"{name}-00003.pt")))
         assert model.weighted == 0.05
         clip = (torch.rand(1, 7, 64, 44, generator=torch.Generator().manual_seed(1)) > 0.5).float()
-        clip = paint(
-            clip, net.occlusion["trainer_cfg"].mixture.plan([np.random.default_rng(0)], [np.arange(7)], 64, 44)
+        clip = apply_occlusion(
+            clip, net.occlusion["trainer_cfg"].mixture.sample([np.random.default_rng(0)], [np.arange(7)], 64, 44)
         )
         with torch.no_grad():
             expected = net.eval().compared(*net.recognise(clip))

@@ -131,7 +131,7 @@ class TestOcclusionInTheBatch:
         lengths = [6] * 16 if inputs[4] is None else inputs[4][0].tolist()
         whole = model.whole(inputs)
         np.testing.assert_array_equal(np.concatenate(whole.numbers), numbers)
-        plan = model.kinds.plan([np.random.default_rng(0)] * len(lengths), whole.numbers, 64, 44)
+        plan = model.kinds.sample([np.random.default_rng(0)] * len(lengths), whole.numbers, 64, 44)
         seen = 0
         for times, boxes in zip(np.split(numbers, np.cumsum(lengths)[:-1]),
                                 np.split(plan.boxes, np.cumsum(lengths)[:-1]), strict=True):  # fmt: skip

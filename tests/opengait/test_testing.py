@@ -20,7 +20,7 @@ from opengait_mimic.errors import CheckpointError, ConfigError, DataError
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import recognise, scores
 from opengait_mimic.evaluation.results import read_result
-from opengait_mimic.method.occlusion import content_rng, mixture, paint
+from opengait_mimic.method.occlusion import apply_occlusion, content_rng, mixture
 from opengait_mimic.opengait.config.check import check
 from opengait_mimic.opengait.config.sections import read_yaml
 from opengait_mimic.opengait.host import activate
@@ -98,8 +98,8 @@ class Twin:
         for clip in self.clips:
             sils = torch.from_numpy(clip)[None].float() / 255
             if kinds is not None:
-                plan = mixture(kinds).plan([content_rng(clip, seed)], [np.arange(len(clip))], 64, 44)
-                sils = paint(sils, plan)
+                plan = mixture(kinds).sample([content_rng(clip, seed)], [np.arange(len(clip))], 64, 44)
+                sils = apply_occlusion(sils, plan)
             found.append((network or self.network)(sils)[0].numpy())
         return np.stack(found)
 

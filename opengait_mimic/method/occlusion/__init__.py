@@ -1,25 +1,27 @@
-"""What an occlusion is: kinds, mixtures, plans and the brush."""
+"""Occlusion: types, mixtures of them, sampling their parameters and applying these."""
 
-from opengait_mimic.method.occlusion.apply import paint
-from opengait_mimic.method.occlusion.masks import hidden_mask, seen_boxes, visible_mask
-from opengait_mimic.method.occlusion.sampling import CLEAN, Mixture, Plan, content_rng, mixture
-from opengait_mimic.method.occlusion.transform import Occlusion, process_rng
-from opengait_mimic.method.occlusion.types import KINDS, BoxKind, Kind, OutlineKind
+from opengait_mimic.method.occlusion.apply import apply_occlusion
+from opengait_mimic.method.occlusion.masks import hidden_mask, visible_boxes, visible_mask
+from opengait_mimic.method.occlusion.sampling import CLEAN, Mixture, OcclusionParameters, content_rng, mixture
+from opengait_mimic.method.occlusion.transform import Occlusion, OcclusionLabels, occlude, process_rng
+from opengait_mimic.method.occlusion.types import TYPES, BoxOcclusion, MaskOcclusion, OcclusionType
 
 __all__ = [
     "CLEAN",
-    "KINDS",
-    "BoxKind",
-    "Kind",
+    "TYPES",
+    "BoxOcclusion",
+    "MaskOcclusion",
     "Mixture",
     "Occlusion",
-    "OutlineKind",
-    "Plan",
+    "OcclusionLabels",
+    "OcclusionParameters",
+    "OcclusionType",
+    "apply_occlusion",
     "content_rng",
     "hidden_mask",
     "mixture",
-    "paint",
+    "occlude",
     "process_rng",
-    "seen_boxes",
+    "visible_boxes",
     "visible_mask",
 ]

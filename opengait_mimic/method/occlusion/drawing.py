@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from opengait_mimic.method.occlusion.apply import paint
+from opengait_mimic.method.occlusion.apply import apply_occlusion
 from opengait_mimic.method.occlusion.masks import hidden_mask
-from opengait_mimic.method.occlusion.sampling import Plan, mixture
-from opengait_mimic.method.occlusion.types import KINDS
+from opengait_mimic.method.occlusion.sampling import OcclusionParameters, mixture
+from opengait_mimic.method.occlusion.types import TYPES
 
 _CELL, _GAP, _LINE, _SIDE = 128, 6, 14, 60
 _ROWS = 6  # frames of a still grid
@@ -31,22 +31,22 @@ def occlude_clip(
     """
     draws = []
     for seed in seeds:
-        painted = [_occluded(sils, entry, [seed, number]) for number, entry in enumerate(kinds)]
-        draws.append((seed, painted))
+        occluded = [_occluded(sils, entry, [seed, number]) for number, entry in enumerate(kinds)]
+        draws.append((seed, occluded))
     names = ["whole"] + [entry["kind"].replace("_", " ") for entry in kinds]
     count = len(sils)
     if target.suffix.lower() == ".gif":
-        pages = [_page(sils, names, [(seed, painted, frame) for seed, painted in draws]) for frame in range(count)]
+        pages = [_page(sils, names, [(seed, occluded, frame) for seed, occluded in draws]) for frame in range(count)]
         pause = max(20, round(1000 / fps))
         pages[0].save(target, save_all=True, append_images=pages[1:], duration=pause, loop=0)
     else:
         chosen = np.linspace(0, count - 1, min(_ROWS, count)).round().astype(int).tolist()
-        _page(sils, names, [(seed, painted, frame) for seed, painted in draws for frame in chosen]).save(target)
+        _page(sils, names, [(seed, occluded, frame) for seed, occluded in draws for frame in chosen]).save(target)
 
 
-def _occluded(sils: np.ndarray, entry: dict, seed: Sequence[int]) -> tuple[np.ndarray, Plan]:
-    plan = mixture([entry]).plan([np.random.default_rng(seed)], [np.arange(len(sils))], *sils.shape[-2:])
-    return paint(torch.from_numpy(np.ascontiguousarray(sils)), plan).numpy(), plan
+def _occluded(sils: np.ndarray, entry: dict, seed: Sequence[int]) -> tuple[np.ndarray, OcclusionParameters]:
+    parameters = mixture([entry]).sample([np.random.default_rng(seed)], [np.arange(len(sils))], *sils.shape[-2:])
+    return apply_occlusion(torch.from_numpy(np.ascontiguousarray(sils)), parameters).numpy(), parameters
 
 
 def _page(sils: np.ndarray, names: list[str], rows: list[tuple[int, list, int]]) -> Image.Image:
@@ -59,23 +59,23 @@ def _page(sils: np.ndarray, names: list[str], rows: list[tuple[int, list, int]])
     draw = ImageDraw.Draw(page)
     for column, name in enumerate(names):
         draw.text((_SIDE + column * (across + _GAP) + across // 2, 3), name, fill=_INK, anchor="ma")
-    for row, (seed, painted, frame) in enumerate(rows):
+    for row, (seed, occluded, frame) in enumerate(rows):
         top = _LINE + _GAP + row * (_CELL + _LINE + _GAP)
         draw.text((_GAP, top + 4), f"seed {seed}\nframe {frame}", fill=_INK)
-        for column, (clip, plan) in enumerate([(sils, None), *painted]):
+        for column, (clip, parameters) in enumerate([(sils, None), *occluded]):
             left = _SIDE + column * (across + _GAP)
             cell = Image.fromarray(clip[frame]).resize((across, _CELL), Image.Resampling.NEAREST)
             page.paste(cell, (left, top))
-            if plan is None:
+            if parameters is None:
                 continue
-            above, below, begin, end = (plan.boxes[frame] * scale).round().astype(int).tolist()
-            if not plan.refit[frame] and below > above and end > begin:
+            above, below, begin, end = (parameters.boxes[frame] * scale).round().astype(int).tolist()
+            if not parameters.refit[frame] and below > above and end > begin:
                 draw.rectangle((left + begin, top + above, left + end - 1, top + below - 1), outline=_RED)
-            if frame in plan.masked and not plan.refit[frame]:
-                hidden = Image.fromarray(plan.masks[np.searchsorted(plan.masked, frame)])
+            if frame in parameters.masked and not parameters.refit[frame]:
+                hidden = Image.fromarray(parameters.masks[np.searchsorted(parameters.masked, frame)])
                 edge = _edge(np.asarray(hidden.resize((across, _CELL), Image.Resampling.NEAREST)))
                 page.paste(_RED, (left, top), Image.fromarray(edge))
-            hidden = f"{100 * plan.amount[0]:.0f} % hidden"
+            hidden = f"{100 * parameters.amount[0]:.0f} % hidden"
             draw.text((left + across // 2, top + _CELL + 1), hidden, fill=_INK, anchor="ma")
     return page
 
@@ -88,7 +88,7 @@ def _edge(mask: np.ndarray) -> np.ndarray:
 
 
 def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: int = 0) -> None:
-    """Draw one clip whole and under every kind of occlusion, painted in place and refitted (Figure 1).
+    """Draw one clip whole and under every kind of occlusion, occluded in place and refitted (Figure 1).
 
     Args:
         sils: [s, h, w] one clip. target: the PNG to write. frames: how many to show. seed: of the occlusions.
@@ -99,7 +99,7 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
 
     shown = np.linspace(0, len(sils) - 1, min(frames, len(sils))).round().astype(int)
     rows: list[tuple[str, dict | None]] = [("whole", None)]
-    rows += [(kind.replace("_", " "), {"kind": kind}) for kind in KINDS]
+    rows += [(kind.replace("_", " "), {"kind": kind}) for kind in TYPES]
     refitted = ("top", "bottom", "left", "right", "detector_cut")
     rows += [(f"{kind.replace('_', ' ')}, refitted", {"kind": kind, "refit": True}) for kind in refitted]
     merged = ("crossing_person", "outline")
@@ -109,15 +109,15 @@ def occlusion_grid(sils: np.ndarray, target: str | Path, frames: int = 8, seed: 
     for number, (title, entry) in enumerate(rows):
         clip = sils
         if entry is not None:
-            clip, plan = _occluded(sils, entry, [seed, number])
-            title = f"{title}\n{100 * plan.amount[0]:.0f} % hidden"
+            clip, parameters = _occluded(sils, entry, [seed, number])
+            title = f"{title}\n{100 * parameters.amount[0]:.0f} % hidden"
         for column, frame in enumerate(shown):
             axes = figure.add_subplot(len(rows), len(shown), number * len(shown) + column + 1)
             axes.imshow(clip[frame], cmap="gray", vmin=0, vmax=max(1, sils.max()))
             axes.set_xticks([])
             axes.set_yticks([])
             if entry is not None and not entry.get("refit"):
-                _outline(axes, hidden_mask(plan, *sils.shape[-2:])[frame])
+                _outline(axes, hidden_mask(parameters, *sils.shape[-2:])[frame])
             if column == 0:
                 axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
     figure.subplots_adjust(left=0.2, right=0.99, top=0.99, bottom=0.01, wspace=0.04, hspace=0.06)

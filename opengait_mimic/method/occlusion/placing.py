@@ -53,7 +53,7 @@ def scale_for(outline: np.ndarray, share: float, centre: float, height: int, wid
 
 
 @lru_cache(maxsize=1)
-def generated_people() -> tuple[np.ndarray, ...]:
+def generated_walkers() -> tuple[np.ndarray, ...]:
     """Twelve generated walkers seen from as many sides, bool [40, 64, 64]; the same in every process."""
     return tuple(
         walker_sequence(seed=0, subject=number, sequence=0, frames=40, view=30.0 * number) > 0
@@ -61,8 +61,8 @@ def generated_people() -> tuple[np.ndarray, ...]:
     )
 
 
-def somebody(rng: np.random.Generator, clips: Sequence[np.ndarray]) -> np.ndarray:
-    """One clip of a person, drawn from `clips`, or where there are none from the generated walkers.
+def crossing_clip(rng: np.random.Generator, clips: Sequence[np.ndarray]) -> np.ndarray:
+    """One clip of a person, sampled from `clips`, or where there are none from the generated walkers.
 
     Args:
         clips: [s, h, w] (or with channels [s, c, h, w]) of any dtype; what is brighter than half is body.
@@ -76,7 +76,7 @@ def somebody(rng: np.random.Generator, clips: Sequence[np.ndarray]) -> np.ndarra
         clip = clip[clip.any((1, 2))]
         if len(clip):
             return _cropped(clip)
-    people = generated_people()
+    people = generated_walkers()
     return _cropped(people[int(rng.integers(len(people)))])
 
 

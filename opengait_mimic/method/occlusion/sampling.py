@@ -1,31 +1,33 @@
-"""Plan: which kind of occlusion hides what in which clip of a batch."""
+"""Sample the occlusion of each clip of a batch: its type, and what it hides of which frame."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.method.occlusion.types import KINDS, BoxKind, OutlineKind
+from opengait_mimic.method.occlusion.types import TYPES, BoxOcclusion, MaskOcclusion
 
 CLEAN = "clean"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The occlusions of n clips with f frames in all; also the labels the VEN learns from.
+class OcclusionParameters:
+    """The sampled occlusions of n clips with f frames in all, and the labels that the VEN learns from.
 
     Attributes:
-        kind: [n] int64, index into the mixture's `classes`; 0 is clean.
+        kind: [n] int64, index of the occlusion type in the mixture's `classes`; 0 is clean.
         amount: [n] float32, occluded share of the frame area, mean over the clip's frames; 0 when clean.
         boxes: [f, 4] int64 (top, bottom, left, right), clip after clip, within the frame; empty where clean and
-            where an outline hides.
+            where a mask hides.
         refit: [f] bool, whether the frame is cropped to its visible part.
-        masked: [m] int64, the frames hidden by an outline, ascending. masks: [m, h, w] bool, what it hides.
-        merged: [m] bool, whether it is taken for a part of the body (bright) or not (black).
+        masked: [m] int64, the frames that a mask hides, ascending.
+        masks: [m, h, w] bool, True where hidden.
+        merged: [m] bool, whether the occluder is taken for a part of the body (bright) or not (black).
     """
 
     kind: np.ndarray
@@ -39,36 +41,38 @@ class Plan:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Kinds of occlusion with their probabilities; what is left to 1 stays clean.
+    """Occlusion types with their probabilities; what is left to 1 stays clean.
 
-    The same kind may stand in it several times (for example with and without `refit`).
+    The same type may stand in it several times (for example with and without `refit`).
 
     Attributes:
-        names, kinds, probs: the entries, side by side.
+        names: of the types.
+        types: the types with their settings.
+        probs: their probabilities.
         known: names that come first among the classes, so that another mixture's labels mean the same.
     """
 
     names: tuple[str, ...]
-    kinds: tuple[BoxKind | OutlineKind, ...]
+    types: tuple[BoxOcclusion | MaskOcclusion, ...]
     probs: tuple[float, ...]
     known: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes a VEN distinguishes: clean, then the kinds in their order."""
+        """The classes a VEN distinguishes: clean, then the types in their order."""
         return (CLEAN, *dict.fromkeys((*self.known, *self.names)))
 
     @property
     def dynamic(self) -> bool:
-        """Whether any kind moves, so that the order of the frames matters."""
-        return any(kind.dynamic for kind in self.kinds)
+        """Whether any type moves, so that the order of the frames matters."""
+        return any(type_.dynamic for type_ in self.types)
 
     @property
     def crossed(self) -> bool:
-        """Whether other people of the batch walk through, so that `plan` has a use for them."""
-        return any(isinstance(kind, OutlineKind) and kind.crossed_by_people for kind in self.kinds)
+        """Whether other subjects of the batch walk through, so that `sample` has a use for their clips."""
+        return any(isinstance(type_, MaskOcclusion) and type_.crossed_by_people for type_ in self.types)
 
-    def plan(
+    def sample(
         self,
         rngs: Sequence[np.random.Generator],
         times: Sequence[np.ndarray],
@@ -76,54 +80,48 @@ class Mixture:
         width: int,
         clips: Sequence[np.ndarray] = (),
         subjects: Sequence[object] = (),
-    ) -> Plan:
-        """Draw an occlusion for each clip of a batch.
+    ) -> OcclusionParameters:
+        """Sample an occlusion for each of n clips.
 
         Args:
-            rngs: one generator per clip (the same object for all, or one per clip).
+            rngs: n generators, one per clip; may be the same object.
             times: for each clip, [s_i] the number of each frame in its recording.
-            height, width: size of a frame in pixels.
-            clips, subjects: the clips [s_i, h', w'] themselves and who walks in them, for a person who crosses; a
-                clip without another subject beside it, or without `clips`, is crossed by a generated walker.
+            height: rows of a frame.
+            width: columns of a frame.
+            clips: the clips [s_i, h', w'] themselves, for a type in which another subject crosses.
+            subjects: n identities. A clip without another subject beside it, or without `clips`, is crossed by a
+                generated walker.
+
+        Returns:
+            What `apply_occlusion` applies.
         """
-        classes = self.classes
-        cumulative = np.cumsum(self.probs)
-        kinds, boxes, refits, hidden = [], [], [], []
+        cumulative, ends = np.cumsum(self.probs), np.cumsum([len(clip_times) for clip_times in times])
+        kind, amount = np.zeros(len(times), np.int64), np.zeros(len(times))
+        boxes, refit = np.zeros((ends[-1], 4), np.int64), np.zeros(ends[-1], bool)
         masked, masks, merged = [np.zeros(0, np.int64)], [np.zeros((0, height, width), bool)], [np.zeros(0, bool)]
-        first = 0
-        for number, (rng, clip_times) in enumerate(zip(rngs, times, strict=True)):
+        for i, (rng, clip_times, end) in enumerate(zip(rngs, times, ends, strict=True)):
             choice = int(np.searchsorted(cumulative, rng.random(), side="right"))
-            kind = self.kinds[choice] if choice < len(self.kinds) else None
-            clip, frames, by_mask = np.zeros((len(clip_times), 4), dtype=np.int64), len(clip_times), 0.0
-            if isinstance(kind, OutlineKind):
-                others = _others(number, clips, subjects, times) if kind.crossed_by_people else []
-                mask = kind.masks(rng, np.asarray(clip_times), height, width, others)
-                by_mask = mask.mean()
-                if by_mask:
-                    masked.append(np.arange(first, first + frames))
+            if choice == len(self.types):
+                continue
+            type_, frames = self.types[choice], np.arange(end - len(clip_times), end)
+            if isinstance(type_, MaskOcclusion):
+                others = _others(i, clips, subjects, times) if type_.crossed_by_people else []
+                mask = type_.masks(rng, np.asarray(clip_times), height, width, others)
+                amount[i] = mask.mean()
+                if amount[i]:
+                    masked.append(frames)
                     masks.append(mask)
-                    merged.append(np.full(frames, getattr(kind, "merged", False)))
-            elif kind is not None:
-                clip = kind.boxes(rng, np.asarray(clip_times), height, width)
-            kinds.append(0 if kind is None else classes.index(self.names[choice]))
-            refits.append(kind is not None and kind.refit)
-            boxes.append(clip)
-            hidden.append(by_mask)
-            first += frames
-        lengths = [len(clip) for clip in boxes]
-        clipped = np.clip(np.concatenate(boxes), 0, (height, height, width, width))
-        area = (clipped[:, 1] - clipped[:, 0]) * (clipped[:, 3] - clipped[:, 2])
-        by_box = np.add.reduceat(area, np.cumsum([0, *lengths[:-1]])) / lengths / (height * width)
-        amount = hidden + by_box  # of a clip, one of them is 0
-        # Where nothing is hidden after all the clip is clean.
-        return Plan(
-            kind=np.where(amount > 0, np.array(kinds, dtype=np.int64), 0),
-            amount=amount.astype(np.float32),
-            boxes=clipped,
-            refit=np.repeat(refits & (amount > 0), lengths),
-            masked=np.concatenate(masked),
-            masks=np.concatenate(masks),
-            merged=np.concatenate(merged),
+                    merged.append(np.full(len(frames), getattr(type_, "merged", False)))
+            else:
+                drawn = type_.boxes(rng, np.asarray(clip_times), height, width)
+                boxes[frames] = drawn.clip(0, (height, height, width, width))
+                top, bottom, left, right = boxes[frames].T
+                amount[i] = ((bottom - top) * (right - left)).mean() / (height * width)
+            if amount[i]:  # where nothing is hidden after all, the clip is clean
+                kind[i] = self.classes.index(self.names[choice])
+                refit[frames] = type_.refit
+        return OcclusionParameters(
+            kind, amount.astype(np.float32), boxes, refit, *map(np.concatenate, (masked, masks, merged))
         )
 
 
@@ -137,33 +135,37 @@ def _others(number: int, clips: Sequence[np.ndarray], subjects: Sequence, times:
 
 
 def mixture(kinds: object) -> Mixture:
-    """A mixture from the YAML's `kinds` list.
+    """Read a mixture from the YAML's `kinds` list.
 
-    Each entry is a kind's name, or a mapping with `kind`, `prob` and that kind's own settings (`amount`, `refit`, and
-    more by kind: see its class in `method.occlusion.types`). Entries without `prob` share equally what the
-    others leave to 1.
+    Args:
+        kinds: a list whose entries are a type's name, or a mapping with `kind`, `prob` and that type's own settings
+            (`amount`, `refit`, and more by type: see its class in `method.occlusion.types`). Entries without `prob`
+            share equally what the others leave to 1.
+
+    Returns:
+        The mixture.
 
     Raises:
-        ConfigError: unknown kind or setting, a value out of range, or probabilities above 1.
+        ConfigError: an unknown type or setting, a value out of range, or probabilities above 1.
     """
     if not isinstance(kinds, (list, tuple)) or not kinds:
         raise ConfigError(f"Occlusion: kinds: expected a list of kinds, found {kinds!r}")
     names, built, probs = [], [], []
     for entry in kinds:
-        entry = {"kind": entry} if isinstance(entry, str) else entry
-        if not isinstance(entry, dict) or "kind" not in entry:
+        settings: Any = {"kind": entry} if isinstance(entry, str) else entry
+        if not isinstance(settings, dict) or "kind" not in settings:
             raise ConfigError(f"Occlusion: kinds: expected a name or a mapping with 'kind', found {entry!r}")
-        settings = dict(entry)
+        settings = dict(settings)
         name = settings.pop("kind")
-        if not isinstance(name, str) or name not in KINDS:
-            raise ConfigError(f"Occlusion: unknown kind {name!r}; {nearest(name, KINDS)}")
+        if not isinstance(name, str) or name not in TYPES:
+            raise ConfigError(f"Occlusion: unknown kind {name!r}; {nearest(name, TYPES)}")
         probs.append(_probability(name, settings.pop("prob", None)))
-        allowed = [setting.name for setting in fields(KINDS[name])]
+        allowed = [setting.name for setting in fields(TYPES[name])]
         for key in settings:
             if key not in allowed:
                 raise ConfigError(f"Occlusion: {name}: unknown key {key!r}; {nearest(key, allowed)}")
         try:
-            built.append(KINDS[name](**settings))
+            built.append(TYPES[name](**settings))
         except ConfigError as error:
             raise ConfigError(f"Occlusion: {name}: {error}") from None
         names.append(name)
@@ -185,8 +187,15 @@ def _probability(name: str, value: object) -> float | None:
 def content_rng(frames: np.ndarray, seed: int) -> np.random.Generator:
     """A generator that depends on a clip's frames and one number, and on nothing else.
 
-    So a test clip meets the same occlusion whatever the rank, batch or order; another `seed` is another draw.
-    Only which pixels are not black counts, so scaling the values (0–255 or 0–1) changes nothing.
+    So a test clip meets the same occlusion whatever the rank, batch or order; another `seed` is another draw. Only
+    which pixels are not black counts, so scaling the values (0–255 or 0–1) changes nothing.
+
+    Args:
+        frames: [s, h, w].
+        seed: from 0.
+
+    Returns:
+        The generator.
     """
     digest = hashlib.blake2b(repr(frames.shape).encode(), digest_size=16)
     digest.update(np.packbits(frames != 0).tobytes())

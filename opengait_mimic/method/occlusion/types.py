@@ -1,8 +1,7 @@
-"""The kinds of occlusion (paper section 4.2, and closer to life): what is hidden in each frame of a clip.
+"""The occlusion types (paper section 4.2, and closer to life): what each hides in every frame of a clip.
 
-Most hide a box: (top, bottom, left, right) in pixels, ends exclusive, which may reach beyond the frame. Adding one is
-one frozen dataclass that extends `BoxKind` with a `boxes` method, and one entry in `KINDS`. An `OutlineKind` says pixel
-by pixel what it hides.
+Adding one takes a frozen dataclass: a `BoxOcclusion` with a `boxes` method, or a `MaskOcclusion` with a `masks`
+method. The `name` in its bases is what a YAML's `kinds` call it.
 """
 
 from __future__ import annotations
@@ -16,24 +15,30 @@ import numpy as np
 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.method.occlusion import shapes
-from opengait_mimic.method.occlusion.placing import placed, scale_for, somebody, standing
+from opengait_mimic.method.occlusion.placing import crossing_clip, placed, scale_for, standing
 
 Range = tuple[float, float]
+TYPES: dict[str, type[BoxOcclusion] | type[MaskOcclusion]] = {}
+"""Every occlusion type by its name in a YAML."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What every kind has: it is a `BoxKind` or an `OutlineKind`.
+class OcclusionType:
+    """What every type has; one extends `BoxOcclusion` or `MaskOcclusion`.
 
     Attributes:
-        amount: range of the hidden share of the frame's extent, drawn uniformly once per clip; the paper's R.
+        amount: range of the hidden share of the frame's extent, sampled uniformly once per clip; the paper's R.
         refit: crop each frame to what stays visible and stretch that back over the frame, as a person
-            detector's tight box would; otherwise the hidden part is painted black in place (Figure 1).
+            detector's tight box would; otherwise the hidden part is black in place (Figure 1).
     """
 
     amount: Range = (0.4, 0.6)
     refit: bool = False
     dynamic: ClassVar[bool] = False
+
+    def __init_subclass__(cls, name: str | None = None):
+        if name is not None:
+            TYPES[name] = cls  # type: ignore[assignment]
 
     def __post_init__(self):
         for field in fields(self):
@@ -46,19 +51,52 @@ class Kind:
                 object.__setattr__(self, field.name, _range(field.name, value, limit))
 
 
-class BoxKind(Kind, ABC):
-    """What hides a box in each frame."""
+class BoxOcclusion(OcclusionType, ABC):
+    """Hides a box in each frame."""
 
     @abstractmethod
     def boxes(self, rng: np.random.Generator, times: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Draw one clip's occluder.
+        """Sample one clip's occluder.
 
         Args:
             rng: source of all randomness.
             times: [s] number of each frame in its recording; in any order, repeats allowed.
-            height, width: size of a frame in pixels.
+            height: rows of a frame.
+            width: columns of a frame.
+
         Returns:
-            [s, 4] int64 boxes.
+            int64 [s, 4] (top, bottom, left, right) in pixels, ends exclusive; may reach beyond the frame.
+        """
+
+
+class MaskOcclusion(OcclusionType, ABC):
+    """Says pixel by pixel what it hides.
+
+    A type may have a field `merged`: the occluder is taken for a part of the body, as where bodies are told from the
+    background only; otherwise it is black, as where a segmenter tells bodies apart.
+
+    Attributes:
+        crossed_by_people: `masks` draws on clips of other subjects, where there are any.
+    """
+
+    crossed_by_people: ClassVar[bool] = False
+
+    @abstractmethod
+    def masks(
+        self, rng: np.random.Generator, times: np.ndarray, height: int, width: int, others: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Sample one clip's occluder.
+
+        Args:
+            rng: source of all randomness.
+            times: [s] number of each frame in its recording; in any order, repeats allowed.
+            height: rows of a frame.
+            width: columns of a frame.
+            others: clips of other subjects, each in the order of time; empty where there are none, and for a type
+                that is not `crossed_by_people`.
+
+        Returns:
+            bool [s, h, w], True where hidden.
         """
 
 
@@ -106,7 +144,7 @@ def _path(rng: np.random.Generator, times: np.ndarray, height: int, width: int, 
 
 
 @dataclass(frozen=True)
-class Top(BoxKind):
+class Top(BoxOcclusion, name="top"):
     """The upper part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -114,7 +152,7 @@ class Top(BoxKind):
 
 
 @dataclass(frozen=True)
-class Bottom(BoxKind):
+class Bottom(BoxOcclusion, name="bottom"):
     """The lower part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -122,7 +160,7 @@ class Bottom(BoxKind):
 
 
 @dataclass(frozen=True)
-class Middle(BoxKind):
+class Middle(BoxOcclusion, name="middle"):
     """A band across the middle of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -132,7 +170,7 @@ class Middle(BoxKind):
 
 
 @dataclass(frozen=True)
-class Left(BoxKind):
+class Left(BoxOcclusion, name="left"):
     """The left part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -140,7 +178,7 @@ class Left(BoxKind):
 
 
 @dataclass(frozen=True)
-class Right(BoxKind):
+class Right(BoxOcclusion, name="right"):
     """The right part of every frame is hidden."""
 
     def boxes(self, rng, times, height, width):
@@ -148,27 +186,23 @@ class Right(BoxKind):
 
 
 @dataclass(frozen=True)
-class MovingPole(BoxKind):
-    """A pole over the full height crosses the frame, from either side, at a random time.
+class _Moving(BoxOcclusion):
+    """An occluder that crosses the frame, from either side, at a random time.
 
-    At one frame of the clip, drawn at random, the occluder's middle is at a random column between a quarter and three
-    quarters of the frame's width, so every clip it is planned for is hit; from there it moves in real frame time.
-
-    Attributes:
-        amount: range of the width, as a share of the frame's width.
-        velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
+    At one frame of the clip, chosen at random, the occluder's middle is at a random column between a quarter and three
+    quarters of the frame's width, so that every clip is hit; from there it moves in real frame time.
     """
 
     velocity: Range = (0.5, 2.0)
     dynamic: ClassVar[bool] = True
 
-    def vertical(self, rng: np.random.Generator, height: int) -> tuple[int, int]:
+    def rows(self, rng: np.random.Generator, height: int) -> tuple[int, int]:
         """The hidden rows (top, bottom)."""
         return 0, height
 
     def boxes(self, rng, times, height, width):
         breadth = _pixels(rng, self.amount, width)
-        top, bottom = self.vertical(rng, height)
+        top, bottom = self.rows(rng, height)
         left = np.round(_path(rng, times, height, width, self.velocity).columns - breadth / 2).astype(np.int64)
         boxes = _still(times, (top, bottom, 0, 0))
         boxes[:, 2], boxes[:, 3] = left, left + breadth
@@ -176,51 +210,36 @@ class MovingPole(BoxKind):
 
 
 @dataclass(frozen=True)
-class MovingPatch(MovingPole):
+class MovingPatch(_Moving, name="moving_patch"):
     """A rectangle crosses the frame like the pole, at a random height.
 
     Attributes:
+        amount: range of the width, as a share of the frame's width.
+        velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
         height: range of the patch's height, as a share of the frame's height.
     """
 
     height: Range = (0.3, 0.5)
 
-    def vertical(self, rng, height):
+    def rows(self, rng, height):
         extent = _pixels(rng, self.height, height)
         top = int(rng.integers(0, height - extent + 1))
         return top, top + extent
 
 
-class OutlineKind(Kind, ABC):
-    """What hides no box: it says pixel by pixel what it hides.
-
-    A kind may have a field `merged`: the occluder is taken for a part of the body, as where people are told from the
-    background only; otherwise it is black, as where a segmenter tells bodies apart.
+@dataclass(frozen=True)
+class MovingPole(_Moving, name="moving_pole"):
+    """A pole over the full height crosses the frame.
 
     Attributes:
-        crossed_by_people: `masks` draws on clips of other people, where there are any.
+        amount: range of the width, as a share of the frame's width.
+        velocity: range of the speed in pixels per frame, for a frame 64 pixels high.
     """
-
-    crossed_by_people: ClassVar[bool] = False
-
-    @abstractmethod
-    def masks(
-        self, rng: np.random.Generator, times: np.ndarray, height: int, width: int, others: Sequence[np.ndarray]
-    ) -> np.ndarray:
-        """Draw one clip's occluder.
-
-        Args:
-            rng, times, height, width: as for `BoxKind.boxes`.
-            others: clips of other people, each in the order of time; empty where there are none, and for a kind that
-                is not `crossed_by_people`.
-        Returns:
-            bool [s, h, w], True where hidden.
-        """
 
 
 @dataclass(frozen=True)
-class CrossingPerson(OutlineKind):
-    """Somebody else walks through in front: a clip of another subject of the batch, or a generated walker.
+class CrossingPerson(MaskOcclusion, name="crossing_person"):
+    """Another subject walks through in front: a clip of the batch, or a generated walker.
 
     Moves like the pole; the other's own steps go on in real frame time, too. The other's middle is at a random height
     within the middle half of the frame.
@@ -236,7 +255,7 @@ class CrossingPerson(OutlineKind):
     crossed_by_people: ClassVar[bool] = True
 
     def masks(self, rng, times, height, width, others):
-        person = somebody(rng, others)
+        person = crossing_clip(rng, others)
         breadth = max(4, _pixels(rng, self.amount, width))
         middle = rng.uniform(0.25, 0.75) * height
         path = _path(rng, times, height, width, self.velocity)
@@ -252,7 +271,7 @@ class CrossingPerson(OutlineKind):
 
 
 @dataclass(frozen=True)
-class Outline(OutlineKind):
+class Outline(MaskOcclusion, name="outline"):
     """The person walks behind something that stands on the frame's lower edge and moves past like the pole.
 
     Attributes:
@@ -296,7 +315,7 @@ class Outline(OutlineKind):
 
 
 @dataclass(frozen=True)
-class DetectorCut(OutlineKind):
+class DetectorCut(MaskOcclusion, name="detector_cut"):
     """The detector's box is too small: head, feet or arms are cut off, in every frame a little differently.
 
     With `refit` the box fills the frame, as it does in a data set made of such boxes.
@@ -323,18 +342,3 @@ class DetectorCut(OutlineKind):
             place = np.arange(extent)
             hidden.append((place < first) | (place >= last))
         return hidden[0][:, :, None] | hidden[1][:, None, :]
-
-
-KINDS: dict[str, type[BoxKind] | type[OutlineKind]] = {
-    "top": Top,
-    "bottom": Bottom,
-    "middle": Middle,
-    "left": Left,
-    "right": Right,
-    "moving_patch": MovingPatch,
-    "moving_pole": MovingPole,
-    "crossing_person": CrossingPerson,
-    "outline": Outline,
-    "detector_cut": DetectorCut,
-}
-"""Every kind by its name in a YAML."""

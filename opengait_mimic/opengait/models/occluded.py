@@ -14,7 +14,7 @@ from utils import init_seeds
 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.method.clips import clip_lengths, silhouettes
-from opengait_mimic.method.occlusion import Mixture, Occlusion, Plan, content_rng, paint
+from opengait_mimic.method.occlusion import Mixture, Occlusion, OcclusionParameters, apply_occlusion, content_rng
 from opengait_mimic.opengait.config.sections import (
     MODELS,
     check_model_keys,
@@ -44,7 +44,7 @@ class Clips(NamedTuple):
     holistic: torch.Tensor
     kind: torch.Tensor
     amount: torch.Tensor
-    plan: Plan | None = None
+    plan: OcclusionParameters | None = None
 
 
 class Whole(NamedTuple):
@@ -79,9 +79,9 @@ class Whole(NamedTuple):
             clips = Clips(self.sils, self.sils, kind, kind.float())
         else:
             people = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
-            plan = mixture.plan(rngs, self.numbers, *self.sils.shape[-2:], *people)
+            plan = mixture.sample(rngs, self.numbers, *self.sils.shape[-2:], *people)
             kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (plan.kind, plan.amount))
-            clips = Clips(paint(self.sils, plan, self.classes), self.sils, kind, amount, plan)
+            clips = Clips(apply_occlusion(self.sils, plan, self.classes), self.sils, kind, amount, plan)
         return clips, self.labs, self.typs, self.vies, self.seqL
 
     def occluded_by_content(self, mixture: Mixture | None, seed: int) -> tuple:

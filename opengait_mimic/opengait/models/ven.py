@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch.utils.data import DataLoader
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.method.occlusion.visible_parts import visible_strips
+from opengait_mimic.method.occlusion.visible_parts import visible_parts
 from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.config.sections import ven_settings
 from opengait_mimic.opengait.models.generated import evened, generated_labels
@@ -68,7 +68,7 @@ class VisibilityEstimation(OccludedModel):
         predicted = {name: value for name in heads if (value := getattr(seen, name)) is not None}
         true = {"kind": clips.kind, "true_amount": clips.amount}
         if seen.part_logits is not None:
-            true["true_parts"] = visible_strips(clips.holistic, clips.plan, self.network.strips, seqL)
+            true["true_parts"] = visible_parts(clips.holistic, clips.plan, self.network.strips, seqL)
         return {
             "training_feat": {prefix: {**predicted, **true} for prefix in self.loss_prefixes},
             "visual_summary": self.summary(clips),

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from opengait_mimic.method.occlusion import Plan
+from opengait_mimic.method.occlusion import OcclusionParameters
 from opengait_mimic.opengait.run.batch_norm import over_processes
 
 
@@ -110,12 +110,12 @@ def share_of(inputs: tuple) -> tuple:
     return clips, labels[mine], types[mine], views[mine], seqL
 
 
-def plan_of(plan: Plan, clips: np.ndarray, lengths: list[int]) -> Plan:
+def plan_of(plan: OcclusionParameters, clips: np.ndarray, lengths: list[int]) -> OcclusionParameters:
     """The plan of some clips of a batch; `lengths` of all of them, in frames."""
     starts = np.cumsum([0, *lengths])
     frames = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in clips])
     masked = np.isin(plan.masked, frames)
-    return Plan(plan.kind[clips], plan.amount[clips], plan.boxes[frames], plan.refit[frames],
+    return OcclusionParameters(plan.kind[clips], plan.amount[clips], plan.boxes[frames], plan.refit[frames],
                 np.searchsorted(frames, plan.masked[masked]), plan.masks[masked], plan.merged[masked])  # fmt: skip
 
 
