@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from measure import Report, in_turn, main
 
-from opengait_mimic.apps.experiments.recipes.build import file_name, recipe
+from opengait_mimic.apps.experiments.recipes.build import file_name, narrow, recipe, small
 from opengait_mimic.apps.experiments.recipes.facts import BACKBONES
 from opengait_mimic.apps.experiments.recipes.files import yaml_text
-from opengait_mimic.apps.experiments.recipes.small import narrow, small
 from opengait_mimic.data import generate_walkers
 from opengait_mimic.opengait.config.check import defaults, merge
 from opengait_mimic.opengait.host import activate

@@ -11,6 +11,7 @@ import click
 
 from opengait_mimic import __version__
 from opengait_mimic.apps import console
+from opengait_mimic.apps.experiments.commands import recipe
 from opengait_mimic.apps.inference import commands as deploy
 from opengait_mimic.apps.report.command import report
 from opengait_mimic.data import progress
@@ -32,6 +33,7 @@ def commands():
     opengait-mimic check --cfgs mimic.yaml            what is wrong with a configuration, before it is run
     opengait-mimic check-data GREW-pkl                which silhouette files are broken or odd
     opengait-mimic tables                             the paper's tables, on walkers or on data of yours
+    opengait-mimic recipe GREW GaitBase l2kd          the YAML of any system of those tables
     opengait-mimic silhouettes street.mp4 street      a data set from videos, frames or masks of your own
     opengait-mimic walkers more --join street         generated people beside the few of your own
     opengait-mimic occlude clip.pkl -o grid.gif       a clip of yours under every occlusion
@@ -684,7 +686,7 @@ def completion(shell):
     console.outcome(script, {"shell": shell, "script": script})
 
 
-for command in (report, deploy.embed, deploy.enroll, deploy.identify, deploy.verify, deploy.export):
+for command in (recipe, report, deploy.embed, deploy.enroll, deploy.identify, deploy.verify, deploy.export):
     commands.add_command(command)
 
 

@@ -8,10 +8,8 @@ import os
 import sys
 
 from opengait_mimic.apps.experiments import demo, reproduce, tables
+from opengait_mimic.apps.experiments.recipes.build import ITERATIONS
 from opengait_mimic.cli import main
-
-ITERATIONS = sys.modules["opengait_mimic.apps.experiments.recipes.small"].ITERATIONS
-
 
 BRIEF = [(name, "standard") for name in ("teacher", "ven", "baseline1", "mimic")]
 

@@ -101,8 +101,9 @@ def place(tmp_path, monkeypatch):
 
 
 def test_the_configuration_loader(place):
-    folder = shipped("configs") / "mimicgait" / "GREW"
-    names = ("teacher_gaitbase", "ven", "mimic_gaitbase", "occlusion_aware_gaitbase", "mickd_xe_gaitbase")
+    folder = shipped("configs") / "mimicgait"
+    names = ("GREW/teacher_gaitbase", "GREW/ven", "GREW/mimic_gaitbase", "studies/occlusion_aware_gaitbase",
+             "studies/mickd_xe_gaitbase")  # fmt: skip
     seeds = [(folder / f"{name}.yaml").read_bytes() for name in names]
     words = [
         b"\t", b"&a ", b"*a", b"<<: ", b"!!python/object:os.system ", b"!!int ", b"!!float x", b"!!binary x", b"? ",

@@ -18,7 +18,7 @@ from typing import Any
 from opengait_mimic.apps.experiments.recipes import (
     DATASETS,
     METHODS,
-    NEW_KINDS,
+    NEW_TYPES,
     file_name,
     needs,
     recipe,
@@ -156,7 +156,7 @@ def plan(
     """
     folder, dataset = folder.resolve(), data.dataset_name
     data_cfg = {"dataset_root": str(data.root), "dataset_partition": str(data.partition), "data_in_use": None}
-    adapts = any(kinds in NEW_KINDS for _, kinds in runs)  # then Table 2 is asked for, and its zero-shot half too
+    adapts = any(kinds in NEW_TYPES for _, kinds in runs)  # then Table 2 is asked for, and its zero-shot half too
     planned: dict[Path, Stage] = {}
     for backbone in backbones:
         if backbone not in DATASETS[dataset].teachers:

@@ -1,29 +1,29 @@
 """The configurations of every system and table of the paper; the one source of what `configs/mimicgait` holds.
 
-`python -m opengait_mimic.apps.experiments.recipes configs/mimicgait` writes those files again.
+`opengait-mimic recipe GREW GaitBase l2kd` prints one; `opengait-mimic recipe --all configs/mimicgait` writes the
+shipped files again.
 """
 
-from opengait_mimic.apps.experiments.recipes.build import file_name, recipe
+from opengait_mimic.apps.experiments.recipes.build import file_name, recipe, small
 from opengait_mimic.apps.experiments.recipes.facts import BACKBONES, DATASETS
-from opengait_mimic.apps.experiments.recipes.files import files, header, write_configs, yaml_text
-from opengait_mimic.apps.experiments.recipes.methods import BEYOND_KINDS, KINDS, METHODS, NEW_KINDS, needs, rows, stages
-from opengait_mimic.apps.experiments.recipes.small import small
+from opengait_mimic.apps.experiments.recipes.files import header, shipped_files, yaml_file, yaml_text
+from opengait_mimic.apps.experiments.recipes.methods import BEYOND, METHODS, NEW_TYPES, OCCLUSIONS, needs, rows, stages
 
 __all__ = [
     "BACKBONES",
-    "BEYOND_KINDS",
+    "BEYOND",
     "DATASETS",
-    "KINDS",
     "METHODS",
-    "NEW_KINDS",
+    "NEW_TYPES",
+    "OCCLUSIONS",
     "file_name",
-    "files",
     "header",
     "needs",
     "recipe",
     "rows",
+    "shipped_files",
     "small",
     "stages",
-    "write_configs",
+    "yaml_file",
     "yaml_text",
 ]

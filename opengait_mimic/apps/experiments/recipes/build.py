@@ -1,4 +1,4 @@
-"""A run's configuration: a data set, a backbone, a method and the kinds of occlusion it learns."""
+"""A run's configuration: a data set, a backbone, a method and the occlusions it learns; full size, and small."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from copy import deepcopy
 
 from opengait_mimic.apps.experiments.recipes.facts import ADAM, BACKBONES, DATASETS, Teacher
 from opengait_mimic.apps.experiments.recipes.methods import (
-    ADDED_KINDS,
+    ADDED_TYPES,
     BEYOND,
-    KINDS,
     METHODS,
-    NEW_KINDS,
+    NEW_TYPES,
+    OCCLUSIONS,
     REFITTED,
     SOFTMAX,
     TRIPLET,
@@ -19,13 +19,17 @@ from opengait_mimic.apps.experiments.recipes.methods import (
 )
 
 AMOUNT = [0.4, 0.6]
+RATE = 2.0e-3  # of small runs
+ITERATIONS = {"teacher": 400, "VisibilityEstimation": 200, "OcclusionAware": 150, "MimicGait": 150,
+              "ResidualGait": 150, "VEN+": 2400}  # fmt: skip
+SCALES = {"demo": 1, "longer": 4}  # times these iterations, but for VENs, which have learned by then what they can
 
 
 def recipe(
     dataset: str,
     backbone: str,
     method: str,
-    kinds: str = "standard",
+    occlusions: str = "standard",
     *,
     folder: str | None = None,
     data: dict | None = None,
@@ -35,30 +39,38 @@ def recipe(
     """The YAML of a run.
 
     Args:
-        dataset, backbone, method, kinds: keys of DATASETS, BACKBONES, METHODS, KINDS. A VEN is the same for all
-            backbones that see the same width.
-        folder: where the YAML files of its teacher and VEN are, as the run's working directory has it; the
-            shipped ones by default, "" for that directory itself.
+        dataset: a key of DATASETS.
+        backbone: a key of BACKBONES. A VEN is the same for all that see the same width.
+        method: a key of METHODS.
+        occlusions: a key of OCCLUSIONS: the types that it learns and is tested on.
+        folder: where the YAML files of its teacher and VEN are, as the run's working directory has it;
+            configs/mimicgait/<data set> by default, "" for the working directory itself.
         data: what differs in data_cfg, such as dataset_root and dataset_partition.
         identities: in the training set; the data set's own number by default.
-        zero_shot: whether to test on kinds beyond those learned, too (Table 2's generalizability); by default
+        zero_shot: whether to test on types beyond those learned, too (Table 2's generalizability); by default
             where the paper does, on GREW with GaitBase.
+
     Returns:
         A new dict of the sections in the order data, evaluator, loss, model, optimizer, scheduler, trainer.
+
+    >>> recipe("GREW", "GaitBase", "mimic")["model_cfg"]["ven"]
+    'configs/mimicgait/GREW/ven.yaml'
     """
     facts, how = DATASETS[dataset], METHODS[method]
     teacher, family = facts.teachers[backbone], BACKBONES[backbone]
     sampled_as = next(iter(facts.teachers.values())) if how.tasks else teacher
     identities = facts.identities if identities is None else identities
-    folder = f"configs/mimicgait/{dataset}" if folder is None else folder
-    name = save_name(dataset, backbone, method, kinds)
+    name = save_name(dataset, backbone, method, occlusions)
     iterations, milestones = _schedule(dataset, backbone, method)
-    trained_on = [] if method == "teacher" or not how.trained else [_occlusion(kinds, bool(how.tasks) or how.clean)]
-    tested_on = [] if method == "teacher" else [{**_occlusion(kinds, bool(how.tasks)), "seed": 0}]
-    augmentations = ({}, {}) if how.tasks else (teacher.before, teacher.after)
+    trained_on = (
+        [] if method == "teacher" or not how.trained else [_occlusion(occlusions, bool(how.tasks) or how.clean)]
+    )
+    tested_on = [] if method == "teacher" else [{**_occlusion(occlusions, bool(how.tasks)), "seed": 0}]
+    before, after = ({}, {}) if how.tasks else (teacher.before, teacher.after)
     half = not how.tasks  # precision; the VEN is small
+    decay = {} if teacher.weight_decay is None else {"weight_decay": teacher.weight_decay}
     return {
-        "data_cfg": _data(dataset, data),
+        "data_cfg": _data(dataset, data or {}),
         "evaluator_cfg": {
             "save_name": name,
             "restore_hint": iterations if how.trained else 0,
@@ -67,7 +79,7 @@ def recipe(
             "eval_func": "evaluate_visibility" if how.tasks else "evaluate_recognition",
             "metric": "euc",
             **({"weighted": True, "likelihood": True} if how.weighted else {}),
-            **_occluded(dataset, backbone, method, kinds, zero_shot),
+            **_occluded(dataset, backbone, method, occlusions, zero_shot),
             "sampler": {
                 "type": "InferenceSampler",
                 "sample_type": "all_ordered",
@@ -76,9 +88,9 @@ def recipe(
             },
             "transform": _transform(teacher.cut, {}, {}, tested_on),
         },
-        "loss_cfg": deepcopy(list(how.losses or own_losses(teacher, family.scale))),
-        "model_cfg": _model(dataset, backbone, method, kinds, folder, identities),
-        "optimizer_cfg": dict(ADAM) if how.tasks else _optimizer(family.optimizer, teacher),
+        "loss_cfg": deepcopy(list(how.losses or _own_losses(teacher, family.scale))),
+        "model_cfg": _model(dataset, backbone, method, occlusions, folder, identities),
+        "optimizer_cfg": dict(ADAM) if how.tasks else {**family.optimizer, **decay},
         "scheduler_cfg": {"scheduler": "MultiStepLR", "gamma": 0.1, "milestones": milestones},
         "trainer_cfg": {
             "save_name": name,
@@ -94,25 +106,19 @@ def recipe(
                 "batch_shuffle": True,
                 **sampled_as.sampling,
             },
-            "transform": _transform(teacher.cut, *augmentations, trained_on),
+            "transform": _transform(teacher.cut, before, after, trained_on),
         },
     }
 
 
-def file_name(dataset: str, backbone: str, method: str, kinds: str = "standard") -> str:
+def file_name(dataset: str, backbone: str, method: str, occlusions: str = "standard") -> str:
     """The name of a recipe's file, such as mimic_gaitbase.yaml, ven_cut.yaml, baseline2_gaitbase_middle.yaml."""
-    return "_".join([method, *_particulars(dataset, backbone, method, kinds)]).lower() + ".yaml"
+    return f"{method}{_particulars(dataset, backbone, method, occlusions)}.yaml".lower()
 
 
-def save_name(dataset: str, backbone: str, method: str, kinds: str = "standard") -> str:
+def save_name(dataset: str, backbone: str, method: str, occlusions: str = "standard") -> str:
     """A run's save_name: with its data set and model it names the run's folder."""
-    return "_".join([METHODS[method].save_name, *_particulars(dataset, backbone, method, kinds)])
-
-
-def _particulars(dataset: str, backbone: str, method: str, kinds: str) -> list[str]:
-    """What tells a method's runs on a data set apart; a VEN is the same for all backbones of one width."""
-    cut = ["cut"] if DATASETS[dataset].teachers[backbone].cut else []
-    return [*(cut if METHODS[method].tasks else [backbone]), *([kinds] if kinds != "standard" else [])]
+    return METHODS[method].save_name + _particulars(dataset, backbone, method, occlusions)
 
 
 def as_in_paper(dataset: str, backbone: str) -> bool:
@@ -120,13 +126,19 @@ def as_in_paper(dataset: str, backbone: str) -> bool:
     return (dataset, backbone) == ("GREW", "GaitBase")
 
 
-def own_losses(teacher: Teacher, scale: int) -> list[dict]:
+def _particulars(dataset: str, backbone: str, method: str, occlusions: str) -> str:
+    """What tells a method's runs on a data set apart; a VEN is the same for all backbones of one width."""
+    cut = ["cut"] if DATASETS[dataset].teachers[backbone].cut else []
+    parts = [*(cut if METHODS[method].tasks else [backbone]), *([occlusions] if occlusions != "standard" else [])]
+    return "".join(f"_{part}" for part in parts)
+
+
+def _own_losses(teacher: Teacher, scale: int) -> list[dict]:
     """A backbone's own losses, as OpenGait trains it."""
-    smooth = {} if teacher.label_smooth else {"label_smooth": False}
-    return [TRIPLET, {**SOFTMAX, "scale": scale, **smooth}]
+    return [TRIPLET, {**SOFTMAX, "scale": scale, **({} if teacher.label_smooth else {"label_smooth": False})}]
 
 
-def _data(dataset: str, data: dict | None) -> dict:
+def _data(dataset: str, data: dict) -> dict:
     in_use = DATASETS[dataset].data_in_use
     return {
         "dataset_name": dataset,
@@ -135,7 +147,7 @@ def _data(dataset: str, data: dict | None) -> dict:
         **({"data_in_use": list(in_use)} if in_use else {}),
         "test_dataset_name": dataset,
         "num_workers": 4,
-        **(data or {}),
+        **data,
     }
 
 
@@ -149,14 +161,14 @@ def _schedule(dataset: str, backbone: str, method: str) -> tuple[int, list[int]]
     return facts.second_stage(backbone)
 
 
-def _occlusion(kinds: str, with_clean: bool) -> dict:
-    """The Occlusion of a transform list: equal shares for all kinds, and for clean clips where they count too."""
-    names = KINDS[kinds]
+def _occlusion(occlusions: str, with_clean: bool) -> dict:
+    """The Occlusion of a transform list: equal shares for all types, and for clean clips where they count too."""
+    names = OCCLUSIONS[occlusions]
     share = round(1 / (len(names) + with_clean), 4)
     shares = [share] * len(names)
     if not with_clean:
         shares[-1] = round(1 - share * (len(names) - 1), 4)
-    refit = {"refit": True} if kinds == REFITTED else {}
+    refit = {"refit": True} if occlusions == REFITTED else {}
     entries = [
         {"kind": name, "prob": prob, "amount": list(AMOUNT), **refit} for name, prob in zip(names, shares, strict=True)
     ]
@@ -169,43 +181,98 @@ def _transform(cut: bool, before: dict[str, float], after: dict[str, float], occ
     return [{"type": "Compose", "trf_cfg": [*first, prepared, *then, *occlusion]}]
 
 
-def _occluded(dataset: str, backbone: str, method: str, kinds: str, zero_shot: bool | None) -> dict:
+def _occluded(dataset: str, backbone: str, method: str, occlusions: str, zero_shot: bool | None) -> dict:
     how = METHODS[method]
     if how.model is None or how.tasks:
         return {}
     zero_shot = as_in_paper(dataset, backbone) if zero_shot is None else zero_shot
-    settings = {"who": "both", "repeats": 1}
+    settings: dict = {"who": "both", "repeats": 1}
     if BEYOND in how.tables:
         return {"occluded": settings}
-    if kinds in ADDED_KINDS:
-        settings["adaptability"] = {kinds: list(ADDED_KINDS[kinds])}
-    elif zero_shot and 2 in how.tables and kinds == "standard":
-        settings["generalizability"] = {name: list(new) for name, new in NEW_KINDS.items()}
+    if occlusions in ADDED_TYPES:
+        settings["adaptability"] = {occlusions: list(ADDED_TYPES[occlusions])}
+    elif zero_shot and 2 in how.tables and occlusions == "standard":
+        settings["generalizability"] = {name: list(new) for name, new in NEW_TYPES.items()}
     return {"occluded": settings}
 
 
-def _model(dataset: str, backbone: str, method: str, kinds: str, folder: str, identities: int) -> dict:
+def _model(dataset: str, backbone: str, method: str, occlusions: str, folder: str | None, identities: int) -> dict:
     how = METHODS[method]
     if how.model is None:
         return BACKBONES[backbone].network(identities, **DATASETS[dataset].teachers[backbone].network)
     if how.tasks:
-        tasks = {} if how.tasks == "both" else {"tasks": [how.tasks]}
+        tasks: dict = {} if how.tasks == "both" else {"tasks": [how.tasks]}
         if how.tasks == "parts":
             tasks = {"tasks": ["classification", "regression", "parts"], "bands": 8, "amount_bins": 33}
         return {"model": how.model, "channels": [32, 64, 128], "feature": 64, **tasks}
-    names = {needed: file_name(dataset, backbone, needed, of) for needed, of in needs(method, kinds)}
+    folder = f"configs/mimicgait/{dataset}" if folder is None else folder
+    names = {needed: file_name(dataset, backbone, needed, of) for needed, of in needs(method, occlusions)}
     paths = {needed: f"{folder}/{name}" if folder else name for needed, name in names.items()}
     return {
         "model": how.model,
         "backbone": paths["teacher"],
         "init_from_teacher": not how.trained,
-        "ven": paths.get(VENS.get(how.ven)),
+        "ven": paths[VENS[how.ven]] if how.ven else None,
         **({"register": True} if how.registered else {}),
         **({} if how.fuses else {"fuse": False}),
         **({"class_num": identities} if how.classifies else {}),
     }
 
 
-def _optimizer(optimizer: dict, teacher: Teacher) -> dict:
-    decay = {} if teacher.weight_decay is None else {"weight_decay": teacher.weight_decay}
-    return {**optimizer, **decay}
+def small(cfgs: dict, scale: str = "demo") -> dict:
+    """A recipe at the scale of two CPU cores: a narrow network, few and short clips, a few hundred iterations.
+
+    What learns from occluded clips starts from the teacher, which decides a lot at this budget; nothing is
+    augmented, and sequences are kept in memory.
+
+    Args:
+        cfgs: what `recipe` returned; it does not change.
+        scale: a key of SCALES.
+
+    Returns:
+        A new configuration.
+    """
+    cfgs = deepcopy(cfgs)
+    model_cfg, trainer, evaluator = (cfgs[name] for name in ("model_cfg", "trainer_cfg", "evaluator_cfg"))
+    iterations = ITERATIONS.get("VEN+" if "parts" in model_cfg.get("tasks", ()) else model_cfg["model"],
+                                ITERATIONS["teacher"])  # fmt: skip
+    if model_cfg["model"] == "VisibilityEstimation":
+        model_cfg["channels"] = [8, 16, 32]
+    else:
+        iterations *= SCALES[scale]
+        if "init_from_teacher" in model_cfg:
+            model_cfg["init_from_teacher"] = True
+        else:
+            cfgs["model_cfg"] = narrow(model_cfg)
+    cfgs["data_cfg"].update(num_workers=0, cache=True)
+    cfgs["optimizer_cfg"] = {"solver": "AdamW", "lr": RATE, "weight_decay": 5.0e-4}
+    cfgs["scheduler_cfg"] = {"scheduler": "OneCycleLR", "max_lr": RATE, "total_steps": iterations + 1}
+    saves = iterations if iterations % 5 else iterations // 5  # the last iteration is one of them
+    trainer.update(total_iter=iterations, save_iter=saves, log_iter=50, enable_float16=False, sync_BN=False)
+    sampler = trainer["sampler"]
+    ordered = "_ordered" in sampler["sample_type"]  # three frames where the network looks along time
+    skip = {"frames_skip_num": sampler["frames_skip_num"]} if ordered else {}
+    trainer["sampler"] = {
+        "type": sampler["type"],
+        "batch_size": [8, 4],
+        "batch_shuffle": True,
+        "sample_type": "fixed_ordered" if ordered else "fixed_unordered",
+        "frames_num_fixed": 3 if ordered else 2,
+        **skip,
+    }
+    steps = [step for step in trainer["transform"][0]["trf_cfg"] if not step["type"].startswith("Random")]
+    trainer["transform"] = [{"type": "Compose", "trf_cfg": steps}]
+    evaluator.update(enable_float16=False, metric="cos")
+    if evaluator["restore_hint"]:
+        evaluator["restore_hint"] = iterations
+    return cfgs
+
+
+def narrow(model_cfg: dict) -> dict:
+    """The narrow network of a backbone's family, for as many identities."""
+    identities = model_cfg.get("class_num") or model_cfg["SeparateBNNecks"]["class_num"]
+    family = next(b for b in BACKBONES.values() if b.network(identities)["model"] == model_cfg["model"])
+    settings = dict(family.narrow)
+    if model_cfg["model"] == "GaitGL" and len(model_cfg["channels"]) == 4:  # the deeper one, of GREW and OUMVLP
+        settings["channels"] = (*settings["channels"], settings["channels"][-1])
+    return family.network(identities, **settings)

@@ -9,16 +9,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Teacher:
-    """How a backbone learns a data set's whole clips.
+    """How a backbone learns a data set's holistic clips.
 
     Attributes:
         opengait: OpenGait's own YAML of it, below its `configs`; None where it ships none.
-        iterations, milestones: of the training.
+        iterations: of the training.
+        milestones: after which the learning rate falls to a tenth.
         batch: P identities × K sequences.
         sampling: how frames are drawn, in the words of OpenGait's sampler.
         cut: whether 64 columns are cut to 44.
         network: arguments of the backbone's function where they are not its defaults.
-        before, after: augmentations and their probabilities, before and after the silhouettes are made floats.
+        before: augmentations and their probabilities, before the silhouettes are made floats.
+        after: the same, afterwards.
         weight_decay: of the optimizer; None is the backbone's own.
         label_smooth: whether cross entropy smooths the labels.
     """
@@ -89,18 +91,12 @@ def gaitbase(identities: int, channels=(64, 128, 256, 512), strides=(1, 2, 2, 1)
     """GaitBase's model_cfg."""
     return {
         "model": "Baseline",
-        "backbone_cfg": {
-            "type": "ResNet9",
-            "block": "BasicBlock",
-            "channels": list(channels),
-            "layers": [1, 1, 1, 1],
-            "strides": list(strides),
-            "maxpool": False,
-        },
+        "backbone_cfg": {"type": "ResNet9", "block": "BasicBlock", "channels": list(channels), "layers": [1, 1, 1, 1],
+                         "strides": list(strides), "maxpool": False},
         "SeparateFCs": {"in_channels": channels[-1], "out_channels": embedding, "parts_num": 16},
         "SeparateBNNecks": {"class_num": identities, "in_channels": embedding, "parts_num": 16},
         "bin_num": [16],
-    }
+    }  # fmt: skip
 
 
 def gaitgl(identities: int, channels=(32, 64, 128)) -> dict:

@@ -1,4 +1,4 @@
-"""The shipped configurations of what goes beyond the paper, and the table that reports them."""
+"""The report's table of what goes beyond the paper."""
 
 from __future__ import annotations
 
@@ -6,68 +6,9 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 
-from opengait_mimic.apps.experiments.recipes import METHODS, file_name, needs, recipe, rows, small, stages
-from opengait_mimic.apps.experiments.recipes.methods import BEYOND
 from opengait_mimic.apps.report.collect import Run, groups
 from opengait_mimic.apps.report.tables import beyond_table, is_ours, main_tests
-from opengait_mimic.errors import DataError
-from opengait_mimic.method.occlusion import mixture
-from opengait_mimic.opengait.config.check import check
-from opengait_mimic.opengait.config.sections import backbone_spec, lifted, method_name, shipped, ven_spec
-
-FOLDER = shipped("configs") / "mimicgait" / "GREW"
-RUNS = pytest.mark.parametrize(("method", "kinds"), rows(BEYOND))
-
-
-def read(method, kinds):
-    return yaml.safe_load((FOLDER / file_name("GREW", "GaitBase", method, kinds)).read_text())
-
-
-def test_every_part_stands_alone_and_together_painted_and_refitted():
-    titles = [METHODS[method].title for method, kinds in rows(BEYOND) if kinds == "standard"]
-    assert titles == [
-        "Mimic + VEN", "Baseline-1", "Baseline-1, registered", "Mimic + VEN+", "Mimic + VEN+, registered",
-        "Mimic + VEN, clean clips", "Residual", "Mimic + VEN+, registered, clean clips",
-    ]  # fmt: skip
-    assert [m for m, k in rows(BEYOND) if k == "refitted"] == [m for m, k in rows(BEYOND) if k == "standard"]
-    order = stages([BEYOND])
-    for place, run in enumerate(order):
-        assert set(needs(*run)) <= set(order[:place])
-
-
-@RUNS
-def test_a_configuration_is_the_method_it_is_called(method, kinds):
-    cfgs, how = read(method, kinds), METHODS[method]
-    assert cfgs == recipe("GREW", "GaitBase", method, kinds)
-    ven = ven_spec(cfgs["model_cfg"])
-    assert method_name(cfgs, ven.model_cfg) == how.title
-    assert all(cfgs["evaluator_cfg"].get(matching, False) is how.weighted for matching in ("weighted", "likelihood"))
-    tested = mixture(lifted(cfgs["evaluator_cfg"]["transform"], "")[1]["kinds"])
-    assert sum(tested.probs) == pytest.approx(1) and all(k.refit == (kinds == "refitted") for k in tested.kinds)
-    if how.trained:
-        trained = mixture(lifted(cfgs["trainer_cfg"]["transform"], "")[1]["kinds"])
-        assert sum(trained.probs) == pytest.approx(2 / 3 if how.clean else 1, abs=1e-3)
-
-
-@RUNS
-def test_a_shipped_run_is_complete_but_for_the_path_of_the_data(method, kinds, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for needed in needs(method, kinds):
-        path = FOLDER / file_name("GREW", "GaitBase", *needed)
-        checkpoint = backbone_spec({"backbone": str(path)}, "").checkpoint
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.touch()
-    path = FOLDER / file_name("GREW", "GaitBase", method, kinds)
-    with pytest.raises(DataError, match="dataset_root: no such folder: your_path"):
-        check(path, "embedded", "train" if METHODS[method].trained else "test")
-
-
-def test_the_small_ven_with_parts_learns_longer():
-    cfgs = [small(recipe("GREW", "GaitBase", name)) for name in ("ven", "ven_parts")]
-    assert [c["trainer_cfg"]["total_iter"] for c in cfgs] == [200, 2400]
-    assert cfgs[1]["model_cfg"]["tasks"] == ["classification", "regression", "parts"]
 
 
 @pytest.mark.parametrize(("name", "ours"), [
