@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.evaluation.recognition import Recognition, match_curve, per_probe, scores
+from opengait_mimic.evaluation.recognition import Recognition, cmc, per_probe, scores
+from opengait_mimic.evaluation.relative_performance import relative_performance
 from opengait_mimic.evaluation.statistics import bootstrap_interval, repeats_interval, rp_interval
 from opengait_mimic.method.occlusion import Mixture, mixture
 
@@ -201,19 +202,10 @@ def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | Non
             if part is not None:
                 entry["by_amount"].append({"range": [low, high], **part})
     headlines = [r.recognition.headline for r in repeats]
-    entry["cmc"] = np.mean([match_curve(h) for h in headlines], axis=0).tolist()
+    entry["cmc"] = np.mean([cmc(h) for h in headlines], axis=0).tolist()
     tar = np.mean([h.roc.tar for h in headlines], axis=0)
     entry["roc"] = {"far": headlines[0].roc.far.tolist(), "tar": tar.tolist()}
     return entry
-
-
-def retention(own: Holistic, reference: Holistic | None) -> dict[str, float]:
-    """Each score's holistic retention: a network on whole clips relative to its teacher (HP), as far as that is known.
-
-    1 means that whole clips are recognised as well as by the teacher.
-    """
-    known = {} if reference is None else reference.scores
-    return {name: value / known[name] for name, value in own.scores.items() if known.get(name, 0) > 0}
 
 
 def _score(name: str, repeats: list[Repeat], reference: Holistic | None) -> dict:
@@ -228,8 +220,8 @@ def _score(name: str, repeats: list[Repeat], reference: Holistic | None) -> dict
         entry["interval"] = [100 * v for v in bootstrap_interval(*probes[0], LEVEL)]
     if reference is not None and name in reference.scores:
         entry["HP"] = hp = reference.scores[name]
-        if hp > 0:
-            entry["RP"] = mean / hp
+        entry["RP"] = relative_performance(mean, hp)
+        if entry["RP"] is not None:
             if probes:
                 whole, weights = per_probe(reference.recognition.headline)[name]
                 occluded = np.mean([p for p, _ in probes], axis=0)

@@ -11,12 +11,12 @@ import numpy as np
 from opengait_mimic.data.files import have, read_arrays, whole
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.ranking import METRICS
-from opengait_mimic.method.beyond.plda import Evidence, Identities, Vectors
+from opengait_mimic.method.beyond.plda import PLDA, IdentityStatistics, Vectors
 
 FORMAT = 1
 
 
-class Learned(NamedTuple):
+class TrainedPLDA(NamedTuple):
     """A model of identities with what it belongs to, as a file keeps it.
 
     Attributes:
@@ -25,11 +25,11 @@ class Learned(NamedTuple):
             known.
     """
 
-    identities: Identities
+    plda: PLDA
     kinds: tuple[str, ...]
     fingerprint: str
 
-    def evidence(self, embeddings: np.ndarray, kinds: Iterable[str]) -> Evidence:
+    def statistics(self, embeddings: np.ndarray, kinds: Iterable[str]) -> IdentityStatistics:
         """What clips tell of identities: embeddings [n, c, p], and the name of each clip's kind.
 
         Raises:
@@ -40,24 +40,24 @@ class Learned(NamedTuple):
         if unknown:
             raise DataError(f"likelihood: kind {unknown[0]!r} is not one of {', '.join(self.kinds)}")
         classes = np.array([self.kinds.index(kind) for kind in kinds], dtype=np.int64)
-        directions = self.identities.vectors.directions
+        directions = self.plda.vectors.directions
         fits = (
-            self.identities.mean.shape[1] == embeddings.shape[1] * embeddings.shape[2]
+            self.plda.mean.shape[1] == embeddings.shape[1] * embeddings.shape[2]
             if directions is None
             else directions.shape[:2] == (embeddings.shape[2], embeddings.shape[1])
         )
         if not fits:
             raise DataError(f"likelihood: the model is not one of embeddings {list(embeddings.shape[1:])}")
-        return self.identities.evidence(embeddings, classes)
+        return self.plda.statistics(embeddings, classes)
 
 
 _ARRAYS = {"format": ("iu", 0), "metric": ("U", 0), "directions": ("f", 3), "mean": ("f", 2), "projection": ("f", 3),
            "precision": ("f", 3), "known": ("b", 1), "kinds": ("U", 1), "fingerprint": ("U", 0)}  # fmt: skip
 
 
-def write_learned(path: str | Path, learned: Learned) -> None:
+def write_plda(path: str | Path, learned: TrainedPLDA) -> None:
     """Write a model of identities: an .npz of plain arrays, which appears whole or not at all."""
-    vectors, mean, projection, precision, known = learned.identities
+    vectors, mean, projection, precision, known = learned.plda
     directions = np.zeros((0, 0, 0)) if vectors.directions is None else vectors.directions
     with whole(Path(path)) as stream:
         np.savez(
@@ -67,7 +67,7 @@ def write_learned(path: str | Path, learned: Learned) -> None:
         )  # type: ignore[arg-type]  # fmt: skip
 
 
-def read_learned(path: str | Path) -> Learned:
+def read_plda(path: str | Path) -> TrainedPLDA:
     """A model of identities as `write_learned` wrote it; nothing in it is unpickled.
 
     Raises:
@@ -88,5 +88,5 @@ def read_learned(path: str | Path) -> Learned:
     if not all(np.isfinite(found[name]).all() for name in ("mean", "projection", "precision", "directions")):
         raise DataError(f"{path}: numbers that are not finite")
     vectors = Vectors(str(found["metric"]), directions if directions.size else None)
-    identities = Identities(vectors, mean, projection, precision, known)
-    return Learned(identities, tuple(found["kinds"].tolist()), str(found["fingerprint"]))
+    identities = PLDA(vectors, mean, projection, precision, known)
+    return TrainedPLDA(identities, tuple(found["kinds"].tolist()), str(found["fingerprint"]))

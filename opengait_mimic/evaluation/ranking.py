@@ -55,7 +55,10 @@ def distance_blocks(
     rows = max(1, CELLS_AT_ONCE // max(1, len(gallery)))
     for start in range(0, len(probe), rows):
         chosen = slice(start, min(start + rows, len(probe)))
-        yield chosen, _block(_parts(probe[chosen], device), gallery_parts, metric, weights and weights.of(chosen, ...))
+        yield (
+            chosen,
+            _block(_parts(probe[chosen], device), gallery_parts, metric, weights and weights.rows(chosen, ...)),
+        )
 
 
 def _parts(embeddings: np.ndarray, device) -> torch.Tensor:

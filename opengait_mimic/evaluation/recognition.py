@@ -21,7 +21,7 @@ import torch
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.protocols import Comparison, Protocol
 from opengait_mimic.evaluation.ranking import Ranking, distance_blocks, hits_at, rank
-from opengait_mimic.method.beyond.plda import Odds
+from opengait_mimic.method.beyond.plda import PLDAMatching
 from opengait_mimic.method.beyond.weighted import Weights
 
 FARS = (0.1, 0.01, 0.001)
@@ -98,7 +98,7 @@ class Recognition:
     headline: Condition
 
 
-def recognise(
+def evaluate_embeddings(
     probe: np.ndarray,
     gallery: np.ndarray,
     labels,
@@ -107,7 +107,7 @@ def recognise(
     protocol: Protocol,
     metric: str = "euc",
     device="cpu",
-    weights: Weights | Odds | None = None,
+    weights: Weights | PLDAMatching | None = None,
 ) -> Recognition:
     """Compare probes with galleries as a protocol says.
 
@@ -144,22 +144,22 @@ def rank_comparison(
     metric: str = "euc",
     device="cpu",
     pairs: Pairs | None = None,
-    weights: Weights | Odds | None = None,
+    weights: Weights | PLDAMatching | None = None,
 ) -> Ranking:
     """Rank the gallery of one comparison for each of its k probes.
 
     Args:
-        probe, gallery, metric, device, weights: see `recognise`.
+        probe, gallery, metric, device, weights: see `evaluate_embeddings`.
         labels, views: [n] codes, see `codes`; views as the protocol tells them apart.
         pairs: counts the pairs compared, for verification.
     """
     probes, others = comparison.probes, comparison.gallery
     gallery_labels, gallery_views = (torch.from_numpy(names[others]).to(device) for names in (labels, views))
     rankings = []
-    if isinstance(weights, Odds):
+    if isinstance(weights, PLDAMatching):
         blocks = weights.blocks(probes, others, labels, views if comparison.same_view_removed else None, device)
     else:
-        weights = weights and weights.of(probes, others)
+        weights = weights and weights.rows(probes, others)
         blocks = distance_blocks(probe[probes], gallery[others], metric, device, weights)
     for rows, distances in blocks:
         chosen = probes[rows]
@@ -223,7 +223,7 @@ def recognition_table(recognition: Recognition) -> str:
     return "\n".join(lines)
 
 
-def match_curve(condition: Condition) -> np.ndarray:
+def cmc(condition: Condition) -> np.ndarray:
     """[r] cumulative match characteristic, in percent."""
     return 100 * (condition.weights @ condition.hits)
 
@@ -236,7 +236,7 @@ def _condition(
     views: np.ndarray,
     metric: str,
     device,
-    seen: Weights | Odds | None,
+    seen: Weights | PLDAMatching | None,
 ) -> Condition | None:
     """One condition; None where no probe that counts is left."""
     pairs = Pairs(len(probe))

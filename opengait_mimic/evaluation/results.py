@@ -44,7 +44,7 @@ def _digest(stream) -> hashlib._Hash:
 
 
 def matched_result(path: Path, matching: str) -> Path:
-    """Where the scores of one of `matching.JUDGED` stand, beside the result file of the plain distance."""
+    """Where the scores of one of `MATCHING_TITLES` stand, beside the result file of the plain distance."""
     name, _, iteration = path.stem.rpartition("-")
     return path.with_name(f"{name}-{matching}-{iteration}{path.suffix}")
 

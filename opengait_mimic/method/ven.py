@@ -12,42 +12,22 @@ from opengait_mimic.method.clips import clip_means, silhouettes
 
 
 class Visibility(NamedTuple):
-    """What the VEN says of n clips.
+    """What the VEN predicts of n clips.
 
     Attributes:
         feature: [n, d] δ, the penultimate feature that guides the mimic.
         logits: [n, k] scores of the classes (clean first), before any softmax; None without that task.
         amount: [n] occluded fraction, 0–1; None without that task.
-    """
-
-    feature: torch.Tensor
-    logits: torch.Tensor | None
-    amount: torch.Tensor | None
-
-    @property
-    def amount_logits(self) -> None:
-        """What the paper's VEN does not have."""
-
-    @property
-    def part_logits(self) -> None:
-        """What the paper's VEN does not have."""
-
-
-class DetailedVisibility(NamedTuple):
-    """What a VEN with more than the paper's heads says of n clips.
-
-    Attributes:
-        feature, logits, amount: as in `Visibility`.
         amount_logits: [n, b] scores of the amounts 0, 1/(b-1), …, 1, whose mean is `amount`; None without bins.
-        part_logits: [n, t] of the visible share of each of t horizontal strips of the whole body's frame, from the
-            top; None without that task.
+        part_logits: [n, t] of the visible share of each of t horizontal parts of the holistic frame, from the top;
+            None without that task.
     """
 
     feature: torch.Tensor
     logits: torch.Tensor | None
     amount: torch.Tensor | None
-    amount_logits: torch.Tensor | None
-    part_logits: torch.Tensor | None
+    amount_logits: torch.Tensor | None = None
+    part_logits: torch.Tensor | None = None
 
 
 TASKS = ("classification", "regression")  # the paper's
@@ -108,29 +88,29 @@ class VisibilityNetwork(nn.Module):
         self.tasks = tuple(tasks)
         self.feature_size = feature
 
-    def forward(self, sils: torch.Tensor, seqL: torch.Tensor | None = None) -> Visibility | DetailedVisibility:
-        """Look at clips.
+    def forward(self, sils: torch.Tensor, seqL: torch.Tensor | None = None) -> Visibility:
+        """Predict the visibility of clips.
 
         Args:
-            sils: [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with `seqL` [1, n], the clips' lengths. Clips with
-                channels, [n, s, c, h, w], and parsing maps it sees as `silhouettes`.
+            sils: [n, s, h, w] floats 0–1, or [1, sum of s, h, w] with `seqL`. Clips with channels, [n, s, c, h, w],
+                and parsing maps are seen as `silhouettes`.
+            seqL: [1, n] frames of each clip.
+
+        Returns:
+            δ and what each head makes of it.
         """
         sils = silhouettes(sils)
         frames = self.frames(sils.reshape(-1, 1, *sils.shape[-2:]))  # [f, d]
         feature = clip_means(frames.reshape(*sils.shape[:2], -1), seqL)  # δ [n, d]
-        scores = self.amount(feature) if "regression" in self.tasks else None
         logits = self.kind(feature) if "classification" in self.tasks else None
-        found = Visibility(feature, logits, self._amount(scores))
-        if PARTS not in self.tasks and not self.amount_bins:
-            return found
-        parts = self.parts(feature) if PARTS in self.tasks else None
-        return DetailedVisibility(*found, scores if self.amount_bins else None, parts)
-
-    def _amount(self, scores: torch.Tensor | None) -> torch.Tensor | None:
-        """The occluded fraction [n] of the head's scores [n, bins or 1]."""
-        if scores is None or not self.amount_bins:
-            return None if scores is None else scores.squeeze(1).sigmoid()
-        return scores.softmax(1) @ amount_values(self.amount_bins, scores)
+        amount = amount_logits = None
+        if "regression" in self.tasks:
+            scores = self.amount(feature)
+            if self.amount_bins:
+                amount, amount_logits = scores.softmax(1) @ amount_values(self.amount_bins, scores), scores
+            else:
+                amount = scores.squeeze(1).sigmoid()
+        return Visibility(feature, logits, amount, amount_logits, self.parts(feature) if PARTS in self.tasks else None)
 
 
 def amount_values(bins: int, like: torch.Tensor) -> torch.Tensor:

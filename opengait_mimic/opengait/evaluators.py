@@ -5,7 +5,7 @@ from __future__ import annotations
 from utils import get_msg_mgr
 
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import recognise, recognition_table, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, recognition_table, scores
 from opengait_mimic.evaluation.visibility import (
     VisibilityReport,
     visibility_report,
@@ -29,7 +29,7 @@ def evaluate_recognition(data, dataset, metric="euc", gallery=None, probe=None, 
     asked = protocol(dataset, gallery, probe, cross_view, partition)
     embeddings = data["embeddings"]
     names = data["labels"], data["types"], data["views"]
-    found = recognise(embeddings, embeddings, *names, asked, metric, device())
+    found = evaluate_embeddings(embeddings, embeddings, *names, asked, metric, device())
     get_msg_mgr().log_info(f"{dataset}, in percent\n{recognition_table(found)}")
     named = {"": found.headline, **{f"{name}-": c for name, c in found.conditions.items() if name}}
     return {

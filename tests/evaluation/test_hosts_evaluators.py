@@ -11,7 +11,7 @@ import pytest
 from commands import checkout, environment
 
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import recognise, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 
 EVALUATE = """
 import json, sys
@@ -92,7 +92,7 @@ def ours(folder, dataset, metric="euc", cross_view=None):
         partition = folder / "datasets" / "Gait3D" / "Gait3D.json"
         asked = protocol(dataset, cross_view=cross_view, partition=partition)
         names = arrays["labels"], arrays["types"], arrays["views"]
-        found = recognise(embeddings, embeddings, *names, asked, metric)
+        found = evaluate_embeddings(embeddings, embeddings, *names, asked, metric)
     return {name: scores(c) for name, c in found.conditions.items()} | {"": scores(found.headline)}
 
 

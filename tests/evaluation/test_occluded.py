@@ -8,7 +8,7 @@ import pytest
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.evaluation.occluded import Holistic, OccludedTest, Repeat, occluded_tests, settings, summary
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import match_curve, recognise, scores
+from opengait_mimic.evaluation.recognition import cmc, evaluate_embeddings, scores
 from opengait_mimic.evaluation.statistics import bootstrap_interval
 from opengait_mimic.method.occlusion import mixture
 
@@ -133,7 +133,7 @@ GREW = protocol("GREW")
 
 def recognised(places):
     embeddings = np.array(places, np.float32).reshape(-1, 1, 1)
-    return recognise(embeddings, embeddings, LABELS, TYPES, VIEWS, GREW)
+    return evaluate_embeddings(embeddings, embeddings, LABELS, TYPES, VIEWS, GREW)
 
 
 def draw(places, kind=None, amount=None):
@@ -241,7 +241,7 @@ class TestSummary:
     def test_conditions_and_their_mean(self):
         places = np.array([0.0, 9.0, 1.0, 8.0, 8.0], np.float32).reshape(-1, 1, 1)
         names = ["a", "b", "a", "a", "b"], ["nm-01", "nm-01", "nm-05", "bg-01", "bg-01"], ["0", "0", "1", "1", "1"]
-        found = recognise(places, places, *names, protocol("CASIA-B"))
+        found = evaluate_embeddings(places, places, *names, protocol("CASIA-B"))
         # NM: a is found, 100; BG: b is, a is not, 50
         repeat = Repeat(scores(found.headline), found, np.array([0, 0, 1, 2, 1]), np.array([0, 0, 0.5, 0.5, 0.5]))
         entry = summary(a_test(), [repeat], None)
@@ -251,4 +251,4 @@ class TestSummary:
         top, bottom = entry["by_kind"]["top"], entry["by_kind"]["bottom"]
         assert (top["probes"], top["scores"]["Rank-1"]) == (2, 100)
         assert (bottom["probes"], bottom["scores"]["Rank-1"]) == (1, 0)
-        assert entry["cmc"] == pytest.approx(match_curve(found.headline))
+        assert entry["cmc"] == pytest.approx(cmc(found.headline))

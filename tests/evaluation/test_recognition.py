@@ -17,9 +17,9 @@ from opengait_mimic.evaluation.protocols import Protocol, Rule, protocol
 from opengait_mimic.evaluation.recognition import (
     FARS,
     at_ranks,
-    match_curve,
+    cmc,
+    evaluate_embeddings,
     per_probe,
-    recognise,
     recognition_table,
     scores,
 )
@@ -36,7 +36,7 @@ def walks(*rows):
 
 def recognised(data, asked, **options):
     embeddings, *names = data
-    return recognise(embeddings, embeddings, *names, asked, **options)
+    return evaluate_embeddings(embeddings, embeddings, *names, asked, **options)
 
 
 def test_one_pool_by_hand():
@@ -64,7 +64,7 @@ def test_one_pool_by_hand():
         "Rank-1": 100 / 3, "Rank-5": 200 / 3, "Rank-10": 200 / 3, "Rank-20": 200 / 3,
         "mAP": 100 * (7 / 12 + 5 / 6) / 2, "mINP": 200 / 3, "TAR@0.1": 0, "TAR@0.01": 0, "TAR@0.001": 0,
     })  # fmt: skip
-    assert match_curve(found) == pytest.approx([100 / 3, 200 / 3, 200 / 3, 200 / 3])
+    assert cmc(found) == pytest.approx([100 / 3, 200 / 3, 200 / 3, 200 / 3])
     # Genuine pairs: a 1, 2; b 1, 6.5. At a FAR of 1/8 what is nearer than 1, at 2/8 nearer than 2.5, at 6/8 than 8.
     tar = dict(zip(found.roc.far.round(9).tolist(), found.roc.tar.tolist(), strict=True))
     at = {far: tar[max(f for f in tar if f <= far)] for far in (1 / 8, 2 / 8 + 0.02, 5 / 8, 6 / 8 + 0.05, 1.0)}
@@ -123,9 +123,9 @@ def test_a_probes_own_view_is_removed_for_its_identity_only():
 def test_probes_come_from_one_array_and_galleries_from_the_other():
     _, *names = data = walks(("a", "g", "0", 0.0), ("b", "g", "0", 9.0), ("a", "p", "0", 1.0))
     mirrored = 9 - data[0]
-    assert scores(recognise(data[0], data[0], *names, MINE).headline)["Rank-1"] == 100
-    assert scores(recognise(mirrored, data[0], *names, MINE).headline)["Rank-1"] == 0
-    assert scores(recognise(data[0], mirrored, *names, MINE).headline)["Rank-1"] == 0
+    assert scores(evaluate_embeddings(data[0], data[0], *names, MINE).headline)["Rank-1"] == 100
+    assert scores(evaluate_embeddings(mirrored, data[0], *names, MINE).headline)["Rank-1"] == 0
+    assert scores(evaluate_embeddings(data[0], mirrored, *names, MINE).headline)["Rank-1"] == 0
 
 
 def test_scores_that_cannot_be_formed_are_left_out():
@@ -167,7 +167,7 @@ def test_opengaits_recorded_numbers():
             embeddings = recorded[f"{record}/embeddings"]
             names = [recorded[f"{record}/{key}"] for key in ("labels", "types", "views")]
             expected = json.loads(bytes(recorded[f"{record}/expected"]))
-            found = recognise(embeddings, embeddings, *names, protocol(dataset), metric)
+            found = evaluate_embeddings(embeddings, embeddings, *names, protocol(dataset), metric)
             ours = {f"{name}@R1": scores(c)["Rank-1"] for name, c in found.conditions.items()}
             ours |= scores(found.headline)
             for key, value in expected.items():  # rounded there, cell by cell
@@ -180,13 +180,13 @@ def test_neither_blocks_nor_order_change_a_digit(dataset, monkeypatch):
     types = {"GREW": ("01", "02"), "OUMVLP": ("00", "01")}[dataset]
     names = np.array([(label, kind, view) for label in "abcdefgh" for kind in types for view in "012"])
     embeddings = rng.normal(size=(len(names), 6, 4)).astype(np.float32)
-    whole = recognise(embeddings, embeddings, *names.T, protocol(dataset))
+    whole = evaluate_embeddings(embeddings, embeddings, *names.T, protocol(dataset))
     monkeypatch.setattr(ranking, "CELLS_AT_ONCE", 30)
-    blocks = recognise(embeddings, embeddings, *names.T, protocol(dataset))
+    blocks = evaluate_embeddings(embeddings, embeddings, *names.T, protocol(dataset))
     assert scores(whole.headline) == scores(blocks.headline)
     assert np.array_equal(whole.headline.precision, blocks.headline.precision)
     order = rng.permutation(len(names))
-    shuffled = recognise(embeddings[order], embeddings[order], *names[order].T, protocol(dataset))
+    shuffled = evaluate_embeddings(embeddings[order], embeddings[order], *names[order].T, protocol(dataset))
     assert scores(shuffled.headline) == pytest.approx(scores(whole.headline), abs=1e-9)
 
 

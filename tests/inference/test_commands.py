@@ -18,9 +18,9 @@ from commands import environment
 
 from opengait_mimic.apps.inference import gallery, load
 from opengait_mimic.apps.inference.gallery import read_gallery, write_gallery
-from opengait_mimic.evaluation.plda_model import Learned, read_learned, write_learned
+from opengait_mimic.evaluation.plda_model import TrainedPLDA, read_plda, write_plda
 from opengait_mimic.evaluation.ranking import distance
-from opengait_mimic.method.beyond.plda import Fit, Likelihood, distances, log_odds
+from opengait_mimic.method.beyond.plda import Likelihood, PLDAFit, distances, log_likelihood_ratio
 
 MIMIC = "output/GREW/MimicGait/mimic"
 PROBE = "sils/00007/02/00/00.pkl"
@@ -111,25 +111,25 @@ def test_verify_compares_with_the_gallerys_threshold(command, enrolled):
 
 
 @pytest.fixture
-def learned(command, enrolled) -> Learned:
+def learned(command, enrolled) -> TrainedPLDA:
     """A model of identities of the mimic's embeddings, in identities.npz."""
     command("embed", "--checkpoint", MIMIC, "sils", "-o", "all.npz", "-q")
     found, model = read_gallery("all.npz"), load(MIMIC)
     kinds = model.description.kinds
-    fit = Fit(found.embeddings, found.subjects, len(kinds), model.metric, Likelihood(dimensions=4))
+    fit = PLDAFit(found.embeddings, found.subjects, len(kinds), model.metric, Likelihood(dimensions=4))
     fit.add(found.embeddings, found.subjects, np.array([kinds.index(kind) for kind in found.kind]))
-    learned = Learned(fit.identities(), kinds, model.fingerprint)
-    write_learned("identities.npz", learned)
+    learned = TrainedPLDA(fit.model(), kinds, model.fingerprint)
+    write_plda("identities.npz", learned)
     return learned
 
 
 def by_odds(learned, probe, enrolled, persons=False):
     """Distances of clips to a gallery's, by likelihood."""
-    ours, theirs = (learned.evidence(side.embeddings, side.kind) for side in (probe, enrolled))
-    found = log_odds(ours, theirs)
+    ours, theirs = (learned.statistics(side.embeddings, side.kind) for side in (probe, enrolled))
+    found = log_likelihood_ratio(ours, theirs)
     if persons:
         people, who = np.unique(enrolled.subjects, return_inverse=True)
-        found = (found + log_odds(ours, theirs.together(who, len(people)))[:, who]) / 2
+        found = (found + log_likelihood_ratio(ours, theirs.per_subject(who, len(people)))[:, who]) / 2
     return distances(found).numpy()
 
 
@@ -165,11 +165,11 @@ def test_verify_by_likelihood_compares_with_its_own_threshold(command, enrolled,
 
 
 def test_a_model_of_identities_comes_back_as_it_was_written(learned):
-    again = read_learned("identities.npz")
+    again = read_plda("identities.npz")
     assert (again.kinds, again.fingerprint) == (learned.kinds, learned.fingerprint)
-    for before, after in zip(learned.identities[1:], again.identities[1:], strict=True):
+    for before, after in zip(learned.plda[1:], again.plda[1:], strict=True):
         np.testing.assert_array_equal(before, after)
-    assert again.identities.vectors == learned.identities.vectors
+    assert again.plda.vectors == learned.plda.vectors
 
 
 @pytest.mark.parametrize(

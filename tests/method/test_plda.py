@@ -10,12 +10,21 @@ from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
 from opengait_mimic.errors import ConfigError, DataError
-from opengait_mimic.evaluation.plda_model import Learned, read_learned, write_learned
+from opengait_mimic.evaluation.plda_model import TrainedPLDA, read_plda, write_plda
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.ranking import distance
-from opengait_mimic.evaluation.recognition import recognise, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.method.beyond import plda as module
-from opengait_mimic.method.beyond.plda import Evidence, Fit, Likelihood, Odds, distances, likelihood, log_odds, vectors
+from opengait_mimic.method.beyond.plda import (
+    IdentityStatistics,
+    Likelihood,
+    PLDAFit,
+    PLDAMatching,
+    distances,
+    likelihood,
+    log_likelihood_ratio,
+    vectors,
+)
 
 SUBJECTS, CLIPS, CHANNELS, PARTS = 60, 6, 3, 4
 TOP, BOTTOM = 1, 2
@@ -41,23 +50,23 @@ def hidden(clips, classes, seed: int):
 
 def fitted(seed: int = 1, **asked):
     clips, who = people(seed)
-    fit = Fit(clips, who, 3, "euc", Likelihood(**asked))
+    fit = PLDAFit(clips, who, 3, "euc", Likelihood(**asked))
     fit.add(clips, who, np.zeros(len(who), int))
     for draw in range(3):
         classes = np.random.default_rng(draw).integers(1, 3, len(who))
         fit.add(hidden(clips, classes, draw), who, classes)
-    return fit.identities()
+    return fit.model()
 
 
 def identities_of(generated, times=1):
     """Of 20 people, with the clips of the first five `times` as often."""
     clips, who = people(6, 20)
     classes = np.random.default_rng(6).integers(0, 3, len(who))
-    fit = Fit(clips, who.astype(str), 3, "euc", Likelihood(dimensions=4), generated)
+    fit = PLDAFit(clips, who.astype(str), 3, "euc", Likelihood(dimensions=4), generated)
     for _ in range(times):
         fit.add(clips[who < 5], who[who < 5].astype(str), classes[who < 5])
     fit.add(clips[who >= 5], who[who >= 5].astype(str), classes[who >= 5])
-    return fit.identities()
+    return fit.model()
 
 
 def assert_close(found, expected):
@@ -89,7 +98,7 @@ def gaussians(seed: int, classes: int, d: int, q: int = 2):
 
     def told(clips, of):
         h = np.stack([(x - means[k]) @ projections[k] for x, k in zip(clips, of, strict=True)])
-        return Evidence(h, of, np.eye(classes, dtype=int), precisions)
+        return IdentityStatistics(h, of, np.eye(classes, dtype=int), precisions)
 
     return (means, factors, noises), told
 
@@ -108,7 +117,7 @@ def test_it_is_the_likelihood_ratio_of_the_model():
     model, told = gaussians(3, 2, 5)
     clips, classes = np.random.default_rng(4).standard_normal((6, 5)), np.array([0, 1, 0, 1, 1, 0])
     both = told(clips, classes)
-    found = distances(log_odds(both, both)).numpy()
+    found = distances(log_likelihood_ratio(both, both)).numpy()
     alone = [log_density(clips[[i]], classes[[i]], *model) for i in range(6)]
     for i in range(6):
         for j in range(6):
@@ -122,9 +131,9 @@ def test_the_fit_is_ridge_regression_on_where_people_differ(shrinkage):
     clips, who = people(4, 12)
     clips += 5 * np.random.default_rng(1).standard_normal(clips.shape[1:])
     classes = np.random.default_rng(2).integers(0, 2, len(who)) * (who < 8)
-    fit = Fit(clips, who, 2, "euc", Likelihood(dimensions=3, shrinkage=shrinkage))
+    fit = PLDAFit(clips, who, 2, "euc", Likelihood(dimensions=3, shrinkage=shrinkage))
     fit.add(clips, who, classes)
-    identities = fit.identities()
+    identities = fit.model()
     x = clips.reshape(len(clips), -1)
     means = np.stack([x[who == i].mean(0) for i in range(12)])
     directions = np.linalg.svd(means - means.mean(0))[2][:3]
@@ -155,8 +164,8 @@ def test_a_person_seen_from_head_to_hip_is_found_by_the_legs():
     classes = np.tile([TOP, BOTTOM], len(who) // 2)
     seen = hidden(clips, classes, 9)
     probes, others = np.flatnonzero(classes == TOP), np.flatnonzero(classes == BOTTOM)
-    told = identities.evidence(seen, classes)
-    (_, found), *_ = Odds(told, told).blocks(probes, others, who)
+    told = identities.statistics(seen, classes)
+    (_, found), *_ = PLDAMatching(told, told).blocks(probes, others, who)
     plain = distance(seen[probes].astype(np.float32), seen[others].astype(np.float32))
     hits = [(who[others][d.argmin(1)] == who[probes]).mean() for d in (found.numpy(), plain)]
     assert hits[0] > 0.5 > 0.2 > hits[1]
@@ -166,14 +175,14 @@ def test_what_tells_nothing_is_one_half():
     """A clip of which everything is noise: D = log 2 against everybody."""
     rng = np.random.default_rng(0)
     clips, who = people(1)
-    fit = Fit(clips, who, 2, "euc", Likelihood())
+    fit = PLDAFit(clips, who, 2, "euc", Likelihood())
     fit.add(clips, who, np.zeros(len(who), int))
     for _ in range(200):
         fit.add(rng.standard_normal(clips.shape), who, np.ones(len(who), int))
-    identities = fit.identities()
-    blind = identities.evidence(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
-    everybody = identities.evidence(clips, np.zeros(len(who), int))
-    np.testing.assert_allclose(distances(log_odds(blind, everybody)), np.log(2), atol=0.05)
+    identities = fit.model()
+    blind = identities.statistics(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
+    everybody = identities.statistics(clips, np.zeros(len(who), int))
+    np.testing.assert_allclose(distances(log_likelihood_ratio(blind, everybody)), np.log(2), atol=0.05)
 
 
 @settings(max_examples=25, deadline=None)
@@ -182,13 +191,13 @@ def test_it_is_symmetric_never_negative_and_the_same_in_blocks(seed, rows):
     identities = IDENTITIES
     rng = np.random.default_rng(seed)
     embeddings, classes = 3 * rng.standard_normal((12, CHANNELS, PARTS)), rng.integers(0, 3, 12)
-    told = identities.evidence(embeddings, classes)
-    whole = distances(log_odds(told, told)).numpy()
+    told = identities.statistics(embeddings, classes)
+    whole = distances(log_likelihood_ratio(told, told)).numpy()
     assert (whole >= 0).all() and np.isfinite(whole).all()
     np.testing.assert_allclose(whole, whole.T, rtol=1e-5, atol=1e-7)
     before, module.CELLS_AT_ONCE = module.CELLS_AT_ONCE, 12 * rows
     try:
-        blocks = list(Odds(told, told).blocks(np.arange(12), np.arange(12), np.arange(12)))
+        blocks = list(PLDAMatching(told, told).blocks(np.arange(12), np.arange(12), np.arange(12)))
     finally:
         module.CELLS_AT_ONCE = before
     assert len(blocks) == -(-12 // rows)
@@ -204,23 +213,23 @@ def test_the_order_in_which_it_learns_does_not_matter():
     shuffled = np.random.default_rng(3).permutation(len(who))
     found = []
     for order in (np.arange(len(who)), shuffled):
-        fit = Fit(clips, who, 3, "cos", Likelihood(dimensions=4))
+        fit = PLDAFit(clips, who, 3, "cos", Likelihood(dimensions=4))
         for part in np.array_split(order, 5):
             fit.add(clips[part], who[part], classes[part])
-        identities = fit.identities()
-        told = identities.evidence(clips, classes)
-        found.append(log_odds(told, told))
+        identities = fit.model()
+        told = identities.statistics(clips, classes)
+        found.append(log_likelihood_ratio(told, told))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
 
 
 def test_a_class_that_was_hardly_met_takes_the_model_of_all():
     clips, who = people(1)
-    fit = Fit(clips, who, 3, "euc", Likelihood())
+    fit = PLDAFit(clips, who, 3, "euc", Likelihood())
     fit.add(clips, who, np.zeros(len(who), int))
     fit.add(clips[:3], who[:3], np.full(3, TOP))
-    identities = fit.identities()
+    identities = fit.model()
     assert identities.known.tolist() == [True, False, False]
-    assert identities.evidence(clips[:3], np.array([0, TOP, BOTTOM])).of.tolist() == [0, 3, 3]
+    assert identities.statistics(clips[:3], np.array([0, TOP, BOTTOM])).of.tolist() == [0, 3, 3]
 
 
 def test_large_embeddings_are_modelled_by_the_main_directions_of_each_part(monkeypatch):
@@ -235,11 +244,13 @@ def test_large_embeddings_are_modelled_by_the_main_directions_of_each_part(monke
 
 def test_cosine_looks_at_the_direction_of_each_part_alone():
     clips, who = people(1)
-    fit = Fit(clips, who, 1, "cos", Likelihood())
+    fit = PLDAFit(clips, who, 1, "cos", Likelihood())
     fit.add(clips, who, np.zeros(len(who), int))
-    identities = fit.identities()
+    identities = fit.model()
     longer = clips * np.array([1, 2, 3, 4])
-    np.testing.assert_allclose(identities.evidence(clips, who * 0).h, identities.evidence(longer, who * 0).h, atol=1e-8)
+    np.testing.assert_allclose(
+        identities.statistics(clips, who * 0).h, identities.statistics(longer, who * 0).h, atol=1e-8
+    )
 
 
 def test_a_recognition_takes_it_in_place_of_a_distance():
@@ -247,11 +258,11 @@ def test_a_recognition_takes_it_in_place_of_a_distance():
     clips, who = people(11, 30)
     classes = np.random.default_rng(5).integers(0, 3, len(who))
     seen = hidden(clips, classes, 1)
-    told = identities.evidence(seen, classes)
+    told = identities.statistics(seen, classes)
     names = [f"{i:03d}" for i in who], ["01", "02"] * (len(who) // 2), ["v"] * len(who)
     plain, by_odds = (
-        scores(recognise(seen, seen, *names, protocol("GREW"), weights=how).headline)
-        for how in (None, Odds(told, told))
+        scores(evaluate_embeddings(seen, seen, *names, protocol("GREW"), weights=how).headline)
+        for how in (None, PLDAMatching(told, told))
     )
     assert by_odds["Rank-1"] > plain["Rank-1"] + 10 and by_odds["TAR@0.01"] > plain["TAR@0.01"]
 
@@ -262,8 +273,8 @@ def test_what_several_clips_tell_of_a_person_is_the_models_too():
     clips, classes = np.random.default_rng(9).standard_normal((8, 4)), np.array([0, 1, 2, 1, 1, 0, 0, 2])
     told = of(clips, classes)
     who = np.array([0, 1, 0, 0, 2, 1])  # of the last six; the first two are probes
-    persons = told.some(np.arange(2, 8)).together(who, 3)
-    found = log_odds(told.some(np.arange(2)), persons).numpy()
+    persons = told.rows(np.arange(2, 8)).per_subject(who, 3)
+    found = log_likelihood_ratio(told.rows(np.arange(2)), persons).numpy()
     for i in (0, 1):
         for person in (0, 1, 2):
             theirs = 2 + np.flatnonzero(who == person)
@@ -283,37 +294,39 @@ def test_a_clip_is_helped_by_the_others_of_its_person(seed, by_view, rows):
     rng, n = np.random.default_rng(seed), 14
     embeddings, classes = 3 * rng.standard_normal((n, CHANNELS, PARTS)), rng.integers(0, 3, n)
     labels, views = rng.integers(0, 4, n), rng.integers(0, 3, n)
-    told = IDENTITIES.evidence(embeddings, classes)
+    told = IDENTITIES.statistics(embeddings, classes)
     probes, gallery = rng.permutation(n)[:5], rng.permutation(n)[:9]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CELLS_AT_ONCE", 9 * rows)
-        blocks = Odds(told, told, True).blocks(probes, gallery, labels, views if by_view else None)
+        blocks = PLDAMatching(told, told, True).blocks(probes, gallery, labels, views if by_view else None)
         found = np.concatenate([block.numpy() for _, block in blocks])
     for i, probe in enumerate(probes):
         for j, clip in enumerate(gallery):
             helping = [g for g in gallery if labels[g] == labels[clip] and not (by_view and views[g] == views[probe])]
-            odds = log_odds(told.some([probe]), told.some([clip]))
+            odds = log_likelihood_ratio(told.rows([probe]), told.rows([clip]))
             if helping:
-                person = told.some(helping).together(np.zeros(len(helping), int), 1)
-                odds = (odds + log_odds(told.some([probe]), person)) / 2
+                person = told.rows(helping).per_subject(np.zeros(len(helping), int), 1)
+                odds = (odds + log_likelihood_ratio(told.rows([probe]), person)) / 2
             assert found[i, j] == pytest.approx(float(distances(odds)), rel=1e-5, abs=1e-7)
 
 
 def test_who_has_one_clip_is_compared_by_that():
-    told = IDENTITIES.evidence(*[part[:20] for part in (people(3)[0], np.tile([0, TOP], 10))])
+    told = IDENTITIES.statistics(*[part[:20] for part in (people(3)[0], np.tile([0, TOP], 10))])
     rows = np.arange(20)
-    (_, alone), (_, helped) = (next(Odds(told, told, persons).blocks(rows, rows, rows)) for persons in (False, True))
+    (_, alone), (_, helped) = (
+        next(PLDAMatching(told, told, persons).blocks(rows, rows, rows)) for persons in (False, True)
+    )
     np.testing.assert_allclose(helped, alone, rtol=1e-5, atol=1e-7)
 
 
 def test_all_clips_of_a_person_find_whom_single_ones_miss():
     clips, who = people(11, 60, noise=1.5)
     classes = np.random.default_rng(5).integers(0, 3, len(who))
-    told = fitted().evidence(hidden(clips, classes, 1), classes)
+    told = fitted().statistics(hidden(clips, classes, 1), classes)
     names = [f"{i:03d}" for i in who], ["01", "01", "01", "01", "02", "02"] * (len(who) // 6), ["v"] * len(who)
     one, all_of_them = (
-        scores(recognise(clips, clips, *names, protocol("GREW", gallery=["01"], probe=["02"]),
-                         weights=Odds(told, told, persons)).headline)
+        scores(evaluate_embeddings(clips, clips, *names, protocol("GREW", gallery=["01"], probe=["02"]),
+                         weights=PLDAMatching(told, told, persons)).headline)
         for persons in (False, True)
     )  # fmt: skip
     assert all_of_them["Rank-1"] > one["Rank-1"] + 5 and all_of_them["mAP"] > one["mAP"]
@@ -330,8 +343,8 @@ def test_clips_that_a_protocol_removes_do_not_help_either():
     classes = np.zeros(len(who), int)
     hits, precision = [], []
     for seen in (clips, changed):
-        told = IDENTITIES.evidence(seen, classes)
-        found = recognise(seen, seen, *names, asked, weights=Odds(told, told, True)).headline
+        told = IDENTITIES.statistics(seen, classes)
+        found = evaluate_embeddings(seen, seen, *names, asked, weights=PLDAMatching(told, told, True)).headline
         hits.append(dict(zip(found.probes.tolist(), found.hits, strict=True)))
         precision.append(dict(zip(found.probes.tolist(), found.precision, strict=True)))
     from_a, from_b = (int(np.flatnonzero((who == 0) & (types == "02") & (views == view))[0]) for view in "ab")
@@ -362,14 +375,14 @@ def test_what_it_reads():
 def test_too_little_to_learn_from():
     clips, who = people(0, 2)
     with pytest.raises(DataError, match="2 subjects to learn from"):
-        Fit(clips, who, 1, "euc", Likelihood())
+        PLDAFit(clips, who, 1, "euc", Likelihood())
     clips, who = people(0, 3)
-    Fit(clips, who, 1, "euc", Likelihood()).add(clips, who, np.zeros(len(who), int))
+    PLDAFit(clips, who, 1, "euc", Likelihood()).add(clips, who, np.zeros(len(who), int))
     clips, who = people(0, 5)
     with pytest.raises(DataError, match="no clips"):
-        Fit(clips, who, 1, "euc", Likelihood()).identities()
+        PLDAFit(clips, who, 1, "euc", Likelihood()).model()
     with pytest.raises(DataError, match="not finite"):
-        Fit(clips * np.nan, who, 1, "euc", Likelihood())
+        PLDAFit(clips * np.nan, who, 1, "euc", Likelihood())
 
 
 @pytest.mark.parametrize("largest", [2048, 8])
@@ -380,10 +393,10 @@ def test_how_many_clips_are_taken_at_once_does_not_matter(monkeypatch, largest):
     found = []
     for at_once in (4096, 7):
         monkeypatch.setattr(module, "CLIPS_AT_ONCE", at_once)
-        fit = Fit(clips, who, 3, "euc", Likelihood(dimensions=4))
+        fit = PLDAFit(clips, who, 3, "euc", Likelihood(dimensions=4))
         fit.add(clips, who, classes)
-        told = fit.identities().evidence(clips, classes)
-        found.append(log_odds(told, told))
+        told = fit.model().statistics(clips, classes)
+        found.append(log_likelihood_ratio(told, told))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-7)
 
 
@@ -405,22 +418,22 @@ def test_how_many_clips_are_taken_at_once_does_not_matter(monkeypatch, largest):
 )
 def test_a_file_that_is_no_model_of_identities_is_refused(tmp_path, change):
     path = tmp_path / "identities.npz"
-    write_learned(path, Learned(fitted(dimensions=4), ("clean", "top", "bottom"), "f"))
-    assert read_learned(path).kinds == ("clean", "top", "bottom")
+    write_plda(path, TrainedPLDA(fitted(dimensions=4), ("clean", "top", "bottom"), "f"))
+    assert read_plda(path).kinds == ("clean", "top", "bottom")
     with np.load(path) as stored:
         np.savez(path, **{**stored, **change})
     with pytest.raises(DataError, match="not a model of identities"):
-        read_learned(path)
+        read_plda(path)
 
 
 def test_main_directions_come_back_with_the_model(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LARGEST", 8)
     identities = fitted(dimensions=4)
-    write_learned(tmp_path / "identities.npz", Learned(identities, ("clean", "top", "bottom"), "f"))
-    found = read_learned(tmp_path / "identities.npz").identities.vectors.directions
+    write_plda(tmp_path / "identities.npz", TrainedPLDA(identities, ("clean", "top", "bottom"), "f"))
+    found = read_plda(tmp_path / "identities.npz").plda.vectors.directions
     np.testing.assert_array_equal(found, identities.vectors.directions)
     assert found.shape == (PARTS, CHANNELS, 2)
-    learned = read_learned(tmp_path / "identities.npz")
+    learned = read_plda(tmp_path / "identities.npz")
     with pytest.raises(DataError, match=r"not one of embeddings \[4, 3\]"):
-        learned.evidence(np.zeros((2, PARTS, CHANNELS)), ["top", "top"])
-    assert len(learned.evidence(np.zeros((2, CHANNELS, PARTS)), ["top", "clean"]).h) == 2
+        learned.statistics(np.zeros((2, PARTS, CHANNELS)), ["top", "top"])
+    assert len(learned.statistics(np.zeros((2, CHANNELS, PARTS)), ["top", "clean"]).h) == 2

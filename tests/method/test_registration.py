@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.method.beyond.parts import part_bins, strips_to_parts
 from opengait_mimic.method.beyond.registration import register, shrunk
+from opengait_mimic.method.beyond.weighted import part_bins, strips_to_parts
 from opengait_mimic.method.losses import nearest_two, part_visibility, visibility
 from opengait_mimic.method.occlusion import apply_occlusion, mixture
 from opengait_mimic.method.occlusion.masks import visible_mask
 from opengait_mimic.method.occlusion.visible_parts import visible_parts
-from opengait_mimic.method.ven import DetailedVisibility, Visibility, VisibilityNetwork
+from opengait_mimic.method.ven import Visibility, VisibilityNetwork
 
 CLASSES = ("clean", "top", "bottom", "left", "right", "moving_patch")
 
@@ -41,7 +41,7 @@ def told(kind, amount, clips=1, bins=None):
     if bins is None:
         return Visibility(torch.zeros(clips, 1), logits, amounts)
     scores = (nearest_two(amounts, bins) + 1e-30).log()
-    return DetailedVisibility(torch.zeros(clips, 1), logits, amounts, scores, None)
+    return Visibility(torch.zeros(clips, 1), logits, amounts, scores, None)
 
 
 # ---- labels ------------------------------------------------------------------------------------------------

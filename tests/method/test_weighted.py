@@ -13,7 +13,7 @@ from opengait_mimic.errors import ConfigError, DataError
 from opengait_mimic.evaluation import ranking
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.ranking import distance
-from opengait_mimic.evaluation.recognition import recognise, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.method.beyond.weighted import EPSILON, Weighting, Weights, weighting
 
 METRICS = pytest.mark.parametrize("metric", ["euc", "cos"])
@@ -90,8 +90,8 @@ def test_the_whole_evaluation_uses_them():
         seen[clip, hidden] = 0
     names = [f"{i // 2:03}" for i in range(12)], ["01", "02"] * 6, ["v"] * 12
     asked = protocol("GREW")
-    plain = recognise(embeddings, embeddings, *names, asked)
-    weighted = recognise(embeddings, embeddings, *names, asked, weights=Weights(seen, seen, 1e-3))
+    plain = evaluate_embeddings(embeddings, embeddings, *names, asked)
+    weighted = evaluate_embeddings(embeddings, embeddings, *names, asked, weights=Weights(seen, seen, 1e-3))
     assert scores(weighted.headline)["Rank-1"] == pytest.approx(100)
     assert scores(plain.headline)["Rank-1"] < 60
 

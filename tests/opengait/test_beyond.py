@@ -19,9 +19,9 @@ from opengait_mimic.apps.inference import load
 from opengait_mimic.apps.inference.export import CAN_EXPORT, write_export
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import recognise, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.evaluation.results import read_result
-from opengait_mimic.method.beyond.plda import Fit, Likelihood, Odds
+from opengait_mimic.method.beyond.plda import Likelihood, PLDAFit, PLDAMatching
 from opengait_mimic.method.beyond.weighted import Weights
 from opengait_mimic.method.occlusion import apply_occlusion, content_rng
 from opengait_mimic.opengait.config.check import check
@@ -128,7 +128,7 @@ def test_a_weighted_test_gives_both_results_and_they_are_those_of_the_embeddings
     embeddings, seen = occluded.features["embeddings"], occluded.features["visibility"]
     everything = (*occluded.names.T, protocol("GREW"))
     for method, weights in (("Baseline-1", None), ("Baseline-1, weighted", Weights(seen, seen, 0.05))):
-        expected = scores(recognise(embeddings, embeddings, *everything, weights=weights).headline)
+        expected = scores(evaluate_embeddings(embeddings, embeddings, *everything, weights=weights).headline)
         (test,) = found[method]["tests"]
         assert {name: score["mean"] for name, score in test["scores"].items()} == pytest.approx(expected)
     assert found["Baseline-1"]["protocol"].get("weighted") is None
@@ -165,16 +165,16 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
         return apply_occlusion(sils, plan)[0]
 
     whole = features([torch.from_numpy(clip).float() / 255 for clip in stored])
-    fit = Fit(whole[0], who, len(kinds.classes), "euc", Likelihood(**asked_for))
+    fit = PLDAFit(whole[0], who, len(kinds.classes), "euc", Likelihood(**asked_for))
     fit.add(whole[0], who, whole[1])
     for seed in range(3):
         embeddings, classes = features([hidden(clip, seed) for clip in stored])
         fit.add(embeddings, who, classes)
     seen = embedded(net, True)
-    told = fit.identities().evidence(seen.features["embeddings"], seen.features["seen_kind"])
+    told = fit.model().statistics(seen.features["embeddings"], seen.features["seen_kind"])
     everything = (seen.features["embeddings"], seen.features["embeddings"], *seen.names.T, protocol("GREW"))
     for method, persons in (("Baseline-1, likelihood", False), ("Baseline-1, likelihood of persons", True)):
-        expected = scores(recognise(*everything, weights=Odds(told, told, persons)).headline)
+        expected = scores(evaluate_embeddings(*everything, weights=PLDAMatching(told, told, persons)).headline)
         (test,) = found[method]["tests"]
         assert {k: score["mean"] for k, score in test["scores"].items()} == pytest.approx(expected, abs=1)
         how = found[method]["protocol"]["likelihood"]

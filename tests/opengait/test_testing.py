@@ -18,7 +18,7 @@ from narrow import GAITBASE, IDENTITY, KINDS, MICKD, SEEN, VEN, configuration
 
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import recognise, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.method.occlusion import apply_occlusion, content_rng, mixture
 from opengait_mimic.opengait.config.check import check
@@ -104,7 +104,7 @@ class Twin:
         return np.stack(found)
 
     def scores(self, probe, gallery) -> dict:
-        return scores(recognise(probe, gallery, *zip(*self.names, strict=True), protocol("GREW")).headline)
+        return scores(evaluate_embeddings(probe, gallery, *zip(*self.names, strict=True), protocol("GREW")).headline)
 
 
 @pytest.mark.parametrize(

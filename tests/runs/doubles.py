@@ -12,7 +12,7 @@ import numpy as np
 from opengait_mimic.apps.experiments.tables import Stage, _log
 from opengait_mimic.evaluation import occluded
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import recognise, scores
+from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.evaluation.results import versions, write_result
 from opengait_mimic.method.occlusion import mixture
 from opengait_mimic.opengait.config.sections import backbone_title, lifted, method_name, read_yaml, ven_name
@@ -97,4 +97,4 @@ def leave_result(stage: Stage) -> None:
 def _recognised(rng: np.random.Generator):
     people = rng.normal(size=(5, 8, 2)).repeat(3, axis=0)
     embeddings = (people + rng.normal(size=people.shape)).astype(np.float32)
-    return recognise(embeddings, embeddings, LABELS, TYPES, VIEWS, protocol("GREW"))
+    return evaluate_embeddings(embeddings, embeddings, LABELS, TYPES, VIEWS, protocol("GREW"))

@@ -17,7 +17,7 @@ from forked import command, finished, wait_for
 
 from opengait_mimic.apps.inference import load
 from opengait_mimic.data import generate_walkers
-from opengait_mimic.evaluation.plda_model import read_learned
+from opengait_mimic.evaluation.plda_model import read_plda
 from opengait_mimic.opengait.config.check import defaults, merge
 from opengait_mimic.opengait.config.sections import read_yaml
 from opengait_mimic.opengait.host import activate
@@ -72,7 +72,7 @@ def test_the_command_line_has_every_test(folder, alone):
     assert [test["name"] for test in content["tests"]] == TESTS
     assert set(arrays) == {"names", "weights", "holistic/own", "holistic/teacher", *(f"{t}/hits" for t in TESTS)}
     assert len(arrays["names"]) == 15
-    learned = read_learned(folder / "output/GREW/MimicGait/mimic/checkpoints/mimic-00004.identities.npz")
+    learned = read_plda(folder / "output/GREW/MimicGait/mimic/checkpoints/mimic-00004.identities.npz")
     assert learned.fingerprint == load(folder / "output/GREW/MimicGait/mimic").fingerprint
     for test in content["tests"]:
         assert [len(score["values"]) for score in test["scores"].values()] == [2] * 9
@@ -87,7 +87,7 @@ def test_generated_people_do_not_outnumber_recorded_ones(folder, alone, host):
     (folder / "sils.json").write_text(json.dumps({**partition, "GENERATED_SET": partition["TRAIN_SET"][:4]}))
     try:
         content, _ = results(folder, host if host == "embedded" else str(checkout(host)), 1)
-        learned = read_learned(kept)
+        learned = read_plda(kept)
     finally:
         (folder / "sils.json").write_text(json.dumps(partition))
 
@@ -96,7 +96,7 @@ def test_generated_people_do_not_outnumber_recorded_ones(folder, alone, host):
 
     assert own(content) == pytest.approx(own(alone[0]), abs=1e-6)
     kept.write_bytes(before)
-    assert np.abs(learned.identities.mean - read_learned(kept).identities.mean).max() > 1e-4
+    assert np.abs(learned.plda.mean - read_plda(kept).plda.mean).max() > 1e-4
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -16,7 +16,7 @@ from opengait_mimic.apps.experiments.recipes.methods import BEYOND
 from opengait_mimic.data import progress
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.evaluation.results import matched_result
-from opengait_mimic.method.beyond.matching import JUDGED
+from opengait_mimic.method.beyond.matching import MATCHING_TITLES
 from opengait_mimic.opengait.host import choose
 from opengait_mimic.opengait.run.launch import check_device
 
@@ -105,7 +105,7 @@ def reproduce(say: Callable[[str], None], resume: bool, **options) -> Written:
             tables.make_walkers(data, seed, f"walkers, seed {seed}")
     device, nproc = options["device"], options["nproc"]
     results = tables.run(plan.stages, plan.host, device, nproc, plan.jobs, say, resume)
-    results += [p for path in results for how in JUDGED if (p := matched_result(path, how)).is_file()]
+    results += [p for path in results for how in MATCHING_TITLES if (p := matched_result(path, how)).is_file()]
     first = next(plan.data[-1].root.glob("*/*/*/*.pkl"))
     collection = collect(results)
     for line in collection.skipped:

@@ -225,9 +225,9 @@ def _model(checkpoint: Path, config: Path | None, device: str | None):
 
 
 def _learned(path: Path | None):
-    from opengait_mimic.evaluation.plda_model import read_learned
+    from opengait_mimic.evaluation.plda_model import read_plda
 
-    return None if path is None else read_learned(path)
+    return None if path is None else read_plda(path)
 
 
 def _metric(found, learned) -> str:

@@ -15,9 +15,9 @@ from opengait_mimic.apps.inference.model import Model
 from opengait_mimic.data.files import have, read_arrays, whole
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import DataError
-from opengait_mimic.evaluation.plda_model import Learned
+from opengait_mimic.evaluation.plda_model import TrainedPLDA
 from opengait_mimic.evaluation.ranking import distance_blocks
-from opengait_mimic.method.beyond.plda import Odds
+from opengait_mimic.method.beyond.plda import PLDAMatching
 from opengait_mimic.method.beyond.weighted import Weights
 
 if TYPE_CHECKING:
@@ -246,7 +246,9 @@ def read_gallery(path: str | Path) -> Gallery:
     return Gallery(str(arrays["fingerprint"]), str(arrays["metric"]), **columns, weighted=float(arrays["weighted"]))
 
 
-def compared(probe: Gallery, gallery: Gallery, learned: Learned | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+def compared(
+    probe: Gallery, gallery: Gallery, learned: TrainedPLDA | None = None
+) -> Iterator[tuple[slice, torch.Tensor]]:
     """Distances of some clips to a gallery's, by likelihood with a model of identities, else as their model compares.
 
     Yields:
@@ -261,18 +263,22 @@ def compared(probe: Gallery, gallery: Gallery, learned: Learned | None = None) -
     yield from _by_odds(probe, gallery, learned, persons=False)
 
 
-def _by_odds(probe: Gallery, gallery: Gallery, learned: Learned, persons: bool) -> Iterator[tuple[slice, torch.Tensor]]:
+def _by_odds(
+    probe: Gallery, gallery: Gallery, learned: TrainedPLDA, persons: bool
+) -> Iterator[tuple[slice, torch.Tensor]]:
     if learned.fingerprint != gallery.fingerprint:
         raise DataError("the model of identities was learned from embeddings of another model")
-    ours, theirs = (learned.evidence(side.embeddings, side.kind) for side in (probe, gallery))
+    ours, theirs = (learned.statistics(side.embeddings, side.kind) for side in (probe, gallery))
     who = np.unique(gallery.subjects, return_inverse=True)[1]
-    yield from Odds(ours, theirs, persons).blocks(np.arange(len(probe)), np.arange(len(gallery)), who)
+    yield from PLDAMatching(ours, theirs, persons).blocks(np.arange(len(probe)), np.arange(len(gallery)), who)
 
 
-def nearest_by_odds(probe: Gallery, gallery: Gallery, learned: Learned, count: int) -> list[list[tuple[float, int]]]:
+def nearest_by_odds(
+    probe: Gallery, gallery: Gallery, learned: TrainedPLDA, count: int
+) -> list[list[tuple[float, int]]]:
     """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them.
 
-    All clips of a subject count, see `evaluation.likelihood.Odds`.
+    All clips of a subject count, see `evaluation.likelihood.PLDAMatching`.
     """
     order = np.argsort(gallery.subjects, kind="stable")
     starts = np.unique(gallery.subjects[order], return_index=True)[1]
@@ -301,7 +307,7 @@ class Threshold(NamedTuple):
     pairs: int
 
 
-def threshold(gallery: Gallery, far: float, learned: Learned | None = None) -> Threshold:
+def threshold(gallery: Gallery, far: float, learned: TrainedPLDA | None = None) -> Threshold:
     """The largest threshold at which at most a share `far` of a gallery's impostor pairs is accepted.
 
     Impostor pairs are two clips of different subjects. Of a gallery of more than PAIRED clips, that many at even

@@ -16,7 +16,7 @@ from opengait_mimic.apps.report.table import Cell, Column, Table, text
 from opengait_mimic.data.files import read_arrays
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.statistics import paired_test
-from opengait_mimic.method.beyond.matching import JUDGED
+from opengait_mimic.method.beyond.matching import MATCHING_TITLES
 
 TABLE1 = ("Baseline-1", "Baseline-2", "Occlusion Aware", "Mimic + VEN")
 DISTILLATION = {
@@ -38,7 +38,7 @@ TASKS = {
     "Mimic + VEN": (True, True, True),
 }
 VARIANTS = {"(classification)": (True, False), "(regression)": (False, True)}
-OURS = {"registered", "clean clips", *JUDGED.values()}  # what stands behind a method's name, between commas
+OURS = {"registered", "clean clips", *MATCHING_TITLES.values()}  # what stands behind a method's name, between commas
 REFERENCES = ("Baseline-2", "Vanilla Mimic")
 ALL_SCORES = ("Rank-1", "Rank-5", "Rank-10", "Rank-20", "mAP", "mINP", "TAR@0.1", "TAR@0.01", "TAR@0.001")
 HP = "Teacher on whole clips (HP)"

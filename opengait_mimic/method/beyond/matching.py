@@ -8,7 +8,7 @@ from opengait_mimic.errors import ConfigError, nearest, shown
 
 MATCHINGS = ("weighted", "likelihood")  # keys of evaluator_cfg
 # What each judgement beside the plain distance is called: in result files, and behind a method's name.
-JUDGED = {"weighted": "weighted", "likelihood": "likelihood", "persons": "likelihood of persons"}
+MATCHING_TITLES = {"weighted": "weighted", "likelihood": "likelihood", "persons": "likelihood of persons"}
 
 
 def is_on(value: object) -> bool:

@@ -1,20 +1,20 @@
-"""Likelihood-ratio matching: how much likelier two clips are of one person than of two, given what hides each.
+"""PLDA matching: the log-likelihood ratio of one identity against two, given what hides each clip.
 
 Probabilistic linear discriminant analysis (Prince and Elder, ICCV 2007) whose factors and noise depend on the
-occlusion. The embedding x of a clip of class k (a kind of occlusion as the VEN tells it; 0 is clean) is taken as
+occlusion. The embedding x of a clip of class k (an occlusion type as the VEN predicts it; 0 is clean) is modelled as
 
     x = μ_k + F_k y + ε,    y ~ N(0, I),    ε ~ N(0, Σ_k),
 
-y being the person's identity: what is hidden has small factors and large noise, and what is seen of one half of a
-body tells of the other half as far as the two go together in people. A clip enters by h = F_kᵀ Σ_k⁻¹ (x - μ_k) and
-J_k = F_kᵀ Σ_k⁻¹ F_k alone, and the logarithm of the likelihood ratio of one identity against two is
+y being the subject's identity: what is hidden has small factors and large noise, and what is visible of one half of a
+body tells of the other half as far as the two go together in people. A clip enters by its statistics
+h = F_kᵀ Σ_k⁻¹ (x - μ_k) and J_k = F_kᵀ Σ_k⁻¹ F_k alone, and the log-likelihood ratio of one identity against two is
 
     Λ = ½ [(h₁ + h₂)ᵀ (I + J₁ + J₂)⁻¹ (h₁ + h₂) - h₁ᵀ (I + J₁)⁻¹ h₁ - h₂ᵀ (I + J₂)⁻¹ h₂
            + log |I + J₁| + log |I + J₂| - log |I + J₁ + J₂|].
 
-Clips are compared by D = log(1 + exp(-Λ)): minus the logarithm of the probability that they show one person, at even
-odds. What several clips of one person tell adds up: h and J are then the sums of theirs. All is fitted in closed form
-on the training set, whole and occluded; nothing is trained.
+Clips are compared by D = log(1 + exp(-Λ)): minus the logarithm of the probability that they show one subject, at even
+prior odds. Statistics of several clips of one subject add up, which gives subject-level (template) matching. All is
+fitted in closed form on the training set, holistic and occluded; nothing is trained.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Vectors(NamedTuple):
     """How an embedding [c, p] becomes the vector x [d] that is modelled.
 
     Attributes:
-        metric: "cos" makes each part a unit vector first, "euc" leaves it.
+        metric: "cos" scales each part to unit length first, "euc" leaves it.
         directions: [p, c, r] of each part; None takes all of it.
     """
 
@@ -95,8 +95,8 @@ def vectors(embeddings: np.ndarray, metric: str) -> Vectors:
     if channels * parts <= LARGEST:
         return Vectors(metric)
     first, second = np.zeros((parts, channels)), np.zeros((parts, channels, channels))
-    for rows in _rows(len(embeddings)):
-        some = _parts(embeddings[rows], metric).transpose(2, 0, 1)
+    for batch in _batches(len(embeddings)):
+        some = _parts(embeddings[batch], metric).transpose(2, 0, 1)
         first += some.sum(1)
         second += some.transpose(0, 2, 1) @ some
     first /= len(embeddings)
@@ -105,8 +105,8 @@ def vectors(embeddings: np.ndarray, metric: str) -> Vectors:
     return Vectors(metric, np.ascontiguousarray(directions[:, :, : max(1, LARGEST // parts)]))
 
 
-def _rows(count: int) -> Iterator[slice]:
-    return (slice(start, start + CLIPS_AT_ONCE) for start in range(0, count, CLIPS_AT_ONCE))
+def _batches(count: int, size: int = CLIPS_AT_ONCE) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def _parts(embeddings: np.ndarray, metric: str) -> np.ndarray:
@@ -118,11 +118,14 @@ def _parts(embeddings: np.ndarray, metric: str) -> np.ndarray:
     return embeddings
 
 
-class Identities(NamedTuple):
-    """The model of k classes and all of them together, the last.
+class PLDA(NamedTuple):
+    """The model of k classes, and last of all of them together.
 
     Attributes:
-        vectors: of an embedding. mean: [k + 1, d] μ. projection: [k + 1, d, q] Σ⁻¹ F. precision: [k + 1, q, q] J.
+        vectors: of an embedding.
+        mean: [k + 1, d] μ.
+        projection: [k + 1, d, q] Σ⁻¹ F.
+        precision: [k + 1, q, q] J.
         known: [k] bool, whether a class has a model of its own.
     """
 
@@ -132,27 +135,33 @@ class Identities(NamedTuple):
     precision: np.ndarray
     known: np.ndarray
 
-    def evidence(self, embeddings: np.ndarray, classes: np.ndarray) -> Evidence:
-        """What clips tell of identities.
+    def statistics(self, embeddings: np.ndarray, classes: np.ndarray) -> IdentityStatistics:
+        """The statistics of clips for their identities.
 
         Args:
-            embeddings: [n, c, p]. classes: [n] int, of the occlusions as the VEN tells them.
+            embeddings: [n, c, p].
+            classes: [n] int, of the occlusions as the VEN predicts them.
+
+        Returns:
+            Those of n clips.
         """
-        of = np.where(self.known[classes], classes, len(self.known))
+        models = np.where(self.known[classes], classes, len(self.known))
         h = np.empty((len(embeddings), self.precision.shape[1]))
-        for rows in _rows(len(embeddings)):
-            x, its, here = self.vectors(embeddings[rows]), of[rows], h[rows]
-            for k in np.unique(its):
-                here[its == k] = (x[its == k] - self.mean[k]) @ self.projection[k]
-        return Evidence(h, of, np.eye(len(self.precision), dtype=np.int64), self.precision)
+        for batch in _batches(len(embeddings)):
+            x, of, here = self.vectors(embeddings[batch]), models[batch], h[batch]
+            for k in np.unique(of):
+                here[of == k] = (x[of == k] - self.mean[k]) @ self.projection[k]
+        return IdentityStatistics(h, models, np.eye(len(self.precision), dtype=np.int64), self.precision)
 
 
-class Evidence(NamedTuple):
-    """What clips tell of identities, or what all clips of a person tell together.
+class IdentityStatistics(NamedTuple):
+    """The sufficient statistics of n clips, or of all clips of n subjects, for their identities.
 
     Attributes:
-        h: [n, q] float64. of: [n] int, the row of `clips` that says what each rests on.
-        clips: [u, k + 1] int64, how many clips of each model. precision: [k + 1, q, q] J of one clip of each model.
+        h: [n, q] float64.
+        of: [n] int, the row of `clips` that each rests on.
+        clips: [u, k + 1] int64, how many clips of each class's model.
+        precision: [k + 1, q, q] J of one clip by each model.
     """
 
     h: np.ndarray
@@ -160,19 +169,23 @@ class Evidence(NamedTuple):
     clips: np.ndarray
     precision: np.ndarray
 
-    def some(self, rows: np.ndarray) -> Evidence:
-        """Of some of them, by their places or [n] bool."""
-        return self._replace(h=self.h[rows], of=self.of[rows])
+    def rows(self, chosen: np.ndarray) -> IdentityStatistics:
+        """Those of some rows, by their places or [n] bool."""
+        return self._replace(h=self.h[chosen], of=self.of[chosen])
 
-    def together(self, who: np.ndarray, persons: int) -> Evidence:
-        """What each person's clips tell together: of one identity h adds up, and so does J.
+    def per_subject(self, subjects: np.ndarray, count: int) -> IdentityStatistics:
+        """The statistics of each subject's clips together: their sums.
 
         Args:
-            who: [n] int, 0 … persons - 1, whose clip each is.
+            subjects: [n] int, 0 … count - 1, the subject of each clip.
+            count: how many subjects there are.
+
+        Returns:
+            Those of `count` subjects.
         """
-        h, clips = np.zeros((persons, self.h.shape[1])), np.zeros((persons, self.clips.shape[1]), np.int64)
-        np.add.at(h, who, self.h)
-        np.add.at(clips, who, self.clips[self.of])
+        h, clips = np.zeros((count, self.h.shape[1])), np.zeros((count, self.clips.shape[1]), np.int64)
+        np.add.at(h, subjects, self.h)
+        np.add.at(clips, subjects, self.clips[self.of])
         clips, of = np.unique(clips, axis=0, return_inverse=True)
         return self._replace(h=h, of=of.reshape(-1), clips=clips)
 
@@ -182,19 +195,19 @@ class Evidence(NamedTuple):
             yield np.flatnonzero(self.of == u), np.eye(self.h.shape[1]) + np.tensordot(self.clips[u], self.precision, 1)
 
 
-class Odds(NamedTuple):
-    """All that a comparison of probes with a gallery takes: see `recognition.recognise`.
+class PLDAMatching(NamedTuple):
+    """All that a comparison of probes with a gallery takes: see `recognition.evaluate_embeddings`.
 
     Attributes:
-        probe, gallery: what all clips tell, on either side.
-        persons: whether a clip of the gallery is helped by the others of its person: Λ is then the mean of the clip's
-            and of that of all the person's clips together. The nearest clip tells of a way to walk, all of them of
-            who it is.
+        probe: statistics of all clips as probes.
+        gallery: statistics of all clips as gallery.
+        subject_level: whether Λ is the mean of the clip's own and of that of all its subject's clips together. The
+            nearest clip tells of a way to walk, all of them of the subject.
     """
 
-    probe: Evidence
-    gallery: Evidence
-    persons: bool = False
+    probe: IdentityStatistics
+    gallery: IdentityStatistics
+    subject_level: bool = False
 
     def blocks(
         self,
@@ -207,23 +220,28 @@ class Odds(NamedTuple):
         """Distances D of some rows of either side, in bounded memory.
 
         Args:
-            labels: [n] int, who walks. views: [n] int, where they are seen from: a person's clips of the probe's view
-                do not help then; None: all do.
+            probes: [b] rows of probes.
+            gallery: [m] rows of the gallery.
+            labels: [n] int, identities of all clips.
+            views: [n] int; subject-level matching leaves out a subject's clips of the probe's view. None leaves out
+                none.
+            device: to compute on.
+
         Yields:
-            The places in `probes`, and their distances [b, m] float32 on the device, never negative.
+            The places in `probes`, and their distances [b', m] float32 on the device, never negative.
         """
-        theirs, rows = self.gallery.some(gallery), max(1, CELLS_AT_ONCE // max(1, len(gallery)))
-        people, who = np.unique(labels[gallery], return_inverse=True)
-        for start in range(0, len(probes), rows):
-            chosen = slice(start, min(start + rows, len(probes)))
-            ours = self.probe.some(probes[chosen])
-            found = log_odds(ours, theirs, device)
-            if self.persons:
-                for mine, helps in _by_view(probes[chosen], gallery, views):
-                    persons = theirs.some(helps).together(who[helps], len(people))
-                    helped = np.flatnonzero(np.isin(who, who[helps]))
+        theirs = self.gallery.rows(gallery)
+        subjects, subject = np.unique(labels[gallery], return_inverse=True)
+        for chosen in _batches(len(probes), max(1, CELLS_AT_ONCE // max(1, len(gallery)))):
+            ours = self.probe.rows(probes[chosen])
+            found = log_likelihood_ratio(ours, theirs, device)
+            if self.subject_level:
+                for mine, helping in _by_view(probes[chosen], gallery, views):
+                    templates = theirs.rows(helping).per_subject(subject[helping], len(subjects))
+                    helped = np.flatnonzero(np.isin(subject, subject[helping]))
                     at = torch.from_numpy(mine).to(device)[:, None], torch.from_numpy(helped).to(device)
-                    found[at] = (found[at] + log_odds(ours.some(mine), persons, device)[:, who[helped]]) / 2
+                    by_subject = log_likelihood_ratio(ours.rows(mine), templates, device)
+                    found[at] = (found[at] + by_subject[:, subject[helped]]) / 2
             yield chosen, distances(found)
 
 
@@ -238,8 +256,10 @@ def _by_view(
             yield np.flatnonzero(views[probes] == view), views[gallery] != view
 
 
-def log_odds(probe: Evidence, gallery: Evidence, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Λ [n, m] float64 on a device, of evidence from one model of identities."""
+def log_likelihood_ratio(
+    probe: IdentityStatistics, gallery: IdentityStatistics, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Λ of n probes and m clips (or subjects) of a gallery: [n, m] float64 on a device."""
     on = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device)  # noqa: E731
     found = torch.zeros(len(probe.h), len(gallery.h), dtype=torch.float64, device=device)
     for ours, left in probe.groups():
@@ -257,27 +277,31 @@ def log_odds(probe: Evidence, gallery: Evidence, device: torch.device | str = "c
     return found
 
 
-def distances(odds: torch.Tensor) -> torch.Tensor:
-    """D = log(1 + exp(-Λ)), float32, of odds Λ."""
-    return F.softplus(-odds, threshold=700).float()
+def distances(ratios: torch.Tensor) -> torch.Tensor:
+    """D = log(1 + exp(-Λ)), float32, of log-likelihood ratios Λ."""
+    return F.softplus(-ratios, threshold=700).float()
 
 
-class Fit:
+class PLDAFit:
     """The closed-form fit, a batch of clips at a time.
 
     Args:
-        whole: [n, c, p] embeddings of the training set's whole clips. subjects: [n] who walks in them.
-        classes: k. metric: "euc" or "cos". asked: its settings.
+        holistic: [n, c, p] embeddings of the training set's holistic clips.
+        subjects: [n] their subjects.
+        classes: k.
+        metric: "euc" or "cos".
+        asked: the settings.
         generated: those subjects who were generated. Where there are others, too, each side's clips count for one
-            half, however many they are: generated people tell how people differ, the others what clips of them are
+            half, however many they are: generated subjects tell how people differ, the others what clips of them are
             like.
+
     Raises:
         DataError: fewer than three subjects.
     """
 
     def __init__(
         self,
-        whole: np.ndarray,
+        holistic: np.ndarray,
         subjects: np.ndarray,
         classes: int,
         metric: str,
@@ -285,47 +309,43 @@ class Fit:
         generated: Collection[str] = (),
     ):
         self.asked = asked
-        self.vectors = vectors(whole, metric)
+        self.vectors = vectors(holistic, metric)
         self.subjects, who = np.unique(subjects, return_inverse=True)
         if len(self.subjects) < 3:
             raise DataError(f"likelihood: {len(self.subjects)} subjects to learn from; it takes three at least")
-        size = self.vectors(whole[:1]).shape[1]
+        size = self.vectors(holistic[:1]).shape[1]
         means = np.zeros((len(self.subjects), size))
-        for rows in _rows(len(whole)):
-            np.add.at(means, who[rows], self.vectors(whole[rows]))
+        for batch in _batches(len(holistic)):
+            np.add.at(means, who[batch], self.vectors(holistic[batch]))
         clips = np.bincount(who)
         means /= clips[:, None]
-        drawn = np.isin(self.subjects, list(generated))
+        is_generated = np.isin(self.subjects, list(generated))
         self.weight = np.ones(len(clips))
-        if drawn.any() and not drawn.all():
-            for side in (drawn, ~drawn):
+        if is_generated.any() and not is_generated.all():
+            for side in (is_generated, ~is_generated):
                 self.weight[side] = clips.sum() / (2 * clips[side].sum())
         q = min(asked.dimensions, len(means) - 1, size)
         # Each subject's y: the main directions in which the means of subjects differ, with variance 1.
         self.y = np.linalg.svd(means - means.mean(0), full_matrices=False)[0][:, :q] * np.sqrt(len(means))
-        self.count, self.total = np.zeros(classes), np.zeros(classes)
-        # Weighted sums over the clips of each class.
-        self.x, self.xx, self.xy = (np.zeros((classes, size, *more)) for more in ((), (size,), (q,)))
-        self.sum_y, self.yy = (np.zeros((classes, q, *more)) for more in ((), (q,)))
+        self.count = np.zeros(classes)
+        # Weighted sums of the products of (1, x, y) with itself over the clips of each class.
+        self.moments = np.zeros((classes, 1 + size + q, 1 + size + q))
 
     def add(self, embeddings: np.ndarray, subjects: np.ndarray, classes: np.ndarray) -> None:
-        """Learn from clips of subjects that are known: [n, c, p], [n], and [n] int classes."""
-        for rows in _rows(len(embeddings)):
-            self._add(self.vectors(embeddings[rows]), subjects[rows], classes[rows])
+        """Learn from clips of known subjects: [n, c, p], [n], and [n] int classes."""
+        for batch in _batches(len(embeddings)):
+            x, of, who = (
+                self.vectors(embeddings[batch]),
+                classes[batch],
+                np.searchsorted(self.subjects, subjects[batch]),
+            )
+            samples = np.hstack((np.ones((len(x), 1)), x, self.y[who]))
+            for k in np.unique(of):
+                mine = samples[of == k]
+                self.count[k] += len(mine)
+                self.moments[k] += mine.T @ (self.weight[who[of == k], None] * mine)
 
-    def _add(self, x: np.ndarray, subjects: np.ndarray, classes: np.ndarray) -> None:
-        who = np.searchsorted(self.subjects, subjects)
-        for k in np.unique(classes):
-            mine, its, weight = x[classes == k], self.y[who[classes == k]], self.weight[who[classes == k], None]
-            self.count[k] += len(mine)
-            self.total[k] += weight.sum()
-            self.x[k] += (weight * mine).sum(0)
-            self.sum_y[k] += (weight * its).sum(0)
-            self.xx[k] += mine.T @ (weight * mine)
-            self.xy[k] += mine.T @ (weight * its)
-            self.yy[k] += its.T @ (weight * its)
-
-    def identities(self) -> Identities:
+    def model(self) -> PLDA:
         """The model of what was added.
 
         Raises:
@@ -334,20 +354,20 @@ class Fit:
         if not self.count.any():
             raise DataError("likelihood: no clips to learn from")
         known = self.count >= FEWEST * self.y.shape[1]
-        sums = (self.total, self.x, self.xx, self.xy, self.sum_y, self.yy)
-        models = [self._one(*(s[k] for s in sums)) if own else None for k, own in enumerate(known)]
-        blank = self._one(*(s.sum(0) for s in sums))  # all classes together
-        models.append(blank)
-        mean, projection, precision = (np.stack(part) for part in zip(*(m or blank for m in models), strict=True))
-        return Identities(self.vectors, mean, projection, precision, known)
+        pooled = self._fitted(self.moments.sum(0))
+        models = [self._fitted(moments) if own else pooled for own, moments in zip(known, self.moments, strict=True)]
+        mean, projection, precision = (np.stack(part) for part in zip(*models, pooled, strict=True))
+        return PLDA(self.vectors, mean, projection, precision, known)
 
-    def _one(self, n, x, xx, xy, y, yy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """μ, Σ⁻¹ F and J of clips of weight n by their sums."""
-        x, y = x / n, y / n
-        cxx, cxy, cyy = xx / n - np.outer(x, x), xy / n - np.outer(x, y), yy / n - np.outer(y, y)
+    def _fitted(self, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """μ, Σ⁻¹ F and J: ridge regression of x on y."""
+        size = len(moments) - 1 - self.y.shape[1]
+        moments = moments / moments[0, 0]
+        x, y = np.split(moments[0, 1:], [size])
+        covariance = moments[1:, 1:] - np.outer(moments[0, 1:], moments[0, 1:])
+        cxx, cxy, cyy = covariance[:size, :size], covariance[:size, size:], covariance[size:, size:]
         factors = np.linalg.solve(cyy + RIDGE * np.eye(len(y)), cxy.T).T
         noise = cxx - factors @ cxy.T - cxy @ factors.T + factors @ cyy @ factors.T
-        size = len(noise)
         noise += (self.asked.shrinkage * max(np.trace(noise), 0) / size + 1e-12) * np.eye(size)
         projection = np.linalg.solve(noise, factors)
         return x - factors @ y, projection, factors.T @ projection

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from opengait_mimic.method.clips import silhouettes
-from opengait_mimic.method.ven import DetailedVisibility, Visibility, amount_values
+from opengait_mimic.method.ven import Visibility, amount_values
 
 # Which edge of the frame a kind hides: its axis (rows or columns), and whether it is the last one.
 EDGES = {"top": (0, False), "bottom": (0, True), "left": (1, False), "right": (1, True)}
@@ -56,15 +56,13 @@ def register(
     return out.to(sils.dtype)
 
 
-def amount_distribution(visibility: Visibility | DetailedVisibility) -> tuple[torch.Tensor, torch.Tensor]:
-    """The hidden shares that the VEN thinks possible, [n, b] each: their values and their weights, sum 1.
-
-    A VEN without bins has one, its estimate.
-    """
-    amount = visibility.amount.detach().float()
-    if visibility.amount_logits is None:  # type: ignore[attr-defined]
-        return amount[:, None], torch.ones_like(amount)[:, None]
-    weights = visibility.amount_logits.detach().float().softmax(1)  # type: ignore[attr-defined]
+def amount_distribution(visibility: Visibility) -> tuple[torch.Tensor, torch.Tensor]:
+    """The amounts that the VEN thinks possible and their weights, sum 1: [n, b] each; without bins its estimate."""
+    assert visibility.amount is not None
+    if visibility.amount_logits is None:
+        amount = visibility.amount.detach().float()[:, None]
+        return amount, torch.ones_like(amount)
+    weights = visibility.amount_logits.detach().float().softmax(1)
     return amount_values(weights.shape[1], weights).expand_as(weights), weights
 
 

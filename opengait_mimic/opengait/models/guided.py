@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.method.beyond.parts import part_bins, parts_visibility, strips_to_parts
 from opengait_mimic.method.beyond.plda import likelihood
 from opengait_mimic.method.beyond.registration import register
-from opengait_mimic.method.beyond.weighted import weighting
+from opengait_mimic.method.beyond.weighted import part_bins, parts_visibility, strips_to_parts, weighting
 from opengait_mimic.method.bnneck import PartBNNeck
 from opengait_mimic.method.frozen import Frozen
 from opengait_mimic.method.mimic import Fusion

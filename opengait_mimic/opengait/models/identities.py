@@ -8,8 +8,8 @@ import numpy as np
 
 from opengait_mimic.apps.inference import load
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.evaluation.plda_model import Learned, write_learned
-from opengait_mimic.method.beyond.plda import Evidence, Fit, Identities, Likelihood
+from opengait_mimic.evaluation.plda_model import TrainedPLDA, write_plda
+from opengait_mimic.method.beyond.plda import PLDA, IdentityStatistics, Likelihood, PLDAFit
 from opengait_mimic.opengait.models.generated import generated_labels
 from opengait_mimic.opengait.models.passes import Pass, Seen, look
 from opengait_mimic.opengait.models.unfinished import Unfinished
@@ -17,7 +17,7 @@ from opengait_mimic.opengait.models.unfinished import Unfinished
 FEW = 50  # subjects of a training set; what was measured: docs/results/beyond.md
 
 
-def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | None:
+def learn_identities(net, asked: Likelihood, where: Unfinished) -> PLDA | None:
     """Fit `evaluation.likelihood` to the clips that the network trained on, whole and occluded as its VEN learned them.
 
     The training set is read once, as the evaluator reads the test set; each clip's occlusions depend on its content
@@ -53,12 +53,12 @@ def learn_identities(net, asked: Likelihood, where: Unfinished) -> Identities | 
             if 0 < len(generated) < subjects:
                 told = f"{len(generated)} of {subjects} subjects were generated: each side counts for one half"
                 net.msg_mgr.log_info(told)
-            fit = Fit(seen.features["embeddings"], labels, len(mixture.classes), metric, asked, generated)
+            fit = PLDAFit(seen.features["embeddings"], labels, len(mixture.classes), metric, asked, generated)
         fit.add(seen.features["embeddings"], seen.names[:, 0], seen.features["seen_kind"])
-    return None if fit is None else fit.identities()
+    return None if fit is None else fit.model()
 
 
-def keep_identities(net, identities: Identities, checkpoint: Path | None) -> None:
+def keep_identities(net, identities: PLDA, checkpoint: Path | None) -> None:
     """Write the model beside the checkpoint that was tested, for `identify` and `verify`; without one there is none."""
     if checkpoint is None or not checkpoint.is_file():
         return
@@ -68,11 +68,11 @@ def keep_identities(net, identities: Identities, checkpoint: Path | None) -> Non
         net.msg_mgr.log_info(f"Its model of identities is not kept: {error}")
         return
     path = checkpoint.with_suffix(".identities.npz")
-    write_learned(path, Learned(identities, tuple(net.ven_spec.kinds.classes), of))
+    write_plda(path, TrainedPLDA(identities, tuple(net.ven_spec.kinds.classes), of))
     net.msg_mgr.log_info(f"Its model of identities is in {path}")
 
 
-def evidence(identities: Identities, seen: Seen) -> Evidence:
+def evidence(identities: PLDA, seen: Seen) -> IdentityStatistics:
     """What a pass tells of identities; a network that sees no kinds (the teacher) had whole clips."""
     embeddings = seen.features["embeddings"]
-    return identities.evidence(embeddings, seen.features.get("seen_kind", np.zeros(len(embeddings), np.int64)))
+    return identities.statistics(embeddings, seen.features.get("seen_kind", np.zeros(len(embeddings), np.int64)))

@@ -15,12 +15,12 @@ from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.evaluation import occluded
 from opengait_mimic.evaluation.occluded import Holistic, Repeat
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.evaluation.recognition import at_ranks, recognise, scores
-from opengait_mimic.evaluation.relative_performance import relative_scalars, relative_table
+from opengait_mimic.evaluation.recognition import at_ranks, evaluate_embeddings, scores
+from opengait_mimic.evaluation.relative_performance import holistic_retention, relative_scalars, relative_table
 from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_scalars
-from opengait_mimic.method.beyond.matching import JUDGED
-from opengait_mimic.method.beyond.plda import Identities, Likelihood, Odds, likelihood
+from opengait_mimic.method.beyond.matching import MATCHING_TITLES
+from opengait_mimic.method.beyond.plda import PLDA, Likelihood, PLDAMatching, likelihood
 from opengait_mimic.method.beyond.weighted import Weighting, Weights, weighting
 from opengait_mimic.opengait import host as hosts
 from opengait_mimic.opengait.checkpoints import checkpoint_path
@@ -45,7 +45,7 @@ class Judge:
         self,
         cfgs: dict,
         how: Weighting | Likelihood | None = None,
-        identities: Identities | None = None,
+        identities: PLDA | None = None,
         persons: bool = False,
     ):
         self.cfg, self.how, self.identities, self.persons = cfgs["evaluator_cfg"], how, identities, persons
@@ -67,8 +67,10 @@ class Judge:
         embeddings = probe.features["embeddings"]
         metric = self.cfg.get("metric", "euc")
         if self.protocol is not None:
-            found = recognise(embeddings, gallery.features["embeddings"], labels, types, views, self.protocol, metric,
-                              device, self._matching(probe, gallery))  # fmt: skip
+            found = evaluate_embeddings(
+                embeddings, gallery.features["embeddings"], labels, types, views, self.protocol, metric, device,
+                self._matching(probe, gallery),
+            )  # fmt: skip
             return Holistic(scores(found.headline), found)
         data = {"embeddings": embeddings, "labels": labels.tolist(), "types": types.tolist(), "views": views.tolist()}
         options = {k: self.cfg[k] for k in inspect.signature(self.function).parameters if k in self.cfg}
@@ -79,7 +81,7 @@ class Judge:
 
     @property
     def matching(self) -> str:
-        """One of `matching.JUDGED`; "" is the plain distance."""
+        """One of `matching.MATCHING_TITLES`; "" is the plain distance."""
         if self.persons:
             return "persons"
         return {Weighting: "weighted", Likelihood: "likelihood"}.get(type(self.how), "")
@@ -91,11 +93,11 @@ class Judge:
             return {"likelihood": {**asdict(self.how), "persons": self.persons}}
         return {} if self.how is None else {"weighted": asdict(self.how)}
 
-    def _matching(self, probe: Seen, gallery: Seen) -> Weights | Odds | None:
+    def _matching(self, probe: Seen, gallery: Seen) -> Weights | PLDAMatching | None:
         if isinstance(self.how, Weighting):
             return Weights(*map(visibility, (probe, gallery)), self.how.epsilon)
         if self.identities is not None:
-            return Odds(*(evidence(self.identities, side) for side in (probe, gallery)), self.persons)
+            return PLDAMatching(*(evidence(self.identities, side) for side in (probe, gallery)), self.persons)
         return None
 
 
@@ -203,13 +205,13 @@ def recognition_test(net) -> dict[str, float] | None:
     method = method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg)
     scalars: dict[str, float] = {}
     for one, holistic, repeats in zip(judges, holistics, drawn_by_judge, strict=True):
-        compared_by = f", {JUDGED[one.matching]}" if one.matching else ""
+        compared_by = f", {MATCHING_TITLES[one.matching]}" if one.matching else ""
         summaries = [occluded.summary(test, repeats[test.name], reference) for test in tests]
         for test, summary in zip(tests, summaries, strict=True):
             zero_shot = ", kinds it was not trained on" if test.zero_shot else ""
             log(f"{test.name} ({test.protocol}{zero_shot}){compared_by}\n"
                 f"{relative_table(summary, holistic.scores)}")  # fmt: skip
-        kept = occluded.retention(holistic, reference)
+        kept = holistic_retention(holistic.scores, reference and reference.scores)
         if "Rank-1" in kept:
             log(f"Holistic retention, own whole / HP, Rank-1: {kept['Rank-1']:.3f}")
         content = {
