@@ -29,7 +29,7 @@ _CODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcode
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _PLAIN = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
-    "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+    "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "STRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
 }  # fmt: skip
 _OTHERS = {"EMPTY_LIST": "a list", "LIST": "a list", "EMPTY_DICT": "a dict", "DICT": "a dict"}
 
@@ -79,7 +79,7 @@ class _Array:
     shape: tuple[int, ...] = ()
     dtype: _Dtype | None = None
     order: Any = "C"
-    content: bytes | None = None
+    content: bytes | bytearray | None = None
     axes: tuple[int, ...] | None = None  # how to transpose it after all, where NumPy says so
 
 
@@ -103,7 +103,10 @@ def array_from(pickled: bytes) -> np.ndarray:
     if array is not None:
         return array
     try:
-        found = _run(pickled)
+        machine = _Machine(len(pickled))
+        for opcode, value in _opcodes(pickled):
+            machine.take(opcode, value)
+        found = machine.pop()
         if not isinstance(found, _Array):
             raise NotAnArray(f"it holds {_described(found)}, not an array")
         return _built(found)
@@ -158,6 +161,8 @@ def _opcodes(pickled: bytes) -> Iterator[tuple[str, Any]]:
             if code and code not in _CODES:
                 raise NotAnArray("it is no pickle")
             opcode = _CODES[code]
+            if opcode.name == "STOP":
+                return
             if opcode.name == "STRING":  # Python 2 wrote any bytes as one; pickletools takes ASCII only
                 yield (
                     "STRING",
@@ -165,8 +170,6 @@ def _opcodes(pickled: bytes) -> Iterator[tuple[str, Any]]:
                 )
             else:
                 yield opcode.name, opcode.arg.reader(stream) if opcode.arg else None
-            if opcode.name == "STOP":
-                return
     except (ValueError, KeyError):
         if stream.tell() < len(pickled):
             raise
@@ -174,61 +177,87 @@ def _opcodes(pickled: bytes) -> Iterator[tuple[str, Any]]:
     raise NotAnArray("it is a pickle of more than an array")
 
 
-def _run(pickled: bytes) -> object:
-    """What a pickle leaves on its stack."""
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
-    marks: list[int] = []  # how high the stack was at each
-    encoded = 0
+class _Machine:
+    """Runs the opcodes of an array over a stack of plain values."""
 
-    def pop() -> Any:
-        if len(stack) <= (marks[-1] if marks else 0):
+    def __init__(self, room: int):
+        self.stack: list[Any] = []
+        self.marks: list[int] = []  # how high the stack was at each
+        self.memo: dict[int, Any] = {}
+        self.room = room  # bytes that texts may become
+
+    def pop(self) -> Any:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
             raise NotAnArray("it is a broken pickle")
-        return stack.pop()
+        return self.stack.pop()
 
-    for opcode, value in _opcodes(pickled):
-        if opcode == "STOP":
-            return pop()
-        if opcode in _OTHERS:
-            raise NotAnArray(f"it holds {_OTHERS[opcode]}, not an array")
-        if opcode in _PLAIN or opcode == "STRING":
-            stack.append(value)
+    def take(self, opcode: str, value: Any) -> None:
+        """Run one opcode."""
+        if opcode in _PLAIN:
+            self.stack.append(value)
         elif opcode in _CONSTANTS:
-            stack.append(_CONSTANTS[opcode])
-        elif opcode in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            stack.append(pop())
-            memo[len(memo) if value is None else value] = stack[-1]
-        elif opcode in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[value])
-        elif opcode == "MARK":
-            marks.append(len(stack))
-        elif opcode == "TUPLE":
-            start = marks.pop()
-            stack[start:] = [tuple(stack[start:])]
-        elif opcode in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            stack.append(tuple(reversed([pop() for _ in range(int(opcode[-1]))])))
-        elif opcode == "GLOBAL":
-            stack.append(_name(value))
-        elif opcode == "STACK_GLOBAL":
-            name, module = pop(), pop()
-            stack.append(_name(f"{module} {name}" if isinstance(module, str) and isinstance(name, str) else ""))
-        elif opcode == "REDUCE":
-            arguments, called = pop(), pop()
-            stack.append(_called(called.name, arguments))
-            if isinstance(stack[-1], bytes):
-                encoded += len(stack[-1])
-                if encoded > len(pickled):  # one text made into bytes again and again
-                    raise NotAnArray("it is a pickle of more than an array")
-        elif opcode == "BUILD":
-            state, built = pop(), pop()
-            stack.append(_with_order(built, state) if isinstance(built, _Dtype) else _with_content(built, state))
-        elif opcode == "PROTO" and value > 5:
-            raise NotAnArray(f"it is a pickle of the unknown protocol {value}")
-        elif opcode not in ("PROTO", "FRAME"):
+            self.stack.append(_CONSTANTS[opcode])
+        elif opcode in _OTHERS:
+            raise NotAnArray(f"it holds {_OTHERS[opcode]}, not an array")
+        elif action := getattr(self, f"_{opcode.removeprefix('LONG_').removeprefix('BIN').lower()}", None):
+            action(value)
+        else:
             raise NotAnArray(f"it is a pickle of something else than an array ({opcode})")
-        if len(stack) + len(marks) > DEEPEST:
+        if len(self.stack) + len(self.marks) > DEEPEST:
             raise NotAnArray("it nests too deeply for an array")
-    raise NotAnArray("it is a broken pickle")
+
+    def _proto(self, version: int) -> None:
+        if version > 5:
+            raise NotAnArray(f"it is a pickle of the unknown protocol {version}")
+
+    def _frame(self, _: int) -> None:
+        """How the file was buffered when it was written."""
+
+    def _put(self, key: int | None) -> None:
+        self.stack.append(self.pop())
+        self.memo[len(self.memo) if key is None else key] = self.stack[-1]
+
+    _memoize = _put
+
+    def _get(self, key: int) -> None:
+        self.stack.append(self.memo[key])
+
+    def _mark(self, _: None) -> None:
+        self.marks.append(len(self.stack))
+
+    def _tuple(self, _: None) -> None:
+        start = self.marks.pop()
+        self.stack[start:] = [tuple(self.stack[start:])]
+
+    def _tuple1(self, _: None, length: int = 1) -> None:
+        self.stack.append(tuple(reversed([self.pop() for _ in range(length)])))
+
+    def _tuple2(self, _: None) -> None:
+        self._tuple1(None, 2)
+
+    def _tuple3(self, _: None) -> None:
+        self._tuple1(None, 3)
+
+    def _global(self, name: str) -> None:
+        self.stack.append(_name(name))
+
+    def _stack_global(self, _: None) -> None:
+        name, module = self.pop(), self.pop()
+        self.stack.append(_name(f"{module} {name}" if isinstance(module, str) and isinstance(name, str) else ""))
+
+    def _reduce(self, _: None) -> None:
+        arguments, called = self.pop(), self.pop()
+        made = _called(called.name, arguments)
+        if isinstance(made, bytes):
+            self.room -= len(made)
+            if self.room < 0:  # one text made into bytes again and again
+                raise NotAnArray("it is a pickle of more than an array")
+        self.stack.append(made)
+
+    def _build(self, _: None) -> None:
+        state, built = self.pop(), self.pop()
+        complete = _with_order if isinstance(built, _Dtype) else _with_content
+        self.stack.append(complete(built, state))
 
 
 def _name(name: str) -> _Name:
@@ -244,7 +273,7 @@ def _called(name: str, arguments: tuple) -> object:
             return _Array()
         case (str(code), *_) if name == _DTYPE and len(arguments) in (1, 3):
             return _dtype(code)
-        case (bytes(content) | bytearray(content), _Dtype() as dtype, shape, order, *rest) if name in _FROM_BUFFER:
+        case (bytes() | bytearray() as content, _Dtype() as dtype, shape, order, *rest) if name in _FROM_BUFFER:
             axes = rest[0] if rest else None
             if _is_shape(shape) and order in ("C", "F") and axes is None:
                 return _Array(shape, dtype, order, content)
