@@ -31,7 +31,8 @@ def read_file(path: str | os.PathLike, most: int) -> bytes:
     """
     if "\0" in os.fspath(path):
         raise OSError(errno.EINVAL, "no file has such a name", str(path))
-    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+    without_waiting = getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | without_waiting)) as stream:
         found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no file", str(path))
@@ -93,8 +94,12 @@ def named(folder: str | Path) -> Path:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """A binary stream whose content takes the place of `path` once it is on the disk; the folder is made.
+def whole(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """A binary stream whose content takes the place of `path` once it is complete; the folder is made.
+
+    Args:
+        path: of the file.
+        durable: whether it is to be on the disk, and not only on its way there, when this returns.
 
     Raises:
         OSError: it could not be written (naming the file); what was at `path` stands.
@@ -102,12 +107,14 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "wb") as stream:
+        with open(unfinished, "wb") as stream:  # noqa: PTH123 (likewise)
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(unfinished, path)  # noqa: PTH105 (tests that end a process at this step count it)
-        _sync_folder(path.parent)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        os.replace(unfinished, path)  # noqa: PTH105 (tests end a process at each of these steps)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         if error.filename is None and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from None

@@ -6,8 +6,6 @@ number of frames; `pos`, int16 millimetres [sum(lengths), 18, 3] with y up, tria
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,8 @@ from zlib import crc32
 
 import numpy as np
 
+from opengait_mimic.data.files import read_arrays
+from opengait_mimic.errors import DataError
 from opengait_mimic.walkers.render import CLEAN, JOINTS, RADII, Build, Noise, flesh, silhouettes
 
 KEYS = ("fps", "joints", "trials", "lengths", "pos")
@@ -47,34 +47,25 @@ def load(path: str | Path) -> Recording:
     """Read one subject's recording; the file's name without `.npz` is the subject.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a recording; the message names the file and what is wrong.
+        DataError: no such file, or not such a recording.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such recording")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not an npz file, or cut short")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [key for key in KEYS if key not in stored]
-            if missing:
-                raise ValueError(f"lacks {', '.join(missing)}")
-            fps, joints, trials, lengths, pos = (stored[key] for key in KEYS)
-    except (EOFError, MemoryError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: {error}") from None
-    names = [str(name) for name in joints]
+    arrays = read_arrays(path, "recording")
+    missing = [key for key in KEYS if key not in arrays]
+    if missing:
+        raise DataError(f"{path}: lacks {', '.join(missing)}")
+    fps, joints, trials, lengths, pos = (arrays[key] for key in KEYS)
+    names, ids = joints.astype(str).tolist(), trials.astype(str).tolist()
     absent = [name for name in JOINTS if name not in names]
     if absent:
-        raise ValueError(f"{path}: joints lacks {', '.join(absent)}")
-    if len(trials) != len(lengths) or pos.shape != (int(lengths.sum()), len(names), 3):
-        total = int(lengths.sum())
-        raise ValueError(f"{path}: {len(trials)} trials, {total} frames do not fit pos {list(pos.shape)}")
+        raise DataError(f"{path}: joints lacks {', '.join(absent)}")
+    total = int(lengths.sum())
+    if len(trials) != len(lengths) or pos.shape != (total, len(names), 3):
+        raise DataError(f"{path}: {len(trials)} trials, {total} frames do not fit pos {list(pos.shape)}")
+    if len(set(ids)) != len(ids):
+        raise DataError(f"{path}: trials repeats an id")
     metres = pos[:, [names.index(name) for name in JOINTS]].astype(np.float32) / 1000
     pieces = np.split(metres, np.cumsum(lengths)[:-1])
-    ids = [str(trial) for trial in trials]
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"{path}: trials repeats an id")
     return Recording(path.stem, float(fps), dict(zip(ids, pieces, strict=True)))
 
 
@@ -111,14 +102,9 @@ def face_forward(positions: np.ndarray) -> np.ndarray:
 
 
 def clips(
-    path: str | Path,
-    view: float,
-    frames: int,
-    stride: int | None = None,
-    width: int = 64,
-    noise: Noise = CLEAN,
+    path: str | Path, view: float, frames: int, stride: int | None = None, width: int = 64, noise: Noise = CLEAN,
     seed: int = 0,
-) -> Iterator[Clip]:
+) -> Iterator[Clip]:  # fmt: skip
     """Cut every trial of a recording into clips and render them.
 
     Each clip is turned by its own walking direction. Trials shorter than a clip give none. The noise of a

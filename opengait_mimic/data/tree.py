@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from opengait_mimic.data import mocap
+from opengait_mimic.data.files import whole, write_text
 from opengait_mimic.data.partition import GENERATED, has_part, read_partition
 from opengait_mimic.data.read import Look, difference, look, read_frames, size
 from opengait_mimic.errors import DataError
@@ -40,36 +41,34 @@ Progress = Callable[[int, int], None]
 
 
 def write_sequence(root: str | Path, subject: str, type_: str, view: str, sils: np.ndarray) -> Path:
-    """Write one sequence; the file appears complete or not at all. Returns its path.
+    """Write one sequence; the file appears complete or not at all.
+
+    Args:
+        root: of the data set.
+        subject, type_, view: where in it.
+        sils: uint8 [frames, 64, 64 or 44], one frame at least.
+
+    Returns:
+        Its path.
 
     Raises:
-        ValueError: sils are not uint8 [frames, 64, 64 or 44] with at least one frame.
+        ValueError: other silhouettes.
     """
     sils = np.asarray(sils)
     fits = sils.ndim == 3 and len(sils) and sils.shape[1] == SIZE and sils.shape[2] in WIDTHS
     if sils.dtype != np.uint8 or not fits:
         raise ValueError(f"sils must be uint8 [frames, 64, 64 or 44], found {sils.dtype} {list(sils.shape)}")
     target = Path(root, subject, type_, view, f"{view}.pkl")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(target, pickle.dumps(np.ascontiguousarray(sils), protocol=4))
+    with whole(target, durable=False) as stream:
+        pickle.dump(np.ascontiguousarray(sils), stream, protocol=4)
     return target
 
 
-def generate_walkers(
-    root: str | Path,
-    partition: str | Path,
-    train_subjects: int,
-    test_subjects: int,
-    sequences: int = 8,
-    frames: int = 20,
-    seed: int = 0,
-    width: int = 64,
-    gallery: int = 2,
-    probe: int = 4,
-    test_frames: int = 10,
-    views: Sequence[float] = (90.0,),
-    progress: Progress | None = None,
-) -> dict[str, list[str]]:
+def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
+    root: str | Path, partition: str | Path, train_subjects: int, test_subjects: int, sequences: int = 8,
+    frames: int = 20, seed: int = 0, width: int = 64, gallery: int = 2, probe: int = 4, test_frames: int = 10,
+    views: Sequence[float] = (90.0,), progress: Progress | None = None,
+) -> dict[str, list[str]]:  # fmt: skip
     """Write a data set of procedural walkers; an identical one already there is kept.
 
     Subjects are numbered from 0, the training ones first; a folder's name is that number with five digits.
@@ -77,11 +76,15 @@ def generate_walkers(
     Args:
         root: folder to make.
         partition: JSON file to write.
-        train_subjects, test_subjects: how many people; they are disjoint.
-        sequences, frames: per training subject, and their length.
+        train_subjects: how many to learn from.
+        test_subjects: how many others for the test.
+        sequences: per training subject.
+        frames: of each of these.
         seed: the same call gives the same bytes.
         width: 64 or 44.
-        gallery, probe, test_frames: sequences per test subject, and their length.
+        gallery: sequences per test subject.
+        probe: likewise.
+        test_frames: of each of these.
         views: camera angles in degrees; a subject's sequences take them in turn.
         progress: called with (subjects done, subjects in all).
 
@@ -91,14 +94,20 @@ def generate_walkers(
     Raises:
         FileExistsError: root or partition holds something else.
         ValueError: a number is out of range, or partition lies inside of root.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> generate_walkers(folder / "sils", folder / "sils.json", 1, 1, sequences=2, frames=5)
+    {'TRAIN_SET': ['00000'], 'TEST_SET': ['00001']}
+    >>> len(list((folder / "sils").glob("*/*/*/*.pkl")))
+    8
     """
     counts = {"sequences": sequences, "frames": frames, "gallery": gallery, "probe": probe}
     counts["test_frames"] = test_frames
     _at_least_1({**counts, "number of views": len(views)})
     if train_subjects < 0 or test_subjects < 0 or train_subjects + test_subjects < 1:
         raise ValueError(f"no subjects: train_subjects {train_subjects}, test_subjects {test_subjects}")
-    if width not in WIDTHS:
-        raise ValueError(f"width is {width}, allowed are 64 and 44")
+    _known_width(width)
     total = train_subjects + test_subjects
     names = [f"{number:05d}" for number in range(total)]
     sets = {"TRAIN_SET": names[:train_subjects], "TEST_SET": names[train_subjects:]}
@@ -106,16 +115,12 @@ def generate_walkers(
         "source": "walkers", "train_subjects": train_subjects, "test_subjects": test_subjects, **counts,
         "seed": seed, "width": width, "views": [float(view) for view in views],
     }  # fmt: skip
+    learn = [(TRAIN, i, i, frames) for i in range(sequences)]
+    test = [(GALLERY, i, i, test_frames) for i in range(gallery)]
+    test += [(PROBE, i, gallery + i, test_frames) for i in range(probe)]
     with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
-        if unfinished is None:
-            return sets
-        for number, name in enumerate(names):
-            if number < train_subjects:
-                plan = [(TRAIN, i, i, frames) for i in range(sequences)]
-            else:
-                plan = [(GALLERY, i, i, test_frames) for i in range(gallery)]
-                plan += [(PROBE, i, gallery + i, test_frames) for i in range(probe)]
-            for type_, place, sequence, length in plan:
+        for number, name in enumerate(names if unfinished else []):
+            for type_, place, sequence, length in learn if number < train_subjects else test:
                 sils = walker_sequence(seed, number, sequence, length, width, views[sequence % len(views)])
                 write_sequence(unfinished, name, type_, f"{place:02d}", sils)
             if progress:
@@ -124,30 +129,25 @@ def generate_walkers(
 
 
 def join_walkers(
-    root: str | Path,
-    partition: str | Path,
-    own: str | Path,
-    own_partition: str | Path,
-    people: int,
-    sequences: int = 8,
-    frames: int = 30,
-    seed: int = 0,
-    views: Sequence[float] = (90.0,),
+    root: str | Path, partition: str | Path, own: str | Path, own_partition: str | Path, people: int,
+    sequences: int = 8, frames: int = 30, seed: int = 0, views: Sequence[float] = (90.0,),
     progress: Progress | None = None,
-) -> dict[str, list[str]]:
-    """Write a data set of one's own with walkers among the people to learn from; an identical one is kept.
+) -> dict[str, list[str]]:  # fmt: skip
+    """Write a data set of one's own with walkers among the subjects to learn from; an identical one is kept.
 
-    Few people teach little about how people differ; walkers add to that. Who is tested stays as it was. The files
+    A few subjects teach little about how people differ; walkers add to that. Who is tested stays as it was. The files
     of one's own data are linked, or copied where the two folders lie on different disks; a walker's folder is
-    `walker-` and its number. Walkers are as wide as the data, as white, and as rough as those to learn from in it
-    (see `roughness`).
+    `walker-` and its number. Walkers are as wide as the data, as white, and have as much segmentation noise as those
+    to learn from in it.
 
     Args:
         root: folder to make.
         partition: JSON file to write.
-        own, own_partition: a data set in OpenGait's layout, of silhouettes alone.
+        own: a data set in OpenGait's layout, of silhouettes alone.
+        own_partition: its JSON file.
         people: how many walkers.
-        sequences, frames: of each, and their length.
+        sequences: of each.
+        frames: of each sequence.
         seed: of the walkers.
         views: camera angles in degrees, those of one's own data at best; a walker's sequences take them in turn.
         progress: called with (subjects done, subjects in all).
@@ -164,8 +164,8 @@ def join_walkers(
     root, partition, own = Path(root), Path(partition), Path(own)
     _at_least_1({"people": people, "sequences": sequences, "frames": frames, "number of views": len(views)})
     sets = {part: read_partition(own_partition, part) for part in ("TRAIN_SET", "TEST_SET")}
-    there = {path.name for path in own.glob("*") if path.is_dir()}
     # A partition from others may name what lies outside: only its names of folders count.
+    there = {path.name for path in own.glob("*") if path.is_dir()}
     known = sorted(there.intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]))
     if has_part(own_partition, "PROBE_SET"):
         sets["PROBE_SET"] = read_partition(own_partition, "PROBE_SET")
@@ -185,16 +185,14 @@ def join_walkers(
         "noise": asdict(noise),
     }  # fmt: skip
     with _complete_or_absent(root, partition, recipe, sets) as unfinished:
-        if unfinished is None:
-            return sets
-        for path in paths:
+        for path in paths if unfinished else []:
             target = unfinished / path.relative_to(own)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(path.resolve(), target)
+                target.hardlink_to(path.resolve())
             except OSError:  # another disk, or one without links
                 shutil.copy2(path, target)
-        for number, name in enumerate(names):
+        for number, name in enumerate(names if unfinished else []):
             for i in range(sequences):
                 sils = walker_sequence(seed, number, i, frames, first.frame[1], views[i % len(views)], noise)
                 write_sequence(unfinished, name, TRAIN, f"{i:02d}", sils // 255 if first.top == 1 else sils)
@@ -204,11 +202,7 @@ def join_walkers(
 
 
 def _of_silhouettes_alone(own: Path, paths: list[Path]) -> Look:
-    """How the first silhouettes among a data set's files look.
-
-    Raises:
-        DataError: there are none, or something besides them, or no such walkers can be made.
-    """
+    """How the first silhouettes among a data set's files look; refused where no such walkers can be made."""
     if not paths:
         raise DataError(f"{own} holds no sequence of the subjects in its partition")
     for before, path in pairwise(paths):
@@ -221,11 +215,7 @@ def _of_silhouettes_alone(own: Path, paths: list[Path]) -> Look:
 
 
 def _some_clips(paths: list[Path], first: Look) -> Iterator[np.ndarray]:
-    """Up to `CLIPS` of them, evenly spaced.
-
-    Raises:
-        DataError: one cannot be read, or looks otherwise than the first.
-    """
+    """Up to `CLIPS` of them, evenly spaced, that look like the first."""
     for path in paths[:: -(-len(paths) // CLIPS)]:
         frames = read_frames(path)
         if why := difference(look(frames), first):
@@ -239,24 +229,20 @@ def _at_least_1(counts: dict[str, int]) -> None:
             raise ValueError(f"{name} is {count}, must be at least 1")
 
 
+def _known_width(width: int) -> None:
+    if width not in WIDTHS:
+        raise ValueError(f"width is {width}, allowed are 64 and 44")
+
+
 def render_recordings(
-    root: str | Path,
-    partition: str | Path,
-    folder: str | Path,
-    views: Sequence[float],
-    frames: int,
-    width: int = 64,
-    holdout: int | None = None,
-    seed: int = 0,
-    noise: Noise = CLEAN,
-    progress: Progress | None = None,
-) -> dict[str, list[str]]:
+    root: str | Path, partition: str | Path, folder: str | Path, views: Sequence[float], frames: int, width: int = 64,
+    holdout: int | None = None, seed: int = 0, noise: Noise = CLEAN, progress: Progress | None = None,
+) -> dict[str, list[str]]:  # fmt: skip
     """Write a data set of recorded motion; an identical one already there is kept.
 
     Trials are cut into clips without overlap, each rendered from every view. Test subjects are drawn among
     those with two or more trials long enough; their trials go in turn to the gallery and to the probes, never
-    to both.
-    The view folder is `<trial>-<first frame>-<view>`.
+    to both. The view folder is `<trial>-<first frame>-<view>`.
 
     Args:
         root: folder to make.
@@ -282,10 +268,8 @@ def render_recordings(
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
         raise FileNotFoundError(f"{folder}: no .npz recordings")
-    if not views or frames < 1:
-        raise ValueError(f"views must not be empty and frames at least 1, found {list(views)} and {frames}")
-    if width not in WIDTHS:
-        raise ValueError(f"width is {width}, allowed are 64 and 44")
+    _at_least_1({"number of views": len(views), "frames": frames})
+    _known_width(width)
     trials = {}
     for path in paths:
         usable = [trial for trial, positions in mocap.load(path).trials.items() if len(positions) >= frames]
@@ -307,16 +291,13 @@ def render_recordings(
         "frames": frames, "width": width, "holdout": holdout, "seed": seed, "noise": asdict(noise),
     }  # fmt: skip
     with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
-        if unfinished is None:
-            return sets
-        for done, path in enumerate((path for path in paths if path.stem in trials), start=1):
+        for done, path in enumerate((path for path in paths if unfinished and path.stem in trials), start=1):
             subject = path.stem
             for view in views:
                 for clip in mocap.clips(path, view, frames, width=width, noise=noise, seed=seed):
                     in_turn = (GALLERY, PROBE)[trials[subject].index(clip.trial) % 2]
-                    type_ = in_turn if subject in drawn else TRAIN
                     name = f"{clip.trial}-{clip.start:04d}-{view:03g}"
-                    write_sequence(unfinished, subject, type_, name, clip.sils)
+                    write_sequence(unfinished, subject, in_turn if subject in drawn else TRAIN, name, clip.sils)
             if progress:
                 progress(done, len(trials))
     return sets
@@ -328,13 +309,13 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
     if root.resolve() in partition.resolve().parents:
         raise ValueError(f"partition {partition} lies inside of root, where only subjects may be")
     content = {**sets, "RECIPE": recipe}
-    if partition.exists() and _stored(partition) != content:
+    if partition.exists() and read_json(partition) != content:
         raise FileExistsError(f"{partition} belongs to other data: remove it or choose another name")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if partition.exists():
-            yield None
-            return
-        raise FileExistsError(f"{root} holds something else: remove it or choose another folder")
+        if not partition.exists():
+            raise FileExistsError(f"{root} holds something else: remove it or choose another folder")
+        yield None
+        return
     root.parent.mkdir(parents=True, exist_ok=True)
     for left in root.parent.glob(f"{escape(root.name)}.unfinished-*"):  # by a call that was killed
         if Path("/proc/self").exists() and not Path("/proc", left.name.rpartition("-")[2]).exists():
@@ -343,8 +324,7 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
     unfinished.mkdir()
     try:
         yield unfinished
-        partition.parent.mkdir(parents=True, exist_ok=True)
-        write_file(partition, (json.dumps(content, indent=1) + "\n").encode())
+        write_text(partition, json.dumps(content, indent=1) + "\n")
         if root.exists():
             root.rmdir()
         unfinished.rename(root)
@@ -352,15 +332,9 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _stored(partition: Path) -> object:
+def read_json(path: Path) -> object:
+    """What a JSON file of ours holds; None where it is not there, or is none."""
     try:
-        return json.loads(partition.read_text(encoding="utf-8"))
-    except ValueError:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-
-
-def write_file(target: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(target)

@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image
 
 from opengait_mimic.data import progress
-from opengait_mimic.data.files import named
+from opengait_mimic.data.files import named, write_text
 from opengait_mimic.data.read import read_array
-from opengait_mimic.data.tree import GALLERY, PROBE, TRAIN, write_file, write_sequence
+from opengait_mimic.data.tree import GALLERY, PROBE, TRAIN, read_json, write_sequence
 from opengait_mimic.data.video import background, segmenters, sources
 from opengait_mimic.data.video import contact_sheet as sheet
 from opengait_mimic.data.video.quality import Rules, faults, ground, stretches, walks
@@ -161,7 +161,7 @@ def _recording(source: Source, settings: Settings, folder: Path) -> dict:
             frames = [track.frames[i] for i in part]
             file = f"{number:03d}-{frames[0]:06d}.pkl"
             sils = np.stack([track.blobs[i].sil for i in part])
-            write_file(folder / file, pickle.dumps(sils, protocol=4))
+            (folder / file).write_bytes(pickle.dumps(sils, protocol=4))
             sequences.append({"file": file, "view": view or f"{frames[0]:06d}", "frames": frames})
         strip_file = f"{number:03d}.png"
         _strip(subject, track, parts, cuttings.get(number - 1)).save(folder / strip_file)
@@ -330,14 +330,12 @@ def _nobody(records: list[dict]) -> str:
 
 
 def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    found = read_json(path)
+    return found if isinstance(found, dict) else {}
 
 
 def _write_json(path: Path, content: dict) -> None:
-    write_file(path, (json.dumps(content, indent=1) + "\n").encode())
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def report_lines(summary: dict, out: Path) -> list[str]:
