@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import FOLDERS, PREFIX, evaluations
 
 from opengait_mimic.opengait.host import activate
 
@@ -14,24 +14,14 @@ activate("embedded")
 
 from evaluation import evaluator  # noqa: E402
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "opengait" / "evaluators.npz"
 
-
-@pytest.mark.skipif(not RECORDED.is_file(), reason="OpenGait's recorded metrics are not at hand")
-@pytest.mark.parametrize(
-    ("record", "function", "dataset", "distance"),
-    [
-        ("casiab_euc", "evaluate_indoor_dataset", "CASIA-B", "euc"),
-        ("casiab_cos", "evaluate_indoor_dataset", "CASIA-B", "cos"),
-        ("grew_local_euc", "evaluate_real_scene", "GREW", "euc"),
-    ],
-)
-def test_the_recorded_metrics_are_reproduced(record, function, dataset, distance):
-    recorded = np.load(RECORDED)
-    data = {key: recorded[f"{record}/{key}"].tolist() for key in ("labels", "types", "views")}
-    data["embeddings"] = recorded[f"{record}/embeddings"]
-    expected = json.loads(bytes(recorded[f"{record}/expected"]))
-    assert getattr(evaluator, function)(data, dataset, distance) == pytest.approx(expected, abs=1e-9)
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_recorded_metrics_are_reproduced(folder, tmp_path, monkeypatch):
+    for name, recorded in evaluations(folder):
+        gait3d(tmp_path, monkeypatch, recorded.extra.get("probe_set", []))
+        found = getattr(evaluator, recorded.function)(recorded.data, recorded.dataset, **recorded.options)
+        for key, value in recorded.expected.items():
+            np.testing.assert_allclose(found[PREFIX + key], value, atol=1e-4, err_msg=f"{name} {key}")
 
 
 def walks(*rows):
@@ -134,7 +124,7 @@ def test_real_scene_caps_ranks_at_the_gallerys_size():
 def gait3d(tmp_path, monkeypatch, probes):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "datasets" / "Gait3D"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "Gait3D.json").write_text(json.dumps({"PROBE_SET": probes}))
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from recorded import model_files, read_model
 from torch import nn
 
 from opengait_mimic.opengait.host import activate
@@ -18,7 +16,6 @@ activate("embedded")
 from modeling import models, modules  # noqa: E402
 from modeling.backbones import ResNet9  # noqa: E402
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "opengait"
 TOLERANCE = {"atol": 1e-4, "rtol": 0}
 
 CONFIGS = {
@@ -99,36 +96,30 @@ def clip(frames: int, width: int = 44, seed: int = 0, n: int = 1) -> torch.Tenso
 
 def recorded_with(*keys: str):
     """Parametrise `recorded` over the recorded models that have these entries."""
-    found = []
-    for path in sorted(FIXTURES.glob("*.npz")):
-        with np.load(path) as data:
-            if {"config", *keys} <= set(data.files):
-                found.append(pytest.param(path, id=path.stem))
-    return pytest.mark.parametrize("recorded", found or [pytest.param(None, id="none")], indirect=True)
+    found = [pytest.param(path, id=f"{path.parts[-4]}-{path.stem}") for path in model_files()
+             if set(keys) <= set(read_model(path).data)]  # fmt: skip
+    return pytest.mark.parametrize("recorded", found, indirect=True)
 
 
 @pytest.fixture
 def recorded(request) -> tuple[nn.Module, dict[str, torch.Tensor]]:
     """A model with the recorded weights, and the other recorded entries."""
-    if request.param is None:
-        pytest.skip("no recorded numbers in ../shared/fixtures/opengait")
-    with np.load(request.param) as file:
-        config = json.loads(bytes(file["config"]))
-        data = {key: torch.from_numpy(file[key]) for key in file.files}
-    prefix = "weights/"
+    config, weights, data = read_model(request.param)
     model = bare(config["model_cfg"], config["dataset_name"])
-    model.load_state_dict({k.removeprefix(prefix): data.pop(k) for k in list(data) if k.startswith(prefix)})
+    model.load_state_dict(weights)
     return model, data
 
 
 def rewind_statistics(model: nn.Module, sils: torch.Tensor) -> None:
     """Take back one training pass over `sils` from the running statistics of the batch norms.
 
-    The recorded weights hold the statistics from after the recorded training pass (num_batches_tracked is 1),
-    as the seqL embeddings do; the embeddings of single clips are from before it. One pass makes
-    0.9 * before + 0.1 * batch of them, and a further pass shows what 0.1 * batch is.
+    Where the weights were recorded after the training pass (num_batches_tracked is 1), the embeddings of single clips
+    are from before it. One pass makes 0.9 * before + 0.1 * batch of the statistics, and a further pass shows what
+    0.1 * batch is.
     """
     after = {k: v.clone() for k, v in model.state_dict().items()}
+    if not any(v.item() for k, v in after.items() if k.endswith("num_batches_tracked")):
+        return
     with torch.no_grad():
         run(model.train(), sils)
     further = model.state_dict()

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from narrow import BACKBONES, GAITBASE, IDENTITY, KINDS, MICKD, configuration
+from recorded import HERE, read_model
 from torch import nn
 
 from opengait_mimic.errors import CheckpointError, ConfigError
@@ -35,8 +36,6 @@ from opengait_mimic.opengait.models import Backbone, MimicGait, OcclusionAware, 
 from opengait_mimic.opengait.models.backbone import probe  # noqa: E402
 from opengait_mimic.opengait.models.occluded import WithFrameNumbers  # noqa: E402
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "opengait"
-
 
 def first_batch(model):
     return model.inputs_pretreament(next(iter(model.train_loader)))
@@ -55,26 +54,14 @@ class TestBackbone:
             assert n == 3 and p in (16, 62, 64)
             assert backbone(sils.reshape(1, 21, 64, 44), seqL).shape == (3, c, p)
 
-    @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*GaitSet*.npz")) + sorted(FIXTURES.glob("*BNNeck*.npz")))
-    def test_reproduces_recorded_embeddings(self, path):
-        with np.load(path) as recorded:
-            config = json.loads(bytes(recorded["config"]).decode())
-            backbone = Backbone(config["model_cfg"], dataset_name=config["dataset_name"])
-            backbone.model.load_state_dict(
-                {
-                    k.removeprefix("weights/"): torch.from_numpy(recorded[k])
-                    for k in recorded
-                    if k.startswith("weights/")
-                }
-            )
-            sils = torch.from_numpy(recorded["input"]).float()
-            with torch.no_grad():
-                np.testing.assert_allclose(backbone.eval()(sils, seqL=None), recorded["eval_embeddings"], atol=1e-4)
-
-    def test_recordings_are_there_or_this_says_so(self):
-        if not FIXTURES.is_dir():
-            pytest.skip("no recorded numbers at ../shared/fixtures/opengait")
-        assert list(FIXTURES.glob("*.npz"))
+    @pytest.mark.parametrize("name", ["GaitBase", "GaitSet", "GaitGL_GREW_BNNeck", "DeepGaitV2_p3d"])
+    def test_reproduces_recorded_embeddings(self, name):
+        config, weights, data = read_model(HERE / f"{name}.npz")
+        backbone = Backbone(config["model_cfg"], dataset_name=config["dataset_name"])
+        backbone.model.load_state_dict(weights)
+        with torch.no_grad():
+            found = backbone.eval()(data["input"].float(), seqL=None)
+        torch.testing.assert_close(found, data["eval_embeddings"], atol=1e-4, rtol=0)
 
     @pytest.mark.parametrize("name", BACKBONES)
     def test_probe_finds_the_shape_and_the_classifier_and_changes_nothing(self, name):
