@@ -28,11 +28,12 @@ from opengait_mimic.apps import console
 from opengait_mimic.data import generate_walkers, progress
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import ConfigError, RunFailed
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge
 from opengait_mimic.opengait.config.inputs import ONE_CLIP, refuse_other_inputs
 from opengait_mimic.opengait.config.sections import MODELS
-from opengait_mimic.opengait.host import EMBEDDED, activate
-from opengait_mimic.opengait.run.group import ensure_group
+from opengait_mimic.opengait.host import EMBEDDED
+from opengait_mimic.opengait.process.distributed import ensure_group
 
 PARTS = 11  # classes of a parsing map beside the background
 CUT, UNCUT = "BaseSilCuttingTransform", "BaseSilTransform"  # 44 and 64 columns

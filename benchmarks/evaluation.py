@@ -13,8 +13,8 @@ from opengait_mimic.apps.experiments.recipes.build import file_name, narrow, rec
 from opengait_mimic.apps.experiments.recipes.facts import BACKBONES
 from opengait_mimic.apps.experiments.recipes.files import yaml_text
 from opengait_mimic.data import generate_walkers
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge
-from opengait_mimic.opengait.host import activate
 
 KINDS = ("top", "bottom", "middle", "moving_patch", "moving_pole")
 SEEDS = 10

@@ -9,7 +9,7 @@ import torch
 from measure import Report, in_turn, main
 from torch import nn
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 SUBJECTS, CLIPS, FRAMES = 32, 4, (20, 40)
 BATCHES = 10  # the transforms act on some; a call goes through all of them
@@ -58,7 +58,7 @@ def sides() -> tuple:
     from opengait_mimic.opengait.models.byte_inputs import steps
     from opengait_mimic.opengait.models.occluded import OccludedModel
     from opengait_mimic.opengait.models.panels import Speed
-    from opengait_mimic.opengait.run.resuming import STEP, draw_from
+    from opengait_mimic.opengait.process.resuming import STEP, draw_from
 
     def prepare(model, transforms) -> None:
         nn.Module.__init__(model)

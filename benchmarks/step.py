@@ -12,8 +12,8 @@ from measure import Report, in_turn, main
 from opengait_mimic.apps.experiments.recipes.build import file_name, recipe
 from opengait_mimic.apps.experiments.recipes.files import yaml_text
 from opengait_mimic.data import generate_walkers
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge
-from opengait_mimic.opengait.host import activate
 
 # Data set of the recipe, and what the ratio should be.
 BACKBONES = {"GaitBase": ("GREW", "at most 1.25"), "DeepGaitV2": ("GREW", "at most 1.30"),

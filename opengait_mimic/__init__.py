@@ -5,6 +5,7 @@ The public names below are loaded on first use, so `import opengait_mimic` does 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from opengait_mimic.method.losses import mickd
     from opengait_mimic.method.occlusion import Occlusion, occlude
     from opengait_mimic.method.ven import VisibilityNetwork
-    from opengait_mimic.opengait.host import activate
+    from opengait_mimic.opengait.activation import activate, register
     from opengait_mimic.opengait.models.backbone import Backbone
-    from opengait_mimic.opengait.registration import register
 
 __version__ = "0.1.0"
 
@@ -37,12 +37,15 @@ _MODULES = {
     "Backbone": "opengait.models.backbone",
     "Occlusion": "method.occlusion",
     "VisibilityNetwork": "method.ven",
-    "activate": "opengait.host",
+    "activate": "opengait.activation",
     "load": "apps.inference",
     "mickd": "method.losses",
     "occlude": "method.occlusion",
-    "register": "opengait.registration",
+    "register": "opengait.activation",
 }
+
+# Where a checkout that version 0.1.0 was installed into looks for `register`.
+sys.modules[f"{__name__}.plugin"] = sys.modules[__name__]
 
 
 def __getattr__(name: str) -> object:

@@ -103,7 +103,8 @@ def test(**options):
 def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, dry_run, resume=None):
     from opengait_mimic.opengait.config.check import check
     from opengait_mimic.opengait.host import choose
-    from opengait_mimic.opengait.run.launch import check_device, launch
+    from opengait_mimic.opengait.process.device import check_device
+    from opengait_mimic.opengait.run.launch import launch
     from opengait_mimic.opengait.run.worker import Run, intended
 
     host, here = choose(host), nproc
@@ -117,7 +118,9 @@ def _run(phase, cfgs, host, device, nproc, iteration, log_to_file, dry_run, resu
         plan = {**intended(run, merged), "processes": nproc}
         console.outcome("\n".join(f"{name}: {value}" for name, value in plan.items()), plan)
         return
-    launch(run, nproc)
+    found = launch(run, nproc)
+    if found is not None and run.verbosity != progress.Verbosity() and (found.text() or run.verbosity.as_json):
+        console.outcome(found.text(), found.content())
 
 
 @commands.command("check")
@@ -140,9 +143,10 @@ def check_command(cfgs, phase, nproc, iteration, host):
     opengait-mimic check --cfgs mimic.yaml --phase test --host ../OpenGait
     opengait-mimic check --cfgs teacher.yaml --cfgs mimic.yaml --json
     """
+    from opengait_mimic.opengait.activation import activate
     from opengait_mimic.opengait.config.check import check
-    from opengait_mimic.opengait.host import activate, choose
-    from opengait_mimic.opengait.run.plainly import plainly
+    from opengait_mimic.opengait.host import choose
+    from opengait_mimic.opengait.run.failures import failures_in_one_line
 
     host, found, status = choose(host), {}, 0
     for path in cfgs:
@@ -151,7 +155,7 @@ def check_command(cfgs, phase, nproc, iteration, host):
             activate(host)
             from opengait_mimic.opengait.models.preflight import rehearse_run
 
-            plainly(rehearse_run)(merged, host, phase == "train", path)
+            failures_in_one_line(rehearse_run)(merged, host, phase == "train", path)
             found[str(path)] = None
         except (MimicError, RunFailed) as error:
             status = max(status, 2 if isinstance(error, MimicError) else 1)
@@ -594,7 +598,7 @@ def bench(host):
     opengait-mimic bench --json > bench.json
     """
     from opengait_mimic.benchmarks.headlines import measure
-    from opengait_mimic.opengait.host import activate
+    from opengait_mimic.opengait.activation import activate
 
     activate(host)
     report = measure(progress.remark)
@@ -614,12 +618,14 @@ def install(checkout, dry_run):
     """
     from opengait_mimic.opengait.install import install
 
-    written = install(checkout, dry_run)
-    content = {"checkout": str(checkout), "added": written}
+    written, kept = install(checkout, dry_run)
+    content = {"checkout": str(checkout), "added": written, "kept": kept}
     if dry_run:
         console.outcome("\n".join([*written, f"{len(written)} files would be added to {checkout}."]), content)
     else:
         console.conclude(f"Added {len(written)} files to {checkout}; nothing else was changed.", content)
+    for path in kept:
+        progress.warn(f"kept {path}: it was changed")
 
 
 @commands.command()

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from opengait_mimic.errors import DataError, HostError, MimicError, one_line
 from opengait_mimic.opengait.config.sections import MODELS
 from opengait_mimic.opengait.host import EMBEDDED, ROOT_VARIABLE, choose, module_folder
 from opengait_mimic.opengait.install import MODULE, added_files
-from opengait_mimic.opengait.run.plainly import FAILURES
+from opengait_mimic.opengait.run.failures import FAILURES
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
@@ -289,15 +289,10 @@ def _probed(host: Path, modules: list[str]) -> dict:
     """`probe`, in the process that may fail."""
     import importlib
 
-    from opengait_mimic.opengait.run.cpu import _declare_torchvision_operators
+    from opengait_mimic.opengait.compat import torchvision_operators
 
     found: dict = {"missing": {}, "failing": {}, "operators": False, "models": [], "error": ""}
-    if util.find_spec("torchvision") is not None:
-        try:
-            importlib.import_module("torchvision")
-        except RuntimeError:
-            found["operators"] = True
-            _declare_torchvision_operators()
+    found["operators"] = torchvision_operators()
     for name in modules:
         try:
             importlib.import_module(name)
@@ -307,7 +302,7 @@ def _probed(host: Path, modules: list[str]) -> dict:
             else:
                 found["failing"][name] = one_line(f"{type(error).__name__}: {error}", 200)
     try:
-        from opengait_mimic.opengait.host import activate
+        from opengait_mimic.opengait.activation import activate
 
         activate(host)
         from opengait_mimic.opengait.models.backbone import host_model_names

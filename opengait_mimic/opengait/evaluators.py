@@ -12,7 +12,7 @@ from opengait_mimic.evaluation.visibility import (
     visibility_scalars,
     visibility_table,
 )
-from opengait_mimic.opengait.run.device import device
+from opengait_mimic.opengait.process.device import device
 
 
 def evaluate_recognition(data, dataset, metric="euc", gallery=None, probe=None, cross_view=None, partition=None):

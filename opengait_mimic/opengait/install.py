@@ -9,9 +9,16 @@ from opengait_mimic.opengait.config.sections import shipped
 from opengait_mimic.opengait.host import EMBEDDED, choose
 
 MODULE = "opengait/modeling/models/mimicgait.py"
-MODULE_TEXT = '''"""Registers opengait-mimic: its models, losses, transform and evaluation function."""
+MODULE_TEXT = '''"""Registers opengait-mimic: its models, losses, transform and evaluation functions."""
 
-from opengait_mimic.opengait.registration import register
+from opengait_mimic import register
+
+register()
+'''
+# As version 0.1.0 wrote it.
+OLDER_MODULE_TEXT = '''"""Registers opengait-mimic: its models, losses, transform and evaluation function."""
+
+from opengait_mimic.plugin import register
 
 register()
 '''
@@ -26,42 +33,50 @@ def added_files() -> dict[str, str]:
     return files
 
 
-def install(root: str | Path, dry_run: bool = False) -> list[str]:
-    """Write the files into a checkout; those already there with the same content stay.
+def install(root: str | Path, dry_run: bool = False) -> tuple[list[str], list[str]]:
+    """Write the files into a checkout; an older version's registering module is replaced.
 
     Args:
-        dry_run: only tell.
+        root: the checkout.
+        dry_run: only report.
+
     Returns:
-        The paths written, relative to the checkout.
+        The paths written, relative to the checkout, and those of configurations that stay as they are, because
+        their content was changed.
+
     Raises:
-        HostError: no checkout, or something of another content is in the way (then nothing is written).
+        HostError: no checkout, or something is in the way (then nothing is written).
     """
     root, files = _checkout(root), added_files()
-    found = (_in_the_way(root, path, text) for path, text in files.items())
-    in_the_way = list(dict.fromkeys(path for path in found if path))
-    if in_the_way:
-        names = ", ".join(in_the_way)
-        raise HostError(f"{root}: {names}: already there with other content; nothing was written")
-    written = []
+    for path in files:
+        _refuse_if_in_the_way(root, path)
+    written, kept = [], []
     for path, text in files.items():
         target = root / path
-        if target.exists():
+        if _holds(target, text):
+            continue
+        if target.exists() and path != MODULE:
+            kept.append(path)
             continue
         written.append(path)
-        if dry_run:
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode())
-    return written
+        if not dry_run:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(text.encode())
+    return written, kept
 
 
 def uninstall(root: str | Path, dry_run: bool = False) -> tuple[list[str], list[str]]:
     """Remove our files from a checkout.
 
     Args:
-        dry_run: only tell.
+        root: the checkout.
+        dry_run: only report.
+
     Returns:
-        The paths removed, and those kept because their content was changed since.
+        The paths removed, and those kept because their content was changed.
+
+    Raises:
+        HostError: no checkout.
     """
     root = _checkout(root)
     removed, kept = [], []
@@ -69,7 +84,7 @@ def uninstall(root: str | Path, dry_run: bool = False) -> tuple[list[str], list[
         target = root / path
         if not target.exists():
             continue
-        if not _holds(target, text):
+        if not _holds(target, text) and not (path == MODULE and _holds(target, OLDER_MODULE_TEXT)):
             kept.append(path)
             continue
         removed.append(path)
@@ -84,25 +99,25 @@ def uninstall(root: str | Path, dry_run: bool = False) -> tuple[list[str], list[
 
 
 def patch_text() -> str:
-    """The same files as a patch for `git apply`."""
-    parts = []
-    for path, text in added_files().items():
-        lines = text.splitlines()
-        parts.append(f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n"
-                     f"@@ -0,0 +1,{len(lines)} @@\n" + "".join(f"+{line}\n" for line in lines))  # fmt: skip
-    return "".join(parts)
+    """The registering module as a patch for `git apply`."""
+    lines = MODULE_TEXT.splitlines()
+    head = f"diff --git a/{MODULE} b/{MODULE}\nnew file mode 100644\n--- /dev/null\n+++ b/{MODULE}\n"
+    return f"{head}@@ -0,0 +1,{len(lines)} @@\n" + "".join(f"+{line}\n" for line in lines)
 
 
 def _holds(target: Path, text: str) -> bool:
     return target.is_file() and target.read_bytes() == text.encode()
 
 
-def _in_the_way(root: Path, path: str, text: str) -> str | None:
-    """What keeps `path` from holding `text`: a file where a folder must be, or something in its place."""
+def _refuse_if_in_the_way(root: Path, path: str) -> None:
+    """Refuse a file where a folder must be, a folder where a file must be, and a module of another content."""
     for folder in reversed(Path(path).parents):
-        if (root / folder).exists() and not (root / folder).is_dir():
-            return folder.as_posix()
-    return path if (root / path).exists() and not _holds(root / path, text) else None
+        if (root / folder).is_file():
+            raise HostError(f"{root}: {folder.as_posix()} is in the way; nothing was written")
+    target = root / path
+    foreign = path == MODULE and not _holds(target, MODULE_TEXT) and not _holds(target, OLDER_MODULE_TEXT)
+    if target.exists() and (target.is_dir() or foreign):
+        raise HostError(f"{root}: {path} is in the way: it has other content; nothing was written")
 
 
 def _checkout(root: str | Path) -> Path:

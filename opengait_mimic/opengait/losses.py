@@ -12,7 +12,7 @@ from modeling.losses.base import BaseLoss
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.method import losses as functional
 from opengait_mimic.opengait.config.sections import distils
-from opengait_mimic.opengait.run.distributed import gather, world_size
+from opengait_mimic.opengait.process.distributed import gather, world_size
 
 
 class MiCKDLoss(BaseLoss):

@@ -21,7 +21,7 @@ from opengait_mimic.cli import commands
 from opengait_mimic.data import progress
 from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.walkers.walkers import walker_sequence
 
 NAMES = sorted(commands.commands)

@@ -153,7 +153,7 @@ class TestCheckout:
 
     def test_our_files_are_there_partly_there_or_not(self, fake):
         assert doctor._added(fake).level == "ok" and "not added" in doctor._added(fake).found
-        written = install(fake)
+        written, _ = install(fake)
         assert f"{len(written)} of {len(written)} are in the checkout" in doctor._added(fake).found
         (fake / written[-1]).write_text("dataset_root: /data\n")
         assert doctor._added(fake).level == "ok" and "1 of them changed" in doctor._added(fake).found

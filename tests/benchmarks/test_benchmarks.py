@@ -79,7 +79,7 @@ def test_both_sides_of_painting_paint_the_same(monkeypatch, kind, refit):
 
 def test_both_sides_of_the_inputs_see_the_same_silhouettes(monkeypatch):
     pytest.importorskip("cv2")
-    from opengait_mimic.opengait.host import activate
+    from opengait_mimic.opengait.activation import activate
 
     activate("embedded")
     import inputs
@@ -100,7 +100,7 @@ def test_both_sides_of_the_inputs_see_the_same_silhouettes(monkeypatch):
 
 
 def test_both_sides_of_a_repeated_test_embed_the_same_probes_half_of_all_clips(monkeypatch, tmp_path):
-    from opengait_mimic.opengait.host import activate
+    from opengait_mimic.opengait.activation import activate
 
     activate("embedded")
     import evaluation

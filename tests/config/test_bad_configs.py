@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from opengait_mimic.cli import commands
 from opengait_mimic.data import generate_walkers
 from opengait_mimic.errors import MimicError, RunFailed
-from opengait_mimic.opengait.host import activate
-from opengait_mimic.opengait.run.plainly import plainly
+from opengait_mimic.opengait.activation import activate
+from opengait_mimic.opengait.run.failures import failures_in_one_line
 
 TEACHER = Path("output/GREW/Baseline/teacher/checkpoints/teacher-00004.pt")
 VEN = Path("output/GREW/VisibilityEstimation/ven/checkpoints/ven-00004.pt")
@@ -649,10 +649,10 @@ def test_what_the_check_lets_pass_trains_or_says_why(ready, data):
         (ready / "z.yaml").write_text(yaml.safe_dump(cfgs))
         try:
             found = check("z.yaml", "embedded", "train")
-            plainly(rehearse_run)(found, "embedded", True, "z.yaml")
+            failures_in_one_line(rehearse_run)(found, "embedded", True, "z.yaml")
             found["trainer_cfg"].update(total_iter=2, save_iter=2, log_iter=1)
             found["data_cfg"]["num_workers"] = 0
-            plainly(run)(found, training=True)
+            failures_in_one_line(run)(found, training=True)
         except (MimicError, RunFailed) as error:
             assert plain(error), str(error)
         except FloatingPointError as error:

@@ -18,7 +18,7 @@ from opengait_mimic.cli import commands
 from opengait_mimic.evaluation.occluded import Settings
 from opengait_mimic.method.occlusion import TYPES
 from opengait_mimic.opengait.config import schema
-from opengait_mimic.opengait.run.resuming import deciding_config
+from opengait_mimic.opengait.process.resuming import deciding_config
 
 KEYS = {
     "data_cfg": schema.DATA,

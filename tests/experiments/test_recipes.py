@@ -34,6 +34,7 @@ from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.method.occlusion import Occlusion
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import check, defaults, merge
 from opengait_mimic.opengait.config.sections import (
     backbone_spec,
@@ -45,7 +46,6 @@ from opengait_mimic.opengait.config.sections import (
     shipped,
 )
 from opengait_mimic.opengait.config.sections import ven_spec as named_ven
-from opengait_mimic.opengait.host import activate
 
 activate("embedded")
 

@@ -10,7 +10,7 @@ import yaml
 from narrow import BACKBONES, IDENTITY, KINDS, MICKD, SEEN, VEN, configuration
 
 from opengait_mimic.data import generate_walkers
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 TRIPLET = IDENTITY[:1]
 

@@ -23,7 +23,7 @@ from opengait_mimic.method.losses import (
     visibility,
 )
 from opengait_mimic.method.triplets import AT_ONCE, euclidean, hinge
-from opengait_mimic.opengait.run.distributed import gather, world_size
+from opengait_mimic.opengait.process.distributed import gather, world_size
 
 ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
 

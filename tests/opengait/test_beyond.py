@@ -24,8 +24,8 @@ from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.method.beyond.plda import Likelihood, PLDAFit, PLDAMatching
 from opengait_mimic.method.beyond.weighted import Weights
 from opengait_mimic.method.occlusion import apply_occlusion, content_rng
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import check
-from opengait_mimic.opengait.host import activate
 
 activate("embedded")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recorded import FOLDERS, PREFIX, evaluations
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

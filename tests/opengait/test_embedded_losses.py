@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

@@ -9,7 +9,7 @@ import torch
 from recorded import model_files, read_model
 from torch import nn
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

@@ -20,7 +20,7 @@ import torch
 import yaml
 from torch import nn
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

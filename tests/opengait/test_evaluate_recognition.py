@@ -8,7 +8,7 @@ import logging
 import numpy as np
 import pytest
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from opengait_mimic.errors import HostError
 from opengait_mimic.opengait.config.sections import shipped
-from opengait_mimic.opengait.install import MODULE, added_files, install, patch_text, uninstall
-
-GIT = shutil.which("git")
+from opengait_mimic.opengait.install import MODULE, OLDER_MODULE_TEXT, added_files, install, patch_text, uninstall
 
 
 @pytest.fixture
@@ -37,67 +36,53 @@ def contents(root: Path) -> dict[str, bytes | None]:
     }
 
 
-def test_added_are_one_module_that_opengait_discovers_and_our_configurations():
-    files = added_files()
-    assert MODULE == "opengait/modeling/models/mimicgait.py"
-    assert "from opengait_mimic.opengait.registration import register\n\nregister()\n" in files[MODULE]
-    compile(files[MODULE], MODULE, "exec")
-    configs = sorted(p.name for p in (shipped("configs") / "mimicgait" / "GREW").glob("*.yaml"))
-    assert configs
-    assert sorted(p.rsplit("/", 1)[1] for p in files if p.startswith("configs/mimicgait/GREW/")) == configs
-    assert all(path == MODULE or path.startswith("configs/mimicgait/") for path in files)
-
-
-def test_installing_only_adds_files(checkout):
+def test_installing_adds_the_module_and_the_configurations_and_changes_nothing_else(checkout):
     before = contents(checkout)
-    written = install(checkout)
+    written, kept = install(checkout)
     after = contents(checkout)
-    assert sorted(written) == sorted(added_files())
+    assert sorted(written) == sorted(added_files()) and kept == []
     assert {path: after[path] for path in before} == before
-    new_files = {path: data for path, data in after.items() if path not in before and data is not None}
-    assert new_files == {path: text.encode() for path, text in added_files().items()}
-
-
-def test_installing_again_changes_nothing(checkout):
-    install(checkout)
-    before = contents(checkout)
-    assert install(checkout) == []
-    assert contents(checkout) == before
-
-
-def test_installing_completes_what_is_missing(checkout):
-    install(checkout)
-    before = contents(checkout)
+    new = {path: data for path, data in after.items() if path not in before and data is not None}
+    assert new == {path: text.encode() for path, text in added_files().items()}
+    configs = {p.name for p in (shipped("configs") / "mimicgait" / "GREW").glob("*.yaml")}
+    assert configs == {p.rsplit("/", 1)[1] for p in new if p.startswith("configs/mimicgait/GREW/")}
+    assert install(checkout) == ([], []), "once is enough"
     (checkout / MODULE).unlink()
-    assert install(checkout) == [MODULE]
-    assert contents(checkout) == before
+    assert install(checkout) == ([MODULE], []), "what is missing is completed"
 
 
-@pytest.mark.parametrize("content", [b"somebody else's\n", b"\xff\xfe\x00 not text"])
-def test_a_file_in_the_way_is_named_and_nothing_is_written(checkout, content):
+def test_an_older_module_is_replaced_and_a_changed_configuration_stays(checkout):
+    install(checkout)
+    (checkout / MODULE).write_text(OLDER_MODULE_TEXT)
     config = next(path for path in added_files() if path != MODULE)
-    (checkout / config).parent.mkdir(parents=True)
-    (checkout / config).write_bytes(content)
+    (checkout / config).write_text("dataset_root: mine\n")
+    assert install(checkout, dry_run=True) == install(checkout) == ([MODULE], [config])
+    assert (checkout / MODULE).read_text() == added_files()[MODULE]
+    assert (checkout / config).read_text() == "dataset_root: mine\n"
+
+
+@pytest.mark.parametrize("text", [OLDER_MODULE_TEXT, added_files()[MODULE]], ids=["older", "today's"])
+def test_either_module_registers(text):
+    code = f"from opengait_mimic import activate\nactivate('embedded')\n{text}\nprint(register.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "opengait_mimic.opengait.activation\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [(MODULE, False), (MODULE, True), ("configs/mimicgait", False), ("configs/mimicgait/GREW", False)],
+)
+def test_what_is_in_the_way_is_named_and_nothing_is_written(checkout, path, folder):
+    target = checkout / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if folder:
+        target.mkdir()
+    else:
+        target.write_bytes(b"\xff\xfe\x00 somebody else's")
     before = contents(checkout)
     with pytest.raises(HostError, match="nothing was written") as caught:
         install(checkout)
-    assert config in str(caught.value) and str(checkout) in str(caught.value)
-    assert contents(checkout) == before
-
-
-def test_a_folder_in_the_way_of_a_file_is_named_and_nothing_is_written(checkout):
-    (checkout / MODULE).mkdir()
-    before = contents(checkout)
-    with pytest.raises(HostError, match=MODULE):
-        install(checkout)
-    assert contents(checkout) == before
-
-
-def test_a_file_in_the_way_of_a_folder_is_named_and_nothing_is_written(checkout):
-    (checkout / "configs" / "mimicgait").write_text("notes\n")
-    before = contents(checkout)
-    with pytest.raises(HostError, match="configs/mimicgait"):
-        install(checkout)
+    assert path in str(caught.value) and str(checkout) in str(caught.value)
     assert contents(checkout) == before
 
 
@@ -130,35 +115,19 @@ def test_uninstalling_keeps_files_that_were_changed_and_files_that_are_not_ours(
     assert (checkout / changed).is_file() and own.is_file()
 
 
-# ---- the patch ---------------------------------------------------------------------------------------------
-
-
-def git(root: Path, *arguments: str, text: str | None = None) -> str:
-    command = [GIT, "-c", "core.autocrlf=false", *arguments]
-    return subprocess.run(command, cwd=root, input=text, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.mark.skipif(GIT is None, reason="git is not installed")
-def test_the_patch_adds_the_same_files_as_installing_and_can_be_taken_back(checkout, tmp_path):
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_patch_adds_the_module_alone_and_can_be_taken_back(checkout):
     before = contents(checkout)
-    patched = tmp_path / "patched"
-    shutil.copytree(checkout, patched)
-    git(patched, "init", "--quiet")
-    git(patched, "apply", "--check", "--whitespace=error", "-", text=patch_text())
-    git(patched, "apply", "-", text=patch_text())
-    install(checkout)
-    assert contents(patched) == contents(checkout)
-    git(patched, "apply", "--reverse", "-", text=patch_text())
-    files_left = {path: data for path, data in contents(patched).items() if data is not None}
-    assert files_left == {path: data for path, data in before.items() if data is not None}
 
+    def git(*arguments: str) -> None:
+        command = ["git", "-c", "core.autocrlf=false", *arguments]
+        subprocess.run(command, cwd=checkout, input=patch_text(), text=True, check=True)
 
-@pytest.mark.skipif(GIT is None, reason="git is not installed")
-def test_the_patch_applies_to_an_empty_repository_and_lists_only_new_files(tmp_path):
-    git(tmp_path, "init", "--quiet")
-    stat = git(tmp_path, "apply", "--summary", "-", text=patch_text())
-    assert sorted(line.split()[-1] for line in stat.splitlines()) == sorted(added_files())
-    assert all(line.startswith(" create mode 100644 ") for line in stat.splitlines())
+    git("init", "--quiet")
+    git("apply", "--whitespace=error", "-")
+    assert contents(checkout) == {**before, MODULE: added_files()[MODULE].encode()}
+    git("apply", "--reverse", "-")
+    assert contents(checkout) == before
 
 
 def test_the_committed_patch_is_up_to_date():

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from opengait_mimic.opengait.run.loading import WatchedLoader
+from opengait_mimic.opengait.process.loading import WatchedLoader
 
 CLIP = np.zeros((1000, 1000), np.uint8)  # far more than a pipe holds
 

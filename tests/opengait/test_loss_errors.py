@@ -16,11 +16,11 @@ CASES = """
 import ctypes, json, sys
 import torch
 torch.set_num_threads(1)
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 activate(sys.argv[1])
 from modeling import losses
 from modeling.loss_aggregator import LossAggregator
-from opengait_mimic.opengait.run.plainly import explained
+from opengait_mimic.opengait.run.failures import explained
 
 def features(n=4, c=3, p=2):
     return torch.randn(n, c, p, generator=torch.Generator().manual_seed(0), requires_grad=True)

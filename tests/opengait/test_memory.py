@@ -8,8 +8,8 @@ from forked import CONTEXT
 from torch import nn
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.opengait.run import memory
-from opengait_mimic.opengait.run.memory import GIB, limit_memory, machine_memory, refuse_beyond_memory, weights_of
+from opengait_mimic.opengait.process import memory
+from opengait_mimic.opengait.process.memory import GIB, limit_memory, machine_memory, refuse_beyond_memory, weights_of
 
 
 def test_there_is_some():

@@ -17,9 +17,9 @@ from recorded import HERE, read_model
 from torch import nn
 
 from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge
 from opengait_mimic.opengait.config.sections import read_yaml, shipped
-from opengait_mimic.opengait.host import activate
 
 activate("embedded")
 

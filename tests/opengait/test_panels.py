@@ -13,7 +13,7 @@ from narrow import GAITBASE, KINDS, MICKD, SEEN, VEN, configuration
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from opengait_mimic.evaluation.visibility import visibility_report
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 
 from opengait_mimic.data import files
 from opengait_mimic.errors import CheckpointError
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.checkpoints import scheduler_state
-from opengait_mimic.opengait.host import activate
-from opengait_mimic.opengait.run.resuming import (
+from opengait_mimic.opengait.process.resuming import (
     NumberedBatches,
     begin,
     begun_note,

@@ -21,10 +21,10 @@ from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.method.occlusion import apply_occlusion, content_rng, mixture
+from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import check
 from opengait_mimic.opengait.config.sections import read_yaml
-from opengait_mimic.opengait.host import activate
-from opengait_mimic.opengait.run.loading import WatchedLoader
+from opengait_mimic.opengait.process.loading import WatchedLoader
 
 activate("embedded")
 

@@ -99,8 +99,8 @@ def test_our_models_are_as_careful_in_opengaits_own_main_program(folder, what):
         torch.save({"model": {"a": torch.zeros(1)}, "optimizer": Call(str(mark))}, folder / "evil.pt")
         cfgs["trainer_cfg"]["restore_hint"] = str(folder / "evil.pt")
     (root / "ven.yaml").write_text(yaml.safe_dump(cfgs))
-    printed = run(root, "torch.distributed.run", "--standalone", "--nproc_per_node", "1", "-m",
-                  "opengait_mimic.opengait.run.cpu", "opengait/main.py", "--cfgs", "ven.yaml", "--phase",
+    printed = run(root, "torch.distributed.run", "--standalone", "--nproc_per_node", "1",
+                  str(Path(__file__).with_name("on_cpu.py")), "opengait/main.py", "--cfgs", "ven.yaml", "--phase",
                   "train")  # fmt: skip
     assert "only numpy arrays are read" in printed or "evil.pt cannot be read as weights" in printed
     assert not mark.exists()

@@ -17,7 +17,8 @@ import sys
 import numpy as np
 import torch
 torch.set_num_threads(1)
-from opengait_mimic.opengait.host import activate, active
+from opengait_mimic.opengait.activation import activate
+from opengait_mimic.opengait.host import active
 host = activate(sys.argv[1])
 assert active() == host and activate() == host and activate(sys.argv[1]) == host
 from opengait_mimic.opengait.models import Backbone
@@ -89,7 +90,7 @@ def test_the_argument_goes_before_the_environment_and_the_embedded_host_is_the_d
 def test_one_process_has_one_host(tmp_path):
     (tmp_path / "opengait").mkdir()
     (tmp_path / "opengait" / "main.py").write_text("")
-    code = ("from opengait_mimic.opengait.host import activate\nfrom opengait_mimic.errors import HostError\n"
+    code = ("from opengait_mimic import activate, register\nfrom opengait_mimic.errors import HostError\n"
             "activate('embedded')\n"
             f"try: activate({str(tmp_path)!r})\nexcept HostError as e: print(e)")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
@@ -97,8 +98,8 @@ def test_one_process_has_one_host(tmp_path):
 
 
 def test_registering_never_overwrites_a_name_of_the_host():
-    code = ("from opengait_mimic.opengait.host import activate\nfrom opengait_mimic.errors import HostError\n"
-            "from opengait_mimic.opengait.registration import register\nactivate('embedded')\nregister()\n"
+    code = ("from opengait_mimic import activate, register\nfrom opengait_mimic.errors import HostError\n"
+            "activate('embedded')\nregister()\n"
             "from modeling import losses\nlosses.MiCKDLoss = int\n"
             "try: register()\nexcept HostError as e: print(e, losses.MiCKDLoss is int)")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
@@ -106,7 +107,7 @@ def test_registering_never_overwrites_a_name_of_the_host():
 
 
 def test_without_a_host_registering_says_so():
-    code = ("from opengait_mimic.opengait.registration import register\nfrom opengait_mimic.errors import HostError\n"
+    code = ("from opengait_mimic import register\nfrom opengait_mimic.errors import HostError\n"
             "try: register()\nexcept HostError as e: print(e)")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
     assert "no host is active" in done.stdout

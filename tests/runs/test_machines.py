@@ -71,21 +71,23 @@ def test_two_machines_train_as_two_processes_of_one_do(host, walkers, tmp_path):
 
 
 CHECK = """
-import runpy, sys
 import torch, utils
-from opengait_mimic.opengait.run import worker
+from torch import distributed
+from modeling.base_model import BaseModel
+from opengait_mimic.opengait import compat
 torch.cuda.device_count = lambda: 2     # GPUs of this machine
-worker.world_size = lambda: 16          # processes of all machines
-utils.config_loader = lambda path: path
-worker._free_from_the_machine()
+compat.world_size = lambda: 16          # processes of all machines
+compat.device = lambda: torch.device("cuda", 1)
+cfgs = {"model_cfg": {"model": "Baseline"}, "trainer_cfg": {}}
+compat.apply(compat.Use("a checkout", compat.By.RUN, cfgs))
+distributed.init_process_group("nccl")
 assert torch.cuda.device_count() == 16  # what a checkout's main program compares the processes with
-assert utils.config_loader("a.yaml") == "a.yaml" and torch.cuda.device_count() == 2
-worker.device = lambda: torch.device("cuda", 1)
-class Host(torch.nn.Module):
+assert utils.config_loader("a.yaml") == cfgs and torch.cuda.device_count() == 2
+class Model(BaseModel):
     def __init__(self):
-        super().__init__()
+        torch.nn.Module.__init__(self)
         self.device = 13  # its rank
-assert type("Model", (worker.OnOwnDevice, Host), {})().device == 1
+assert Model().device == 1
 """
 
 
@@ -97,10 +99,11 @@ def test_a_process_takes_its_own_gpu_and_any_number_of_them_is_allowed():
 
 def test_gpus_are_counted_on_this_machine_only(monkeypatch, tmp_path, walkers, capsys):
     from opengait_mimic import cli
+    from opengait_mimic.opengait.process import device
     from opengait_mimic.opengait.run import launch
 
     asked = []
-    monkeypatch.setattr(launch, "check_device", lambda device, processes: asked.append(processes))
+    monkeypatch.setattr(device, "check_device", lambda device, processes: asked.append(processes))
     monkeypatch.setattr(launch, "launch", lambda run, processes: asked.append(processes))
     for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)

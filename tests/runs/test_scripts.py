@@ -13,10 +13,9 @@ from commands import checkout, environment, write_yamls
 
 from opengait_mimic.cli import main
 from opengait_mimic.data import generate_walkers
-from opengait_mimic.data.progress import Verbosity, set_verbosity
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.opengait.host import DEVICE_VARIABLE
-from opengait_mimic.opengait.run.worker import Run, _conclude, intended
+from opengait_mimic.opengait.run.worker import Outcome, Run, intended
 
 CHECKPOINT = "output/GREW/VisibilityEstimation/ven/checkpoints/ven-00004.pt"
 RESULT = "output/GREW/VisibilityEstimation/ven/results/ven-00004.json"
@@ -92,17 +91,16 @@ def change(yaml_file, **trainer) -> None:
     yaml_file.write_text(yaml.safe_dump(cfgs))
 
 
-def test_several_data_sets_at_once_have_no_folder_that_is_known(tmp_path, monkeypatch, capsys):
+def test_several_data_sets_at_once_have_no_folder_that_is_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trainer = {"save_name": "unified", "restore_hint": 0, "total_iter": 4}
     cfgs = {"data_cfg": [{"dataset_name": "CASIA-B"}, {"dataset_name": "GREW"}], "trainer_cfg": trainer,
             "model_cfg": {"model": "MultiDatasets"}}  # fmt: skip
-    run = Run("../OpenGait", tmp_path / "unified.yaml", "train", voice=Verbosity(as_json=True))
-    told = intended(run, cfgs)
-    assert told["starts from"] == "no checkpoint of its own" and "writes to" not in told
-    set_verbosity(run.voice)
-    _conclude(run, cfgs, {"scores": {"scalar/test_accuracy/Rank-1": 50.0}})
-    assert json.loads(capsys.readouterr().out) == {
+    planned = intended(Run("../OpenGait", tmp_path / "unified.yaml", "train"), cfgs)
+    assert planned["starts from"] == "no checkpoint of its own" and "writes to" not in planned
+    outcome = Outcome("train", "MultiDatasets", None, None, {"test_accuracy/Rank-1": 50.0})
+    assert outcome.text() == "test_accuracy/Rank-1: 50.00"
+    assert outcome.content() == {
         "phase": "train", "model": "MultiDatasets", "iteration": None, "checkpoint": None,
         "scores": {"test_accuracy/Rank-1": 50.0},
     }  # fmt: skip

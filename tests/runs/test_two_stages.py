@@ -119,8 +119,9 @@ def test_a_patched_checkout_runs_our_yaml_by_its_own_main_program(version, data,
     write_yamls(root, data)
     for stage, phase in (("teacher", "train"), ("ven", "train"), ("mimic", "train"), ("mimic", "test")):
         done = subprocess.run(
-            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
-             "opengait_mimic.opengait.run.cpu", "opengait/main.py", "--cfgs", f"{stage}.yaml", "--phase", phase],
+            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+             str(Path(__file__).with_name("on_cpu.py")), "opengait/main.py", "--cfgs", f"{stage}.yaml",
+             "--phase", phase],
             cwd=root, env=environment(), capture_output=True, text=True, timeout=400,
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]

@@ -125,7 +125,7 @@ def test_a_blob_of_two_people_is_given_to_nobody(scene, made):
 
 
 def test_the_partition_and_the_folders_agree_and_the_training_reads_them(made, monkeypatch):
-    from opengait_mimic.opengait.host import activate
+    from opengait_mimic.opengait.activation import activate
 
     activate("embedded")
     from data.dataset import DataSet

@@ -18,7 +18,7 @@ from opengait_mimic.errors import ConfigError
 from opengait_mimic.evaluation.results import matched_result
 from opengait_mimic.method.beyond.matching import MATCHING_TITLES
 from opengait_mimic.opengait.host import choose
-from opengait_mimic.opengait.run.launch import check_device
+from opengait_mimic.opengait.process.device import check_device
 
 if TYPE_CHECKING:
     from opengait_mimic.apps.report.write import Written

@@ -51,7 +51,7 @@ from opengait_mimic.opengait.config.sections import (
     ven_spec,
 )
 from opengait_mimic.opengait.host import EMBEDDED, module_folder
-from opengait_mimic.opengait.run.memory import refuse_beyond_memory
+from opengait_mimic.opengait.process.memory import refuse_beyond_memory
 
 SECTIONS = (
     "data_cfg", "evaluator_cfg", "loss_cfg", "model_cfg", "optimizer_cfg", "scheduler_cfg", "trainer_cfg",

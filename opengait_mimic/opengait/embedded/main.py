@@ -11,7 +11,7 @@ import utils
 from modeling import models
 from torch.nn import Module, SyncBatchNorm
 
-from opengait_mimic.opengait.run.batch_norm import over_processes
+from opengait_mimic.opengait.process.batch_norm import over_processes
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,8 +15,8 @@ from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.method.clips import clip_lengths, split_clips
 from opengait_mimic.opengait.config.inputs import ONE_CLIP, refuse_other_inputs
 from opengait_mimic.opengait.host import EMBEDDED, active
-from opengait_mimic.opengait.run.cpu import CudaOnCpu
-from opengait_mimic.opengait.run.memory import refuse_beyond_memory, weights_of
+from opengait_mimic.opengait.process.cpu import CudaOnCpu
+from opengait_mimic.opengait.process.memory import refuse_beyond_memory, weights_of
 
 # What a host's model may raise on a configuration or an input that it was not made for.
 MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, OSError, RuntimeError, TypeError,

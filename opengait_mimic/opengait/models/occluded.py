@@ -15,6 +15,7 @@ from utils import init_seeds
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.method.clips import clip_lengths, silhouettes
 from opengait_mimic.method.occlusion import Mixture, Occlusion, OcclusionParameters, apply_occlusion, content_rng
+from opengait_mimic.opengait import compat
 from opengait_mimic.opengait.config.sections import (
     MODELS,
     check_model_keys,
@@ -23,12 +24,12 @@ from opengait_mimic.opengait.config.sections import (
     prepared_by,
     training_seed,
 )
+from opengait_mimic.opengait.host import active
 from opengait_mimic.opengait.models.byte_inputs import BytewiseInputs
 from opengait_mimic.opengait.models.panels import Panels, conclude_test
 from opengait_mimic.opengait.models.resumable import Resumable
 from opengait_mimic.opengait.models.testing import recognition_test
-from opengait_mimic.opengait.run.distributed import rank, world_size
-from opengait_mimic.opengait.run.safe import read_safely
+from opengait_mimic.opengait.process.distributed import rank, world_size
 
 
 class Clips(NamedTuple):
@@ -109,7 +110,7 @@ class OccludedModel(Resumable, BytewiseInputs, BaseModel):
     """
 
     def __init__(self, cfgs: dict, training: bool):
-        read_safely()
+        compat.apply(compat.Use(active(), compat.By.MODEL))
         cfgs = copy.deepcopy(cfgs)
         if cfgs["model_cfg"]["model"] in MODELS:  # a subclass of one's own may have keys of its own
             check_model_keys(cfgs["model_cfg"])

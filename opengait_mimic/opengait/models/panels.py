@@ -17,8 +17,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from opengait_mimic.method.clips import clip_lengths, silhouettes
 from opengait_mimic.method.distances import pair_distances
-from opengait_mimic.opengait.run.device import peak_memory
-from opengait_mimic.opengait.run.distributed import rank, world_size
+from opengait_mimic.opengait.process.device import peak_memory
+from opengait_mimic.opengait.process.distributed import rank, world_size
 
 PAIRS_SHOWN = 8
 CELL, MARGIN = 80, 100  # pixels

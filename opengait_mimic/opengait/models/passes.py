@@ -13,7 +13,7 @@ from opengait_mimic.data import progress
 from opengait_mimic.method.occlusion import Mixture
 from opengait_mimic.opengait.models.panels import Speed
 from opengait_mimic.opengait.models.unfinished import Kept, Unfinished, left
-from opengait_mimic.opengait.run.distributed import rank, world_size
+from opengait_mimic.opengait.process.distributed import rank, world_size
 
 KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more passes than fit share several loads of the data set
 

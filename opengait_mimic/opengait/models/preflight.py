@@ -21,8 +21,8 @@ from opengait_mimic.opengait.models.backbone import MISFITS, Backbone, host_mode
 from opengait_mimic.opengait.models.guided import GuidedModel, build_backbone, build_visibility_network, rehearse
 from opengait_mimic.opengait.models.occluded import OccludedModel, check_losses, wanted_losses
 from opengait_mimic.opengait.models.occlusion_aware import OcclusionAware
-from opengait_mimic.opengait.run.cpu import CudaOnCpu
-from opengait_mimic.opengait.run.distributed import world_size
+from opengait_mimic.opengait.process.cpu import CudaOnCpu
+from opengait_mimic.opengait.process.distributed import world_size
 
 
 def rehearse_run(cfgs: dict, host: object, training: bool, path: object) -> None:

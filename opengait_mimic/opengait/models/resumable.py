@@ -20,8 +20,8 @@ from opengait_mimic.opengait.checkpoints import read_checkpoint, scheduler_state
 from opengait_mimic.opengait.config.sections import training_seed
 from opengait_mimic.opengait.description import describe_beside
 from opengait_mimic.opengait.models.panels import Speed
-from opengait_mimic.opengait.run.distributed import rank, world_size
-from opengait_mimic.opengait.run.resuming import (
+from opengait_mimic.opengait.process.distributed import rank, world_size
+from opengait_mimic.opengait.process.resuming import (
     STEP,
     Beside,
     begin,

@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader
 from opengait_mimic.data.files import read_arrays, whole
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.results import versions
-from opengait_mimic.opengait.run.distributed import rank, world_size
-from opengait_mimic.opengait.run.loading import WatchedLoader
+from opengait_mimic.opengait.process.distributed import rank, world_size
+from opengait_mimic.opengait.process.loading import WatchedLoader
 
 SAVED_EVERY = 30.0  # seconds
 SUFFIX = ".unfinished"

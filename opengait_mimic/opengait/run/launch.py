@@ -8,20 +8,27 @@ import signal
 import socket
 import sys
 
-import torch
 import torch.multiprocessing as mp
 
-from opengait_mimic.errors import HostError, MimicError, RunFailed, plain
-from opengait_mimic.opengait.run.orphans import die_with_parent
-from opengait_mimic.opengait.run.worker import Run, limit_threads, run_main
+from opengait_mimic.errors import MimicError, RunFailed, plain
+from opengait_mimic.opengait.process.device import limit_threads
+from opengait_mimic.opengait.process.distributed import die_with_parent
+from opengait_mimic.opengait.run.worker import Outcome, Run, run_main
 
 GRACE = 10.0  # seconds a process has to end by itself
 
 
-def launch(run: Run, processes: int = 1) -> None:
+def launch(run: Run, processes: int = 1) -> Outcome | None:
     """Run the host's main program in `processes` processes of this machine and wait for them.
 
     Under torchrun, which starts the processes itself, this one is simply run.
+
+    Args:
+        run: what is to be done.
+        processes: on this machine.
+
+    Returns:
+        What the run gave; None in all but the first of torchrun's processes.
 
     Raises:
         MimicError: a mistake of the user's, found by any of the processes.
@@ -29,8 +36,7 @@ def launch(run: Run, processes: int = 1) -> None:
     """
     if "RANK" in os.environ or processes == 1:
         limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-        run_main(run)
-        return
+        return run_main(run)
     environment = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),
@@ -43,11 +49,12 @@ def launch(run: Run, processes: int = 1) -> None:
     try:
         while not running.join():
             pass
+        return _received(messages)[0]
     except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
         # A process that lost the others may be the first to be seen; what it lost them by says more.
-        if not messages.empty():
-            kind, message = messages.get()
-            raise kind(message) from None
+        for reason in _received(messages):
+            if isinstance(reason, Exception):
+                raise reason from None
         if isinstance(error, mp.ProcessRaisedException):
             raise RunFailed(str(error)) from None
         raise RunFailed(f"a process of the run ended with exit code {error.exit_code}") from None
@@ -74,30 +81,25 @@ def _work(rank: int, run: Run, environment: dict[str, str], messages) -> None:
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:
-        run_main(run)
+        outcome = run_main(run)
+        if rank == 0:
+            messages.put(outcome)
     except MimicError as error:
-        messages.put((MimicError, str(error)))
+        messages.put(MimicError(str(error)))
         sys.exit(2)
     except (OSError, FloatingPointError, RunFailed) as error:
-        messages.put((RunFailed, plain(error)))
+        messages.put(RunFailed(plain(error)))
         sys.exit(1)
+
+
+def _received(messages) -> list:
+    found = []
+    while not messages.empty():
+        found.append(messages.get())
+    return found
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def check_device(device: str | None, processes: int) -> None:
-    """Refuse a device that is not there.
-
-    Args:
-        device: "cpu", "cuda", or None for what there is. processes: on this machine.
-    Raises:
-        HostError: CUDA was asked for and there is none, or fewer GPUs than processes.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise HostError("--device cuda: this machine has no CUDA device that PyTorch can use")
-    if device != "cpu" and torch.cuda.is_available() and processes > torch.cuda.device_count():
-        raise HostError(f"--nproc {processes}: this machine has {torch.cuda.device_count()} GPUs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from several import Group
 
-from opengait_mimic.opengait.host import activate
+from opengait_mimic.opengait.activation import activate
 
 
 @pytest.fixture(scope="session", params=[1, 2, 3, 4], ids=lambda n: f"{n}-processes")

@@ -46,7 +46,7 @@ def _join(rank: int, count: int, host: str, folder: Path) -> None:
     import torch
     import torch.distributed as dist
 
-    from opengait_mimic.opengait.host import activate
+    from opengait_mimic.opengait.activation import activate
 
     torch.set_num_threads(1)
     (folder / f"{rank}" / "configs").mkdir(parents=True)

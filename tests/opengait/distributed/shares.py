@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 from opengait_mimic.method.occlusion import OcclusionParameters
-from opengait_mimic.opengait.run.batch_norm import over_processes
+from opengait_mimic.opengait.process.batch_norm import over_processes
 
 
 def place() -> tuple[int, int]:

@@ -7,7 +7,7 @@ import torch
 from shares import normalised
 from torch import nn
 
-from opengait_mimic.opengait.run.batch_norm import BatchNormOverProcesses, over_processes
+from opengait_mimic.opengait.process.batch_norm import BatchNormOverProcesses, over_processes
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)

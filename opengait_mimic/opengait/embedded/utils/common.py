@@ -18,8 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.opengait.config.yamls import read_yaml
-from opengait_mimic.opengait.run.device import device
-from opengait_mimic.opengait.run.distributed import sendable
+from opengait_mimic.opengait.process.device import device
+from opengait_mimic.opengait.process.distributed import sendable
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
 LOGGER = logging.getLogger("opengait_mimic.embedded")

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from opengait_mimic.data.files import UNFINISHED, write_text
 from opengait_mimic.errors import CheckpointError
-from opengait_mimic.opengait.run.loading import WatchedLoader
+from opengait_mimic.opengait.process.loading import WatchedLoader
 
 FORMAT = 1
 BATCH, LOAD, STEP = range(3)  # what is drawn: the batch, its frames, the rest of the step

@@ -21,14 +21,14 @@ FAILURES = (
 _BENEATH = ("torch", "numpy", "kornia", "importlib")  # packages whose own lines tell a user nothing
 
 
-def plainly(main: Callable) -> Callable:
+def failures_in_one_line(main: Callable) -> Callable:
     """Let `main` raise RunFailed with one line instead of any other error of its own.
 
     OPENGAIT_MIMIC_TRACEBACK=1 in the environment leaves errors as they are.
     """
 
     @functools.wraps(main)
-    def told(*arguments, **options):
+    def reported(*arguments, **options):
         try:
             return main(*arguments, **options)
         except MimicError as error:
@@ -40,7 +40,7 @@ def plainly(main: Callable) -> Callable:
                 raise
             raise RunFailed(explained(error)) from error
 
-    return told
+    return reported
 
 
 def explained(error: BaseException) -> str:
