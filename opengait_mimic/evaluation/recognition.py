@@ -1,4 +1,4 @@
-"""Recognition: every probe's ranks, precision and verification, and the scores they add up to.
+"""Evaluate embeddings: every probe's ranks, precision and verification, and the scores they add up to.
 
 Verification asks of each admissible pair of probe and gallery clip (those the ranking compares) whether it is
 accepted as one identity. At a false accept rate f, a pair is accepted where no more than the share f of the
@@ -11,7 +11,7 @@ counted in one pass.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -32,9 +32,11 @@ _UNUSED_BITS = 7  # of a float32's 23 binary digits
 
 
 class Roc(NamedTuple):
-    """Attributes:
-    far: [q] false accept rates, log-spaced from 1e-4 to 1.
-    tar: [q] true accept rates, 0–1, formed like TAR@FAR. Both are empty where there is no genuine or no impostor pair.
+    """Both are empty where there is no genuine or no impostor pair.
+
+    Attributes:
+        far: [q] false accept rates, log-spaced from 1e-4 to 1.
+        tar: [q] true accept rates, 0–1, formed like TAR@FAR.
     """
 
     far: np.ndarray
@@ -46,7 +48,7 @@ NO_ROC = Roc(np.zeros(0), np.zeros(0))
 
 @dataclass(frozen=True)
 class Condition:
-    """The probes of one condition, or of several together, and what each is worth.
+    """The probes of one condition, or of several together, and their ranks, precision and verification.
 
     A score is weights @ column; `per_probe` has every score's column and weights. Where a probe takes part in several
     comparisons (cells of two views), its values are their means.
@@ -57,7 +59,8 @@ class Condition:
         match_weights: [k] float64, sum 1 (or all 0): each probe's part in mAP, mINP and TAR; 0 for probes
             without a match.
         hits: [k, r] float32, whether its identity is within rank 1…r, r = min(50, gallery size).
-        precision: [k] float64 average precision. penalty: [k] float64 inverse negative penalty. NaN without a match.
+        precision: [k] float64 average precision; NaN without a match.
+        penalty: [k] float64 inverse negative penalty; NaN without a match.
         accepted: [k, f] float64 share of the probe's genuine pairs accepted at each of FARS. NaN without a match
             or without any impostor.
         roc: of the whole condition; empty for a part of one.
@@ -77,21 +80,24 @@ class Condition:
 
         Args:
             chosen: [k] bool, or the positions in `probes`; at least one.
+
+        Returns:
+            Their condition, without a ROC.
         """
         columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
-        columns["weights"] = _sum_to_one(columns["weights"])
-        columns["match_weights"] = _sum_to_one(columns["match_weights"])
-        return replace(self, roc=NO_ROC, **columns)
+        return replace(self, **_weights_sum_to_one(columns), roc=NO_ROC)
 
 
-_COLUMNS = ("probes", "weights", "match_weights", "hits", "precision", "penalty", "accepted")
+_COLUMNS = tuple(field.name for field in fields(Condition) if field.name != "roc")
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """Attributes:
-    conditions: {name: condition}; the name is "" where the protocol has one without a name.
-    headline: the data set's one number: the mean of its protocol's headline conditions, as one condition.
+    """The scores of a test set.
+
+    Attributes:
+        conditions: {name: condition}; the name is "" where the protocol has one without a name.
+        headline: the mean of the protocol's headline conditions, as one condition.
     """
 
     conditions: dict[str, Condition]
@@ -112,15 +118,35 @@ def evaluate_embeddings(
     """Compare probes with galleries as a protocol says.
 
     Args:
-        probe, gallery: [n, c, p] embeddings of the whole test set, in the same order. Rows of probes are taken from
-            `probe`, rows of galleries from `gallery`; they may be the same array.
-        labels, types, views: [n] of str.
-        metric, weights: see `ranking.distance`; weights of all n clips on both sides. In place of weights, the `Odds`
-            of all n clips on both sides compare them by likelihood. device: to compute on.
+        probe: [n, c, p] embeddings of the whole test set; those of probes are used.
+        gallery: [n, c, p] embeddings of the same clips in the same order; those of galleries are used. May be the
+            same array.
+        labels: n identities, as strings.
+        types: n walking types, as strings.
+        views: n views, as strings.
+        protocol: what is compared with what, see `evaluation.protocols.protocol`.
+        metric: "euc" or "cos", see `ranking.distance`.
+        device: to compute on.
+        weights: how visible the parts of all n clips are, on either side; or the `PLDAMatching` of all n clips on
+            either side, in place of a distance; None is the plain distance.
+
+    Returns:
+        What `scores` makes scores of, by condition and for the headline.
+
     Raises:
         ConfigError: another metric.
         DataError: the test set lacks what the protocol compares, an embedding is not finite, or no probe that counts
             is left.
+
+    Example:
+        Two subjects with a clip each in the gallery (type 01) and one among the probes (02), one part of one channel:
+
+        >>> from opengait_mimic.evaluation.protocols import protocol
+        >>> embeddings = np.array([0.0, 5.0, 1.0, 2.0]).reshape(4, 1, 1)
+        >>> names = ["a", "b", "a", "b"], ["01", "01", "02", "02"], ["000"] * 4
+        >>> found = evaluate_embeddings(embeddings, embeddings, *names, protocol("GREW"))
+        >>> scores(found.headline)["Rank-1"], scores(found.headline)["mAP"]
+        (50.0, 75.0)
     """
     comparisons = protocol.comparisons(labels, types, views)
     label_codes, view_codes = codes(labels), codes(protocol.view_names(views))
@@ -149,9 +175,14 @@ def rank_comparison(
     """Rank the gallery of one comparison for each of its k probes.
 
     Args:
-        probe, gallery, metric, device, weights: see `evaluate_embeddings`.
-        labels, views: [n] codes, see `codes`; views as the protocol tells them apart.
+        comparison: of the protocol.
+        probe: see `evaluate_embeddings`, as `gallery`, `metric`, `device` and `weights`.
+        labels: [n] codes, see `codes`.
+        views: [n] codes of the views as the protocol tells them apart.
         pairs: counts the pairs compared, for verification.
+
+    Returns:
+        The ranking of k probes.
     """
     probes, others = comparison.probes, comparison.gallery
     gallery_labels, gallery_views = (torch.from_numpy(names[others]).to(device) for names in (labels, views))
@@ -236,15 +267,16 @@ def _condition(
     views: np.ndarray,
     metric: str,
     device,
-    seen: Weights | PLDAMatching | None,
+    matching: Weights | PLDAMatching | None,
 ) -> Condition | None:
     """One condition; None where no probe that counts is left."""
     pairs = Pairs(len(probe))
-    rankings = [rank_comparison(c, probe, gallery, labels, views, metric, device, pairs, seen) for c in comparisons]
-    counted = [r.matches > 0 if c.unmatched == "left out" else r.matches >= 0
-               for c, r in zip(comparisons, rankings, strict=True)]  # fmt: skip
-    matched = [r.matches > 0 for r in rankings]
-    weights, match_weights = _Weighted(len(probe), comparisons, counted), _Weighted(len(probe), comparisons, matched)
+    rankings = [rank_comparison(c, probe, gallery, labels, views, metric, device, pairs, matching) for c in comparisons]
+    matched = [ranking.matches > 0 for ranking in rankings]
+    counted = [
+        has if c.unmatched == "left out" else np.ones_like(has) for c, has in zip(comparisons, matched, strict=True)
+    ]
+    weights, match_weights = (_NestedMean(len(probe), comparisons, chosen) for chosen in (counted, matched))
     probes = np.flatnonzero(weights.total)
     if not len(probes):
         return None
@@ -254,26 +286,27 @@ def _condition(
         probes=probes,
         weights=weights.total[probes],
         match_weights=match_weights.total[probes],
-        hits=weights.mean([hits_at(r.first, ranks) for r in rankings])[probes].astype(np.float32),
-        precision=match_weights.mean([r.precision for r in rankings])[probes],
-        penalty=match_weights.mean([r.penalty for r in rankings])[probes],
+        hits=weights.of([hits_at(r.first, ranks) for r in rankings])[probes].astype(np.float32),
+        precision=match_weights.of([r.precision for r in rankings])[probes],
+        penalty=match_weights.of([r.penalty for r in rankings])[probes],
         accepted=accepted[probes],
         roc=roc,
     )
 
 
-class _Weighted:
-    """Each probe's part in a mean over probe views of means over comparisons of means over probes.
+class _NestedMean:
+    """The mean over probe views of means over comparisons of means over probes, as weights of the probes.
 
     Comparisons in which no probe counts are left out.
 
     Args:
-        size: n rows of the test set. counted: for each comparison, which of its probes count, [k] bool.
+        size: n rows of the test set.
+        comparisons: of one condition.
+        counted: for each comparison, which of its probes count, [k] bool.
     """
 
     def __init__(self, size: int, comparisons: list[Comparison], counted: list[np.ndarray]):
-        self.rows = [c.probes[chosen] for c, chosen in zip(comparisons, counted, strict=True)]
-        self.counted = counted
+        self.counted, self.rows = counted, [c.probes[k] for c, k in zip(comparisons, counted, strict=True)]
         views = [c.probe_view for c, rows in zip(comparisons, self.rows, strict=True) if len(rows)]
         self.each = [
             1 / (len(set(views)) * views.count(c.probe_view) * len(rows)) if len(rows) else 0.0
@@ -283,8 +316,8 @@ class _Weighted:
         for rows, weight in zip(self.rows, self.each, strict=True):
             self.total[rows] += weight
 
-    def mean(self, columns: list[np.ndarray]) -> np.ndarray:
-        """[n, …] weighted means of each comparison's values [k, …]; NaN for rows without a part."""
+    def of(self, columns: list[np.ndarray]) -> np.ndarray:
+        """[n, …] weighted means of each comparison's values [k, …]; NaN for rows without a weight."""
         total = np.full((len(self.total), *columns[0].shape[1:]), np.nan)
         total[self.total > 0] = 0
         for rows, chosen, weight, values in zip(self.rows, self.counted, self.each, columns, strict=True):
@@ -341,12 +374,15 @@ class Pairs:
 def _together(conditions: list[Condition]) -> Condition:
     """The mean of several conditions, as one."""
     ranks = max(c.hits.shape[1] for c in conditions)
-    columns = {name: np.concatenate([getattr(c, name) for c in conditions]) for name in _COLUMNS if name != "hits"}
-    columns["hits"] = np.concatenate([at_ranks(c.hits, range(1, ranks + 1)) for c in conditions])
-    columns["weights"] = _sum_to_one(columns["weights"])
-    columns["match_weights"] = _sum_to_one(columns["match_weights"])
+    conditions = [replace(c, hits=at_ranks(c.hits, range(1, ranks + 1))) for c in conditions]
+    columns = {name: np.concatenate([getattr(c, name) for c in conditions]) for name in _COLUMNS}
     curves = [c.roc.tar for c in conditions if len(c.roc.tar)]
-    return Condition(**columns, roc=Roc(ROC_FARS, np.mean(curves, axis=0)) if curves else NO_ROC)
+    roc = Roc(ROC_FARS, np.mean(curves, axis=0)) if curves else NO_ROC
+    return Condition(**_weights_sum_to_one(columns), roc=roc)
+
+
+def _weights_sum_to_one(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return columns | {name: _sum_to_one(columns[name]) for name in ("weights", "match_weights")}
 
 
 def _sum_to_one(weights: np.ndarray) -> np.ndarray:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 AT_ONCE = {"cpu": 2**20}  # distances in hand at a time: what a core's cache holds
 AT_ONCE_ON_DEVICE = 2**26
 NEAR = 1e-4  # of the squared norms; below, a squared distance found from products has lost its digits
 SEARCHED = 32  # values; among no more of them a CPU finds a place sooner by comparing with each than by searching
 FEW = 16  # near features of each anchor; where all are near to all, taking differences would take far longer
+
+
+def wide(x: torch.Tensor) -> torch.Tensor:
+    """At least single precision."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def by_part(features: torch.Tensor, normalize: bool) -> torch.Tensor:
+    """[p, n, c] of features [n, d] or [n, c, p], at least in single precision, where asked for of unit length."""
+    parts = wide(features).permute(2, 0, 1) if features.ndim == 3 else wide(features)[None]
+    return (F.normalize(parts, dim=2) if normalize else parts).contiguous()
 
 
 class Hinge(torch.autograd.Function):
@@ -23,6 +35,7 @@ class Hinge(torch.autograd.Function):
         learning: the first so many features take a gradient.
         relation: of a slice of anchors, the masks [b, r] of their positives and of their negatives.
         margin: m.
+
     Returns:
         [p] sums, [p] int64 numbers of triplets above 0, and the number of all triplets of one part (0-d int64).
     """
@@ -64,11 +77,11 @@ class Hinge(torch.autograd.Function):
     def backward(ctx, scale, *_):
         gradient = ctx.gradient * scale[:, None, None]
         if gradient.shape != ctx.shape:
-            gradient = torch.nn.functional.pad(gradient, (0, 0, 0, ctx.shape[1] - gradient.shape[1]))
+            gradient = F.pad(gradient, (0, 0, 0, ctx.shape[1] - gradient.shape[1]))
         return gradient, None, None, None, None
 
 
-def euclidean(x, y, x_norms, y_norms):
+def euclidean(x: torch.Tensor, y: torch.Tensor, x_norms: torch.Tensor, y_norms: torch.Tensor) -> torch.Tensor:
     """Distances [p, b, r] of x [p, b, c] to y [p, r, c], given their squared norms; of equal vectors exactly 0.
 
     They come from products, and what may be rounding alone is 0; on a CPU the distances to FEW near features come anew
@@ -94,8 +107,11 @@ def hinge(
     reaches. These numbers are the slopes, and the sum follows from them.
 
     Args:
-        distances: [p, b, r] of b anchors to r features. positive, negative: [b, r] masks, the same for all parts.
+        distances: [p, b, r] of b anchors to r features.
+        positive: [b, r] mask, the same for all parts.
+        negative: [b, r] mask, the same for all parts.
         margin: m.
+
     Returns:
         [p] sums in float64, [p] numbers, [p, b, r] slopes: for a positive how many negatives it reaches, for a
         negative minus the number of positives that reach it.
@@ -137,14 +153,10 @@ def _compact(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     is r.
     """
     if mask.device.type != "cpu":
-        return _all_columns(mask)
+        return torch.arange(mask.shape[1], device=mask.device).expand(mask.shape), mask
     counts = mask.sum(1)
     row, column = mask.nonzero().unbind(1)
     slot = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
     index = torch.zeros(len(mask), int(counts.max()), dtype=torch.long)
     index[row, slot] = column
     return index, torch.arange(index.shape[1]) < counts[:, None]
-
-
-def _all_columns(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.arange(mask.shape[1], device=mask.device).expand(mask.shape), mask

@@ -40,20 +40,31 @@ class VisibilityNetwork(nn.Module):
     """Three convolutions and two linear layers per frame; a clip's feature is the mean over its frames.
 
     Each convolution is 3×3 with ReLU and 2×2 max pooling (the last pools with padding 1), then global average
-    pooling and a linear layer with ReLU give δ. The heads, one linear layer each, read the clip's δ; being linear,
-    they add up the evidence of its frames.
+    pooling and a linear layer with ReLU give δ. The heads, one linear layer each, read the clip's δ; as they are
+    linear, their outputs are means over its frames.
 
     Args:
         classes: number of classes, clean included.
         channels: of the three convolutions.
         feature: size of δ.
         tasks: the heads it has; classification alone is the auxiliary network of the paper's "Occlusion Aware", and
-            "parts" is how much of each horizontal strip is visible.
-        strips: how many of them "parts" tells apart.
+            "parts" is how much of each horizontal part is visible.
+        strips: how many parts "parts" tells apart.
         bands: horizontal bands that are pooled each by itself; 1 is the paper's global pooling, with more of them
             the network knows where in the frame it saw something.
         amount_bins: the amount as a distribution over so many values, evenly from 0 to 1; None is the paper's single
             number.
+
+    Raises:
+        ConfigError: tasks or channels that are not allowed.
+
+    Example:
+        >>> import torch
+        >>> from opengait_mimic import VisibilityNetwork
+        >>> ven = VisibilityNetwork(classes=3)
+        >>> visibility = ven(torch.rand(2, 5, 64, 44))  # clips [n, s, h, w]
+        >>> visibility.feature.shape, visibility.logits.shape, visibility.amount.shape
+        (torch.Size([2, 64]), torch.Size([2, 3]), torch.Size([2]))
     """
 
     def __init__(

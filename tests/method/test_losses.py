@@ -1,10 +1,9 @@
-"""The losses are what the paper's equations say, on every device dtype and over any number of processes."""
+"""The losses are what the paper's equations say, in every dtype; over processes: tests/opengait/distributed."""
 
 from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,13 +16,14 @@ from opengait_mimic.method import triplets
 from opengait_mimic.method.losses import (
     ANCHORS,
     PAIRS,
+    REDUCTIONS,
     l2_distillation,
     mickd,
+    mickd_as_written,
     mickd_with_counts,
     visibility,
 )
 from opengait_mimic.method.triplets import AT_ONCE, euclidean, hinge
-from opengait_mimic.opengait.process.distributed import gather, world_size
 
 ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
 
@@ -31,43 +31,26 @@ ALL_PAIRS = [c for n in (1, 2, 3) for c in itertools.combinations(PAIRS, n)]
 # ---- Eq. 2, triplet by triplet -----------------------------------------------------------------------------
 
 
-def naive_mickd(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
-    """Eq. 2 as it is written: every anchor, every positive of its identity, every negative of another.
-
-    Returns the loss, the number of triplets and of those above 0.
-    """
+def one_by_one(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
+    """Eq. 2 by enumeration: the loss, the number of triplets and of those above 0."""
     features = mimic if teacher is None else torch.cat((mimic, teacher))
     if normalize:
         features = F.normalize(features, dim=1)
-    squares = (features[:, None] - features[None, :]).square().sum(2)
-    distance = torch.where(squares > 0, torch.where(squares > 0, squares, 1.0).sqrt(), 0.0)
-    n, labels = len(mimic), labels.tolist()
-    sets = ("mimic",) if teacher is None else ("mimic", "teacher")
-    everything = [(network, clip) for network in sets for clip in range(n)]
-    place = {feature: i for i, feature in enumerate(everything)}
+    distance = (features[:, None] - features[None, :]).norm(dim=2)
+    n, identity = len(mimic), labels.tolist()
     hinges = []
-    for anchor in everything:
-        if anchors == "mimic" and anchor[0] == "teacher":
+    for a, p, q in itertools.product(range(len(features)), repeat=3):
+        same_network, same_clip = (a < n) == (p < n), a % n == p % n
+        pair = "mimic_mimic" if same_network else "same_instance" if same_clip else "cross_instance"
+        if a == p or pair not in pairs or (a >= n and anchors == "mimic"):
             continue
-        for positive in everything:
-            if positive == anchor or labels[positive[1]] != labels[anchor[1]]:
-                continue
-            if positive[0] == anchor[0]:
-                pair = "mimic_mimic"
-            else:
-                pair = "same_instance" if positive[1] == anchor[1] else "cross_instance"
-            if pair not in pairs:
-                continue
-            for negative in everything:
-                if labels[negative[1]] != labels[anchor[1]]:
-                    hinges.append((place[anchor], place[positive], place[negative]))
+        if identity[a % n] == identity[p % n] != identity[q % n]:
+            hinges.append((distance[a, p] - distance[a, q] + margin).clamp(min=0))
     if not hinges:
         return features.sum() * 0, 0, 0
-    a, p, q = torch.tensor(hinges).T
-    values = (distance[a, p] - distance[a, q] + margin).clamp(min=0)
+    values = torch.stack(hinges)
     violating = int((values > 0).sum())
-    loss = values.sum() if reduction == "sum" else values.sum() / max(violating, 1)
-    return loss, len(hinges), violating
+    return values.sum() / (1 if reduction == "sum" else max(violating, 1)), len(hinges), violating
 
 
 def with_gradients(function, mimic, teacher, *args):
@@ -87,52 +70,68 @@ def random_batch(seed, labels, d, dtype=torch.float64, spread=1.0):
     return mimic, teacher, torch.tensor(labels, dtype=torch.int64)
 
 
-def assert_equals_naive(mimic, teacher, labels, margin, pairs, anchors, normalize, reduction):
-    options = (labels, margin, pairs, anchors, normalize, reduction)
-    loss, triplets, violating, *grads = with_gradients(mickd_with_counts, mimic, teacher, *options)
-    expected, all_triplets, above, *expected_grads = with_gradients(naive_mickd, mimic, teacher, *options)
-    assert (triplets, violating) == (all_triplets, above)
-    tolerance = {"atol": 1e-10, "rtol": 1e-10}
-    torch.testing.assert_close(loss, expected, **tolerance)
-    for grad, expected_grad in zip(grads, expected_grads, strict=True):
-        if expected_grad is not None:
-            torch.testing.assert_close(grad, expected_grad, **tolerance)
+def assert_alike(found, expected, tolerance=1e-10):
+    assert found[1:3] == expected[1:3]
+    for ours, theirs in zip((found[0], *found[3:]), (expected[0], *expected[3:]), strict=True):
+        if theirs is not None:
+            torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
 
 
-@settings(max_examples=120, deadline=None)
+OPTIONS = st.tuples(
+    st.sampled_from([0.05, 0.2, 1.3]), st.sampled_from(ALL_PAIRS), st.sampled_from(ANCHORS), st.booleans(),
+    st.sampled_from(REDUCTIONS),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    labels=st.lists(st.integers(0, 3), min_size=1, max_size=7),
+    labels=st.lists(st.integers(0, 3), min_size=1, max_size=6),
     d=st.integers(1, 6),
     seed=st.integers(0, 10_000),
-    copies=st.lists(st.tuples(st.integers(0, 13), st.integers(0, 13)), max_size=3),
-    margin=st.sampled_from([0.05, 0.2, 1.3]),
-    pairs=st.sampled_from(ALL_PAIRS),
-    anchors=st.sampled_from(ANCHORS),
-    normalize=st.booleans(),
-    reduction=st.sampled_from(["mean_nonzero", "sum"]),
+    copies=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=3),
+    options=OPTIONS,
 )
-def test_mickd_is_eq_2_over_all_triplets(labels, d, seed, copies, margin, pairs, anchors, normalize, reduction):
+def test_mickd_is_eq_2_over_all_triplets(labels, d, seed, copies, options):
     mimic, teacher, labels = random_batch(seed, labels, d, spread=0.4)
     n = len(mimic)
     features = torch.cat((mimic, teacher))
     for source, target in copies:  # identical vectors: within a network, across networks, across identities
         features[target % (2 * n)] = features[source % (2 * n)]
-    assert_equals_naive(features[:n], features[n:], labels, margin, pairs, anchors, normalize, reduction)
+    both = features[:n], features[n:], labels, *options
+    assert_alike(with_gradients(mickd_with_counts, *both), with_gradients(one_by_one, *both))
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    labels=st.lists(st.integers(0, 2), min_size=1, max_size=5),
+    parts=st.integers(1, 3), seed=st.integers(0, 10_000), options=OPTIONS,
+)  # fmt: skip
+def test_part_by_part_it_is_the_mean_of_the_parts_losses(labels, parts, seed, options):
+    mimic, teacher, labels = random_batch(seed, labels, 5 * parts)
+    both = mimic.reshape(-1, 5, parts), teacher.reshape(-1, 5, parts), labels, *options
+
+    def each_part(mimic, teacher, *options):
+        found = [one_by_one(mimic[:, :, p], teacher[:, :, p], *options) for p in range(parts)]
+        losses, all_triplets, violating = zip(*found, strict=True)
+        return sum(losses) / parts, sum(all_triplets), sum(violating)
+
+    assert_alike(with_gradients(mickd_with_counts, *both), with_gradients(each_part, *both))
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.2, 1.3])
 @pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
-@pytest.mark.parametrize("anchors", ANCHORS)
-@pytest.mark.parametrize("reduction", ["mean_nonzero", "sum"])
-def test_every_choice_of_pairs_anchors_and_reduction_equals_eq_2(pairs, anchors, reduction):
-    mimic, teacher, labels = random_batch(1, [0, 1, 0, 2, 2, 0, 3, 1], 5)
-    for normalize in (True, False):
-        assert_equals_naive(mimic, teacher, labels, 0.5, pairs, anchors, normalize, reduction)
+def test_the_equation_as_written_is_the_fast_form(pairs, margin):
+    mimic, teacher, labels = random_batch(3, [0, 1, 0, 2, 2, 0, 3, 1], 5)
+    written = with_gradients(lambda *a: (mickd_as_written(*a), 0, 0), mimic, teacher, labels, margin, pairs)
+    fast = with_gradients(lambda *a: (mickd(*a), 0, 0), mimic, teacher, labels, margin, pairs)
+    assert_alike(fast, written)
 
 
-@pytest.mark.parametrize("reduction", ["mean_nonzero", "sum"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_without_a_teacher_only_mimic_features_are_positives_and_negatives(reduction):
     mimic, _, labels = random_batch(2, [0, 0, 1, 1, 2, 0], 4)
-    assert_equals_naive(mimic, None, labels, 0.5, ("mimic_mimic",), "mimic", True, reduction)
+    both = mimic, None, labels, 0.5, ("mimic_mimic",), "mimic", True, reduction
+    assert_alike(with_gradients(mickd_with_counts, *both), with_gradients(one_by_one, *both))
 
 
 # ---- the same in numbers -----------------------------------------------------------------------------------
@@ -142,7 +141,9 @@ def test_without_a_teacher_only_mimic_features_are_positives_and_negatives(reduc
 #   same instance   m1 to t1 is 2, to the negative t2 4: 2 − 4 + 3 = 1;   m2 to t2 is 1, to t1 3: 1
 #   cross instance  m0 to t1 is 4, to t2 6: 1
 #   mimic–mimic     m1 to m0 is 2, to t2 4: 1
-# and m1 to t1 against m2 (2 − 5 + 3) is exactly at the margin, no violation.
+# and m1 to t1 against m2 (2 − 5 + 3) is exactly at the margin, no violation. With the teacher's anchors too,
+#   t0: 3 − 5 + 3 = 1 (to t1 against t2). t1: to m1, m0, t0 2, 4, 3 against m2 3 and t2 2: 2+3+4+5+3+4 = 21.
+#   t2: to m2 1 against t1 2: 2. Together 24 in 8 triplets, besides the 4 in 4 of the mimic's anchors.
 LINE = (
     torch.tensor([[0.0], [2.0], [7.0]], dtype=torch.float64),
     torch.tensor([[1.0], [4.0], [6.0]], dtype=torch.float64),
@@ -151,28 +152,20 @@ LINE = (
 
 
 @pytest.mark.parametrize(
-    ("pairs", "total", "violating", "triplets"),
+    ("pairs", "anchors", "total", "violating", "all_triplets"),
     [
-        (("same_instance",), 2, 2, 8),
-        (("cross_instance",), 1, 1, 4),
-        (("mimic_mimic",), 1, 1, 4),
-        (PAIRS, 4, 4, 16),
+        (("same_instance",), "mimic", 2, 2, 8),
+        (("cross_instance",), "mimic", 1, 1, 4),
+        (("mimic_mimic",), "mimic", 1, 1, 4),
+        (PAIRS, "mimic", 4, 4, 16),
+        (PAIRS, "both", 28, 12, 32),
     ],
 )
-def test_a_line_by_hand(pairs, total, violating, triplets):
-    options = {"margin": 3.0, "pairs": pairs, "normalize": False}
+def test_a_line_by_hand(pairs, anchors, total, violating, all_triplets):
+    options = {"margin": 3.0, "pairs": pairs, "normalize": False, "anchors": anchors}
     assert mickd(*LINE, **options, reduction="sum").item() == total
-    loss, all_triplets, above = mickd_with_counts(*LINE, **options)
-    assert loss.item() == total / violating
-    assert (all_triplets.item(), above.item()) == (triplets, violating)
-
-
-def test_a_line_by_hand_with_teacher_anchors_too():
-    # t0: 3 − 5 + 3 = 1 (to t1 against t2). t1: to m1, m0, t0 2, 4, 3 against m2 3 and t2 2: 2+3+4+5+3+4 = 21.
-    # t2: to m2 1 against t1 2: 2. Together 24 in 8 triplets, besides the 4 in 4 of the mimic's anchors.
-    options = {"margin": 3.0, "normalize": False, "anchors": "both"}
-    assert mickd(*LINE, **options, reduction="sum").item() == 28
-    assert mickd(*LINE, **options).item() == 28 / 12
+    loss, count, above = mickd_with_counts(*LINE, **options)
+    assert (loss.item(), count.item(), above.item()) == (total / violating, all_triplets, violating)
 
 
 def test_gradients_by_hand():
@@ -180,14 +173,12 @@ def test_gradients_by_hand():
     # |m0 − t0| − |m0 − m1| + 2.5 = 0.5, |m1 − t1| − |m1 − m0| + 2.5 = 1.5, |m1 − t1| − |m1 − t0| + 2.5 = 2.5.
     mimic = torch.tensor([[0.0], [3.0]], dtype=torch.float64, requires_grad=True)
     teacher = torch.tensor([[1.0], [5.0]], dtype=torch.float64, requires_grad=True)
-    labels = torch.tensor([4, 9])
     options = {"margin": 2.5, "pairs": ("same_instance",), "normalize": False}
-    loss = mickd(mimic, teacher, labels, **options, reduction="sum")
+    loss = mickd(mimic, teacher, torch.tensor([4, 9]), **options, reduction="sum")
     assert loss.item() == 4.5
     loss.backward()
     assert mimic.grad.flatten().tolist() == [1, -5]
     assert teacher.grad.flatten().tolist() == [2, 2]
-    assert mickd(mimic, teacher, labels, **options).item() == 1.5
 
 
 def test_unit_length_by_hand():
@@ -198,20 +189,6 @@ def test_unit_length_by_hand():
     expected = (0 - near + 1) + (near - far + 1) + (near - far + 1)  # m0 against t1; m1 against m0 and t0
     found = mickd(mimic, teacher, torch.tensor([0, 1]), margin=1.0, reduction="sum")
     assert found.item() == pytest.approx(expected, abs=1e-12)
-
-
-def test_negatives_come_from_the_mimic_and_from_the_teacher():
-    mimic = torch.tensor([[0.0], [9.0]], dtype=torch.float64)
-    teacher = torch.tensor([[1.0], [9.0]], dtype=torch.float64)
-    options = {"pairs": ("same_instance",), "normalize": False, "margin": 1.0, "reduction": "sum"}
-    labels = torch.tensor([0, 1])
-    assert mickd(mimic, teacher, labels, **options).item() == 0
-    # m1 at 1.5: m0's hinge against it is 0.5; m1's own to t1 at 9 against m0 and t0 are 7 and 8.
-    near_mimic = torch.tensor([[0.0], [1.5]], dtype=torch.float64)
-    assert mickd(near_mimic, teacher, labels, **options).item() == 0.5 + 7 + 8
-    # t1 at 1.5: m0's hinge against it is 0.5; m1's at 9, to t1 against t0, is 0.5.
-    near_teacher = torch.tensor([[1.0], [1.5]], dtype=torch.float64)
-    assert mickd(mimic, near_teacher, labels, **options).item() == 0.5 + 0.5
 
 
 # ---- against pytorch-metric-learning -----------------------------------------------------------------------
@@ -226,50 +203,32 @@ def test_with_both_anchors_and_all_pairs_it_is_the_triplet_margin_loss(labels, n
     peer = TripletMarginLoss(margin=margin, distance=LpDistance(normalize_embeddings=normalize))
     expected = with_gradients(lambda m, t: (peer(torch.cat((m, t)), torch.cat((labels, labels))), 0, 0), mimic, teacher)
     options = {"margin": margin, "anchors": "both", "normalize": normalize}
-    found = with_gradients(lambda m, t: (mickd(m, t, labels, **options), 0, 0), mimic, teacher)
-    for ours, theirs in zip(found[0::3] + found[4:], expected[0::3] + expected[4:], strict=True):
-        torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
+    assert_alike(
+        with_gradients(lambda m, t: (mickd(m, t, labels, **options), 0, 0), mimic, teacher), expected, tolerance
+    )
 
 
-# ---- part by part, and some anchors at a time --------------------------------------------------------------
+# ---- ways to compute it that change nothing ----------------------------------------------------------------
 
-
-@settings(max_examples=40, deadline=None)
-@given(
-    labels=st.lists(st.integers(0, 2), min_size=1, max_size=6),
-    parts=st.integers(1, 4),
-    seed=st.integers(0, 10_000),
-    pairs=st.sampled_from(ALL_PAIRS),
-    anchors=st.sampled_from(ANCHORS),
-    normalize=st.booleans(),
-    reduction=st.sampled_from(["mean_nonzero", "sum"]),
-)
-def test_part_by_part_it_is_the_mean_of_the_parts_losses(labels, parts, seed, pairs, anchors, normalize, reduction):
-    mimic, teacher, labels = random_batch(seed, labels, 5 * parts)
-    mimic, teacher = mimic.reshape(-1, 5, parts), teacher.reshape(-1, 5, parts)
-    options = (labels, 0.5, pairs, anchors, normalize, reduction)
-
-    def one_by_one(mimic, teacher, *options):
-        found = [naive_mickd(mimic[:, :, p], teacher[:, :, p], *options) for p in range(parts)]
-        losses, triplets, violating = zip(*found, strict=True)
-        return sum(losses) / parts, sum(triplets), sum(violating)
-
-    found = with_gradients(mickd_with_counts, mimic, teacher, *options)
-    expected = with_gradients(one_by_one, mimic, teacher, *options)
-    assert found[1:3] == expected[1:3]
-    for ours, theirs in zip((found[0], *found[3:]), (expected[0], *expected[3:]), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-10, rtol=1e-10)
+NINE = [0, 1, 0, 2, 2, 0, 3, 1, 1]
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 100])
 @pytest.mark.parametrize("anchors", ANCHORS)
 def test_how_many_anchors_are_in_hand_changes_nothing(monkeypatch, at_once, anchors):
-    mimic, teacher, labels = random_batch(7, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
-    expected = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
+    both = *random_batch(7, NINE, 6), 0.5, PAIRS, anchors
+    expected = with_gradients(mickd_with_counts, *both)
     monkeypatch.setitem(AT_ONCE, "cpu", at_once)
-    found = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
-    for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+    assert_alike(with_gradients(mickd_with_counts, *both), expected, 1e-12)
+
+
+@pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
+def test_on_a_device_which_is_not_waited_for_it_is_the_same(monkeypatch, pairs):
+    both = *random_batch(11, NINE, 6), 0.5, pairs, "both"
+    expected = with_gradients(mickd_with_counts, *both)
+    monkeypatch.setattr(triplets, "_compact", lambda mask: (torch.arange(mask.shape[1]).expand(mask.shape), mask))
+    monkeypatch.setattr(triplets, "SEARCHED", 0)
+    assert_alike(with_gradients(mickd_with_counts, *both), expected, 1e-12)
 
 
 @pytest.mark.parametrize("anchors", ANCHORS)
@@ -277,19 +236,10 @@ def test_a_teacher_without_gradient_changes_nothing_for_the_mimic(anchors):
     mimic, teacher, labels = random_batch(8, [0, 1, 0, 2, 2], 6)
     expected = with_gradients(mickd_with_counts, mimic, teacher, labels, 0.5, PAIRS, anchors)
     mimic.requires_grad_()
-    loss = mickd(mimic, teacher, labels, 0.5, PAIRS, anchors)
+    loss = 3 * mickd(mimic, teacher, labels, 0.5, PAIRS, anchors)
     loss.backward()
-    torch.testing.assert_close(loss.detach(), expected[0])
-    torch.testing.assert_close(mimic.grad, expected[3])
-
-
-def test_the_loss_scales_its_gradient():
-    mimic, teacher, labels = random_batch(9, [0, 0, 1, 1], 6)
-    once, thrice = (
-        with_gradients(lambda m, t, f=f: (f * mickd(m, t, labels), 0, 0), mimic, teacher)[3:] for f in (1, 3)
-    )
-    for a, b in zip(once, thrice, strict=True):
-        torch.testing.assert_close(3 * a, b)
+    torch.testing.assert_close(loss.detach(), 3 * expected[0])
+    torch.testing.assert_close(mimic.grad, 3 * expected[3])
 
 
 # ---- corners -----------------------------------------------------------------------------------------------
@@ -304,27 +254,22 @@ def test_the_loss_scales_its_gradient():
         ([0], PAIRS),
     ],
 )
-@pytest.mark.parametrize("reduction", ["mean_nonzero", "sum"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_without_a_triplet_the_loss_and_its_gradient_are_0(labels, pairs, reduction):
     mimic, teacher, labels = random_batch(0, labels, 4)
     mimic.requires_grad_()
-    loss, triplets, violating = mickd_with_counts(mimic, teacher, labels, pairs=pairs, reduction=reduction)
+    loss, count, violating = mickd_with_counts(mimic, teacher, labels, pairs=pairs, reduction=reduction)
     loss.backward()
-    assert (loss.item(), triplets.item(), violating.item()) == (0, 0, 0)
+    assert (loss.item(), count.item(), violating.item()) == (0, 0, 0)
     assert (mimic.grad == 0).all()
 
 
 def test_where_no_triplet_violates_the_margin_the_gradient_is_0():
     mimic = torch.eye(3, dtype=torch.float64, requires_grad=True)
-    loss, triplets, violating = mickd_with_counts(mimic, torch.eye(3, dtype=torch.float64), torch.arange(3))
+    loss, count, violating = mickd_with_counts(mimic, torch.eye(3, dtype=torch.float64), torch.arange(3))
     loss.backward()
-    assert (loss.item(), triplets.item(), violating.item()) == (0, 12, 0)
+    assert (loss.item(), count.item(), violating.item()) == (0, 12, 0)
     assert (mimic.grad == 0).all()
-
-
-def test_all_distinct_identities_still_learn_from_their_own_teacher():
-    mimic, teacher, labels = random_batch(0, [0, 1, 2, 3], 4)
-    assert mickd(mimic, teacher, labels, margin=2.0) > 0
 
 
 @pytest.mark.parametrize("normalize", [True, False])
@@ -339,7 +284,16 @@ def test_identical_vectors_give_the_margin_and_finite_gradients(normalize, dtype
     assert mimic.grad.isfinite().all()
 
 
-def test_near_features_have_all_digits_of_their_distance():
+def distances(x, y):
+    """`euclidean` of features without parts."""
+    return euclidean(x[None], y[None], x.square().sum(1)[None], y.square().sum(1)[None])[0]
+
+
+def test_distances_are_euclidean_and_keep_their_digits_where_features_are_near():
+    x, y = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])
+    assert distances(x, y).tolist() == [[5, 10, 0], [0, 5, 5]]
+    x, y, _ = random_batch(0, [0] * 20, 64)
+    torch.testing.assert_close(distances(x, y), torch.cdist(x, y), atol=1e-12, rtol=0)
     x = torch.tensor([[1.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
     y = x + torch.tensor([[1e-6, -2e-6], [3e-7, 1e-9]], dtype=torch.float64)
     assert distances(x, y).diagonal().tolist() == pytest.approx((y - x).norm(dim=1).tolist(), rel=1e-9)
@@ -349,48 +303,30 @@ def test_near_features_have_all_digits_of_their_distance():
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_equal_vectors_have_distance_0_whatever_their_length(dtype, sizes, scale):
     for d in sizes:
-        generator = torch.Generator().manual_seed(d)
-        x = scale * torch.randn(40, d, generator=generator, dtype=dtype)
+        x = scale * torch.randn(40, d, generator=torch.Generator().manual_seed(d), dtype=dtype)
         assert (distances(x, x.clone()).diagonal() == 0).all(), d
-
-
-def distances(x, y):
-    """`euclidean` of features without parts."""
-    return euclidean(x[None], y[None], x.square().sum(1)[None], y.square().sum(1)[None])[0]
-
-
-def test_distances_are_euclidean():
-    x, y = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[3.0, 4.0], [6.0, 8.0], [0.0, 0.0]])
-    assert distances(x, y).tolist() == [[5, 10, 0], [0, 5, 5]]
-    x, y, _ = random_batch(0, [0] * 20, 64)
-    torch.testing.assert_close(distances(x, y), torch.cdist(x, y), atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_features_are_compared_in_float32(dtype):
-    mimic, teacher, labels = random_batch(0, [0, 0, 1, 1, 2], 16)
+    mimic, teacher, labels = random_batch(0, [0, 0, 1, 1, 2], 16, torch.float32)
+    assert mickd(mimic.to(dtype), teacher, labels).item() == mickd(mimic.to(dtype).float(), teacher, labels).item()
     mimic, teacher = mimic.to(dtype).requires_grad_(), teacher.to(dtype)
     loss = mickd(mimic, teacher, labels)
-    assert loss.dtype == torch.float32
+    assert loss.dtype == l2_distillation(mimic, teacher).dtype == torch.float32
     assert loss.item() == mickd(mimic.float(), teacher.float(), labels).item()
     loss.backward()
     assert mimic.grad.dtype == dtype and mimic.grad.isfinite().all() and (mimic.grad != 0).any()
 
 
-def test_under_autocast_the_loss_is_computed_in_float32():
+def test_under_autocast_the_losses_are_computed_in_float32():
     mimic, teacher, labels = random_batch(0, [0, 0, 1, 1, 2], 16, torch.float32)
-    expected = mickd(mimic, teacher, labels)
-    l2 = l2_distillation(mimic, teacher)
+    expected, l2 = mickd(mimic, teacher, labels), l2_distillation(mimic, teacher)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = mickd(mimic, teacher, labels)
         assert (mimic @ teacher.T).dtype == torch.bfloat16
         torch.testing.assert_close(l2_distillation(mimic, teacher), l2)
     assert found.dtype == torch.float32 and found.item() == expected.item()
-
-
-def test_half_precision_beside_full_precision_is_compared_in_full():
-    mimic, teacher, labels = random_batch(0, [0, 0, 1, 1], 16, torch.float32)
-    assert mickd(mimic.half(), teacher, labels).item() == mickd(mimic.half().float(), teacher, labels).item()
 
 
 @pytest.mark.parametrize(
@@ -403,12 +339,9 @@ def test_half_precision_beside_full_precision_is_compared_in_full():
         ({"reduction": "mean"}, ["reduction", "'mean'", "mean_nonzero"]),
         ({"margin": -0.1}, ["margin", "-0.1"]),
         ({"margin": float("nan")}, ["margin", "nan"]),
-        ({"margin": "0.2"}, ["margin", "'0.2'"]),
         ({"margin": True}, ["margin", "True"]),
         ({"labels": torch.arange(3)}, ["[4, 8]", "[3]"]),
-        ({"labels": torch.zeros(4, 1, dtype=torch.int64)}, ["[4, 8]", "[4, 1]"]),
         ({"mimic": torch.zeros(4, 8, 2, 1)}, ["[n, d]", "[n, c, p]", "[4, 8, 2, 1]"]),
-        ({"mimic": torch.zeros(4, 8, 2)}, ["[4, 8, 2]", "[4, 8]"]),
         ({"teacher": torch.zeros(4, 7)}, ["[4, 8]", "[4, 7]"]),
         ({"teacher": None}, ["without a teacher", "mimic_mimic"]),
         ({"teacher": None, "pairs": ("mimic_mimic",), "anchors": "both"}, ["without a teacher"]),
@@ -418,16 +351,18 @@ def test_a_mistake_is_named(change, words):
     arguments = {"mimic": torch.zeros(4, 8), "teacher": torch.zeros(4, 8), "labels": torch.arange(4)}
     with pytest.raises(ValueError) as caught:
         mickd(**{**arguments, **change})
-    for word in words:
-        assert word in str(caught.value)
+    assert all(word in str(caught.value) for word in words)
 
 
 # ---- the hinge without a list of triplets ------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), anchors=st.integers(1, 5), features=st.integers(1, 8), margin=st.integers(0, 4))
-def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, features, margin):
+@given(
+    data=st.data(), anchors=st.integers(1, 5), features=st.integers(1, 8), margin=st.integers(0, 4),
+    searched=st.sampled_from([0, 32]),
+)  # fmt: skip
+def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, features, margin, searched):
     def matrix(values):
         size = anchors * features
         drawn = data.draw(st.lists(values, min_size=size, max_size=size))
@@ -435,7 +370,9 @@ def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, feat
 
     parts = torch.stack([matrix(st.integers(0, 6)).double() for _ in range(2)])
     role = matrix(st.sampled_from([0, 1, 2]))  # neither, positive, negative
-    totals, counts, slopes = hinge(parts, role == 1, role == 2, float(margin))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triplets, "SEARCHED", searched)
+        totals, counts, slopes = hinge(parts, role == 1, role == 2, float(margin))
     for part, total, count, slope in zip(parts, totals, counts, slopes, strict=True):
         hinges, expected = [], torch.zeros(anchors, features)
         for a, roles in enumerate(role.tolist()):
@@ -444,30 +381,17 @@ def test_hinges_and_violations_are_counted_exactly_with_ties(data, anchors, feat
                     hinges.append(violation.item())
                     expected[a, p] += 1
                     expected[a, n] -= 1
-        assert total.item() == sum(hinges)
-        assert count.item() == len(hinges)
+        assert (total.item(), count.item()) == (sum(hinges), len(hinges))
         assert slope.tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("anchors", ANCHORS)
-@pytest.mark.parametrize("pairs", ALL_PAIRS, ids="+".join)
-def test_on_a_device_which_is_not_waited_for_it_is_the_same(monkeypatch, pairs, anchors):
-    mimic, teacher, labels = random_batch(11, [0, 1, 0, 2, 2, 0, 3, 1, 1], 6)
-    options = (labels, 0.5, pairs, anchors)
-    expected = with_gradients(mickd_with_counts, mimic, teacher, *options)
-    monkeypatch.setattr(triplets, "_compact", triplets._all_columns)
-    for ours, theirs in zip(with_gradients(mickd_with_counts, mimic, teacher, *options), expected, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
-
-
 def test_the_hinge_keeps_its_precision_over_many_triplets():
-    generator = torch.Generator().manual_seed(0)
-    distances = torch.rand(128, 256, generator=generator)
+    distances = torch.rand(128, 256, generator=torch.Generator().manual_seed(0))
     positive = torch.zeros(128, 256, dtype=torch.bool)
     positive[:, :8] = True
     (total,), (violating,), _ = hinge(distances[None], positive, ~positive, 0.2)
-    wide = distances.double()
-    hinges = (wide[:, :8, None] - wide[:, None, 8:] + 0.2).clamp(min=0)
+    far = distances.double()
+    hinges = (far[:, :8, None] - far[:, None, 8:] + 0.2).clamp(min=0)
     assert total.item() == pytest.approx(hinges.sum().item(), rel=1e-6)
     assert abs(violating.item() - (hinges > 0).sum().item()) <= 2  # a tie may round either way
 
@@ -480,15 +404,8 @@ def test_l2_distillation_by_hand():
     # Squared distances as they are: 9 + 4 and 36; at unit length: (0.6, 0.8) to (0, 1) is 0.36 + 0.04, and 0.
     assert l2_distillation(mimic, teacher, normalize=False).item() == pytest.approx((13 + 36) / 2)
     assert l2_distillation(mimic, teacher).item() == pytest.approx(0.4 / 2)
-
-
-def test_l2_distillation_takes_half_precision_and_refuses_other_shapes():
-    mimic, teacher, _ = random_batch(0, [0] * 4, 8, torch.float32)
-    half = l2_distillation(mimic.half(), teacher.half())
-    assert half.dtype == torch.float32
-    torch.testing.assert_close(half, l2_distillation(mimic, teacher), atol=1e-3, rtol=0)
-    with pytest.raises(ValueError, match=r"\[4, 8\] and teacher \[3, 8\]"):
-        l2_distillation(mimic, teacher[:3])
+    with pytest.raises(ValueError, match=r"\[2, 2\] and teacher \[1, 2\]"):
+        l2_distillation(mimic, teacher[:1])
 
 
 def test_visibility_by_hand():
@@ -501,18 +418,11 @@ def test_visibility_by_hand():
     assert entropy.item() == pytest.approx(expected_entropy.item(), rel=1e-6)
     assert squared.item() == pytest.approx((0.04 + 0.01) / 2, rel=1e-6)
     assert loss.item() == pytest.approx(expected_entropy.item() + 10 * 0.025, rel=1e-6)
-    weighted = visibility(logits, amount, kind, true_amount, weight=2.0)[0]
-    assert weighted.item() == pytest.approx(expected_entropy.item() + 2 * 0.025, rel=1e-6)
-
-
-def test_visibility_with_one_task_is_that_tasks_term():
-    logits, kind, amount, true = torch.randn(4, 3), torch.tensor([0, 1, 2, 1]), torch.rand(4), torch.rand(4)
-    both, entropy, squared = visibility(logits, amount, kind, true, weight=3.0)
-    assert both.item() == pytest.approx(entropy.item() + 3 * squared.item())
-    assert visibility(logits, None, kind, true)[1:] == (entropy, None)
-    assert visibility(logits, None, kind, true)[0].item() == entropy.item()
-    alone, none, term = visibility(None, amount, kind, true, weight=3.0)
-    assert none is None and term == squared and alone.item() == pytest.approx(3 * squared.item())
+    assert visibility(logits, None, kind, true_amount) == (entropy, entropy, None)
+    alone, none, term = visibility(None, amount, kind, true_amount, weight=2.0)
+    assert none is None and term == squared and alone.item() == pytest.approx(2 * 0.025)
+    sure = torch.tensor([[0.0, 50.0, 0.0]])  # sure and right costs nothing: these are scores before any softmax
+    assert visibility(sure, None, kind[:1], true_amount[:1])[0].item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -530,31 +440,3 @@ def test_visibility_refuses_shapes_that_do_not_fit(change, found):
                "true_amount": torch.zeros(4)}  # fmt: skip
     with pytest.raises(ValueError, match=found):
         visibility(**{**fitting, **change})
-
-
-def test_visibility_takes_scores_before_any_softmax():
-    # Sure and right costs nothing; after a softmax too many, three classes could not go below 0.55.
-    logits, kind = torch.tensor([[0.0, 50.0, 0.0]]), torch.tensor([1])
-    loss = visibility(logits, torch.tensor([0.5]), kind, torch.tensor([0.5]))[0]
-    assert loss.item() == pytest.approx(0, abs=1e-6)
-    wrong = visibility(logits, torch.tensor([0.5]), torch.tensor([0]), torch.tensor([0.5]))[0]
-    assert wrong.item() == pytest.approx(50, rel=1e-6)
-
-
-# ---- several processes: see tests/opengait/distributed --------------------------------------------------------
-
-
-def test_one_process_gathers_its_own_tensor():
-    x = torch.rand(3, 2, requires_grad=True)
-    assert gather(x) is x and world_size() == 1
-
-
-@pytest.mark.parametrize("k", [1, triplets.SEARCHED, triplets.SEARCHED + 1, 300])
-def test_places_among_few_values_are_those_among_many(k):
-    rng = np.random.default_rng(k)
-    values = np.sort(rng.integers(-3, 4, (2, 5, k)).astype(np.float32), axis=2)
-    values[:, :, : k // 3] = -np.inf  # what fills rows with fewer positives
-    bounds = rng.integers(-4, 6, (2, 5, 40)).astype(np.float32)
-    found = triplets._at_most(torch.from_numpy(values), torch.from_numpy(bounds))
-    assert found.dtype == torch.int64
-    assert (found.numpy() == (values[:, :, None, :] <= bounds[..., None]).sum(3)).all()

@@ -105,7 +105,8 @@ def vectors(embeddings: np.ndarray, metric: str) -> Vectors:
     return Vectors(metric, np.ascontiguousarray(directions[:, :, : max(1, LARGEST // parts)]))
 
 
-def _batches(count: int, size: int = CLIPS_AT_ONCE) -> Iterator[slice]:
+def _batches(count: int, size: int | None = None) -> Iterator[slice]:
+    size = size or CLIPS_AT_ONCE
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 

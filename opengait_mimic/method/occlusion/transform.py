@@ -50,12 +50,12 @@ def occlude(sils: Clips, types: Sequence[str | dict], seed: int | None = None) -
     Example:
         >>> import numpy as np
         >>> from opengait_mimic import occlude
-        >>> sils = np.ones((2, 5, 64, 44), dtype=np.uint8)
-        >>> occluded, labels = occlude(sils, ["top", {"kind": "moving_pole", "amount": 0.25}], seed=1)
-        >>> occluded.shape, labels.types
-        ((2, 5, 64, 44), ['moving_pole', 'moving_pole'])
-        >>> bool((occluded == 0).mean((1, 2, 3)) == labels.amounts)
-        True
+        >>> sils = np.ones((3, 5, 64, 44), dtype=np.uint8)
+        >>> occluded, labels = occlude(sils, ["bottom", {"kind": "moving_pole", "amount": 0.25}], seed=1)
+        >>> labels.types
+        ['moving_pole', 'bottom', 'bottom']
+        >>> occluded.shape, np.allclose((occluded == 0).mean((1, 2, 3)), labels.amounts)
+        ((3, 5, 64, 44), True)
     """
     if sils.ndim != 4:
         raise ValueError(f"expected clips [n, s, h, w], got {list(sils.shape)}")
