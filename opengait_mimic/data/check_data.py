@@ -106,7 +106,7 @@ def check_data(root: str | Path, partition: str | Path | None = None, jobs: int 
     if not sequences:
         report.findings.append(Finding(ERROR, str(root), "holds no silhouettes (<subject>/<type>/<view>/*.pkl)"))
     if partition is not None:
-        report.findings += _compared(Path(partition), set(report.per_subject) | _folders(root))
+        report.findings += compare_partition(Path(partition), set(report.per_subject) | _folders(root))
     report.findings.sort(key=lambda f: f.path)
     return report
 
@@ -250,8 +250,8 @@ def _count(sequences: list[Sequence], report: Report) -> None:
     report.sizes = dict(sorted(sizes.items(), key=lambda item: -item[1]))
 
 
-def _compared(partition: Path, there: set[str]) -> list[Finding]:
-    """A partition beside the folders."""
+def compare_partition(partition: Path, there: set[str]) -> list[Finding]:
+    """What is odd about a partition, beside the subjects whose folders are there."""
     findings, sets = [], {}
     for part in ("TRAIN_SET", "TEST_SET"):
         try:
