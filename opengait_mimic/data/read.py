@@ -131,6 +131,7 @@ def read_clip(path: Path) -> np.ndarray:
         source = sources.Source(path, path.name)
         if not sources.holds_masks(source):
             raise DataError(f"{path}: its pictures are no masks (black and white); make some with silhouettes")
+        sources.refuse_inverted(source)
         sils = [silhouette(mask) for mask in sources.mask_frames(source) if mask.any()]
         if not sils:
             raise DataError(f"{path}: all masks are empty")

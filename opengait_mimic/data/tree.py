@@ -17,7 +17,6 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from glob import escape
 from itertools import pairwise
@@ -118,14 +117,16 @@ def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
     learn = [(TRAIN, i, i, frames) for i in range(sequences)]
     test = [(GALLERY, i, i, test_frames) for i in range(gallery)]
     test += [(PROBE, i, gallery + i, test_frames) for i in range(probe)]
-    with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
-        for number, name in enumerate(names if unfinished else []):
+
+    def fill(folder: Path) -> None:
+        for number, name in enumerate(names):
             for type_, place, sequence, length in learn if number < train_subjects else test:
                 sils = walker_sequence(seed, number, sequence, length, width, views[sequence % len(views)])
-                write_sequence(unfinished, name, type_, f"{place:02d}", sils)
+                write_sequence(folder, name, type_, f"{place:02d}", sils)
             if progress:
                 progress(number + 1, total)
-    return sets
+
+    return _complete_or_absent(Path(root), Path(partition), recipe, sets, fill)
 
 
 def join_walkers(
@@ -184,21 +185,23 @@ def join_walkers(
         "people": people, "sequences": sequences, "frames": frames, "seed": seed, "views": [float(v) for v in views],
         "noise": asdict(noise),
     }  # fmt: skip
-    with _complete_or_absent(root, partition, recipe, sets) as unfinished:
-        for path in paths if unfinished else []:
-            target = unfinished / path.relative_to(own)
+
+    def fill(folder: Path) -> None:
+        for path in paths:
+            target = folder / path.relative_to(own)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 target.hardlink_to(path.resolve())
             except OSError:  # another disk, or one without links
                 shutil.copy2(path, target)
-        for number, name in enumerate(names if unfinished else []):
+        for number, name in enumerate(names):
             for i in range(sequences):
                 sils = walker_sequence(seed, number, i, frames, first.frame[1], views[i % len(views)], noise)
-                write_sequence(unfinished, name, TRAIN, f"{i:02d}", sils // 255 if first.top == 1 else sils)
+                write_sequence(folder, name, TRAIN, f"{i:02d}", sils // 255 if first.top == 1 else sils)
             if progress:
                 progress(number + 1, people)
-    return sets
+
+    return _complete_or_absent(root, partition, recipe, sets, fill)
 
 
 def _of_silhouettes_alone(own: Path, paths: list[Path]) -> Look:
@@ -290,22 +293,24 @@ def render_recordings(
         "source": "recordings", "subjects": trials, "views": [float(view) for view in views],
         "frames": frames, "width": width, "holdout": holdout, "seed": seed, "noise": asdict(noise),
     }  # fmt: skip
-    with _complete_or_absent(Path(root), Path(partition), recipe, sets) as unfinished:
-        for done, path in enumerate((path for path in paths if unfinished and path.stem in trials), start=1):
-            subject = path.stem
+
+    def fill(folder: Path) -> None:
+        for done, path in enumerate((path for path in paths if path.stem in trials), start=1):
             for view in views:
                 for clip in mocap.clips(path, view, frames, width=width, noise=noise, seed=seed):
-                    in_turn = (GALLERY, PROBE)[trials[subject].index(clip.trial) % 2]
+                    in_turn = (GALLERY, PROBE)[trials[path.stem].index(clip.trial) % 2]
                     name = f"{clip.trial}-{clip.start:04d}-{view:03g}"
-                    write_sequence(unfinished, subject, in_turn if subject in drawn else TRAIN, name, clip.sils)
+                    write_sequence(folder, path.stem, in_turn if path.stem in drawn else TRAIN, name, clip.sils)
             if progress:
                 progress(done, len(trials))
-    return sets
+
+    return _complete_or_absent(Path(root), Path(partition), recipe, sets, fill)
 
 
-@contextmanager
-def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[str, list[str]]) -> Iterator[Path | None]:
-    """Give a folder to fill that becomes root at the end, or None where this very tree is there already."""
+def _complete_or_absent(
+    root: Path, partition: Path, recipe: dict, sets: dict[str, list[str]], fill: Callable[[Path], None]
+) -> dict[str, list[str]]:
+    """Fill a folder that becomes root at the end, unless this very tree is there already; returns the sets."""
     if root.resolve() in partition.resolve().parents:
         raise ValueError(f"partition {partition} lies inside of root, where only subjects may be")
     content = {**sets, "RECIPE": recipe}
@@ -314,8 +319,7 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         if not partition.exists():
             raise FileExistsError(f"{root} holds something else: remove it or choose another folder")
-        yield None
-        return
+        return sets
     root.parent.mkdir(parents=True, exist_ok=True)
     for left in root.parent.glob(f"{escape(root.name)}.unfinished-*"):  # by a call that was killed
         if Path("/proc/self").exists() and not Path("/proc", left.name.rpartition("-")[2]).exists():
@@ -323,13 +327,14 @@ def _complete_or_absent(root: Path, partition: Path, recipe: dict, sets: dict[st
     unfinished = root.with_name(f"{root.name}.unfinished-{os.getpid()}")
     unfinished.mkdir()
     try:
-        yield unfinished
+        fill(unfinished)
         write_text(partition, json.dumps(content, indent=1) + "\n")
         if root.exists():
             root.rmdir()
         unfinished.rename(root)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return sets
 
 
 def read_json(path: Path) -> object:

@@ -379,3 +379,11 @@ def test_without_opencv_the_pip_line_is_said(video, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(DataError, match=r"pip install 'opengait-mimic\[video\]'"):
         next(sources.colour_frames(sources.find_sources([video])[0]))
+
+
+def test_a_video_that_was_cut_short_is_told_with_both_numbers(video, tmp_path, capsys):
+    short = tmp_path / "short.avi"
+    short.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+    (recording,) = make_silhouettes([short], tmp_path / "out", Settings())["recordings"]
+    assert recording["announced"] == FRAMES > recording["frames"] > FRAMES / 2
+    assert f"{recording['frames']} of the {FRAMES} frames" in capsys.readouterr().err

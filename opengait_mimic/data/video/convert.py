@@ -12,9 +12,10 @@ import pickle
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -39,16 +40,18 @@ class Settings:
     """How silhouettes are made.
 
     Attributes:
-        segment: one of `SEGMENTS`. weights: a file for a segmentation package.
+        segment: one of `SEGMENTS`.
+        weights: a file for a segmentation package.
         rules: what a good frame and sequence are.
         clip: frames of the sequences that a tracked person's walk is cut into, about.
         test_share: share of the subjects with two sequences or more that go to the test set, 0…1.
-        threshold: see `background.foreground`. shadows: likewise.
+        threshold: see `background.foreground`.
+        shadows: likewise.
     """
 
     segment: str = "auto"
     weights: Path | None = None
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     clip: int = 30
     test_share: float = 0.5
     threshold: int = background.THRESHOLD
@@ -65,16 +68,14 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
 
     Returns:
         The summary, as it stands in `OUT-summary.json`.
+
     Raises:
         DataError: unusable inputs, nobody found, or `out` belongs to something else.
     """
     out = named(out)
     recordings = sources.find_sources(inputs)
     recipe = _recipe(recordings, settings)
-    beside = {
-        "partition": out.with_name(f"{out.name}.json"),
-        "summary": out.with_name(f"{out.name}-summary.json"),
-    }
+    beside = {"partition": out.with_name(f"{out.name}.json"), "summary": out.with_name(f"{out.name}-summary.json")}
     ours = _json(beside["partition"]).get("RECIPE") == recipe
     if ours and out.is_dir() and beside["summary"].is_file():
         return _json(beside["summary"])
@@ -115,47 +116,37 @@ def _recipe(recordings: list[Source], settings: Settings) -> dict:
 # One recording ------------------------------------------------------------------------------------------------
 
 
+class _Person(NamedTuple):
+    """Somebody in a recording: the track, the positions in it of each sequence's frames, what is said of it."""
+
+    track: Track
+    parts: list[list[int]]
+    about: dict
+
+
 def _recording(source: Source, settings: Settings, folder: Path) -> dict:
     """Cut one recording into silhouettes under `folder` and say what came out."""
     segment = settings.segment
     if segment == "auto":
         segment = "masks" if sources.holds_masks(source) else "background"
-    if segment == "masks" and source.path.is_file():
-        raise DataError(f"{source.path}: masks come as folders of pictures, this is a video")
     labels, rules = source.labels, settings.rules
-    if segment == "masks" and (labels or _is_cropped(source)):
-        labels = labels or (source.name, "", "")
-        rules = Rules(rules.min_height, rules.min_frames, strict=False)
-        tracks, count = _given(source)
-    else:
-        tracks, count = _tracked(source, segment, settings)
-    found, dropped = [], []
-    plane = ground(tracks) if rules.strict else None
-    for track in tracks:
-        wrong = faults(track, rules, plane)
-        good = [i for i, fault in enumerate(wrong) if not fault]
-        parts = stretches([track.frames[i] for i in good], rules.min_frames)
-        if not rules.strict and len(good) >= rules.min_frames:
-            parts = [list(range(len(good)))]
-        about: dict[str, Any] = {"first": track.frames[0], "last": track.frames[-1], "frames": len(track.frames)}
-        about["left_out"] = dict(Counter(fault for fault in wrong if fault))
-        if track.merged:
-            about["left_out"]["merged with another person"] = len(track.merged)
-        if rules.strict and not walks(track):
-            dropped.append({**about, "why": "does not get ahead"})
-        elif not parts:
-            dropped.append({**about, "why": f"fewer than {rules.min_frames} good frames in a row"})
-        else:
-            found.append((track, [[good[p] for p in part] for part in parts], about))
+    if segment == "masks":
+        if source.path.is_file():
+            raise DataError(f"{source.path}: masks come as folders of pictures, this is a video")
+        sources.refuse_inverted(source)
+        if labels or _is_cropped(source):
+            labels, rules = labels or (source.name, "", ""), replace(rules, strict=False)
+    tracks, count = _tracked(source, segment, settings) if rules.strict else _given(source)
+    found, dropped = _people(tracks, rules)
     if labels and len(found) > 1:  # the tree says that there is one person
-        found.sort(key=lambda one: sum(map(len, one[1])), reverse=True)
-        dropped += [{**about, "why": "not the main person"} for _, _, about in found[1:]]
+        found.sort(key=lambda one: sum(map(len, one.parts)), reverse=True)
+        dropped += [{**one.about, "why": "not the main person"} for one in found[1:]]
         found = found[:1]
     cuttings = {} if segment == "masks" else _cuttings(source, found)
     recorded = []
     for number, (track, parts, about) in enumerate(found, start=1):
         subject, type_, view = labels or (f"{source.name}-{number:03d}", "", "")
-        parts = [sum(parts, [])] if labels else [piece for part in parts for piece in _pieces(part, settings)]
+        parts = [list(chain(*parts))] if labels else [piece for part in parts for piece in _pieces(part, settings)]
         sequences = []
         for part in parts:
             frames = [track.frames[i] for i in part]
@@ -166,8 +157,36 @@ def _recording(source: Source, settings: Settings, folder: Path) -> dict:
         strip_file = f"{number:03d}.png"
         _strip(subject, track, parts, cuttings.get(number - 1)).save(folder / strip_file)
         recorded.append({"subject": subject, "type": type_, **about, "sequences": sequences, "strip": strip_file})
-    about = {"name": source.name, "segment": segment, "frames": count}
-    return {**about, "people": recorded, "dropped": dropped}
+    record = {"name": source.name, "segment": segment, "frames": count}
+    if (announced := sources.frame_count(source)) > count:
+        progress.warn(
+            f"{source.path}: {count} of the {announced} frames in its header can be decoded; is it cut short?"
+        )
+        record["announced"] = announced
+    return {**record, "people": recorded, "dropped": dropped}
+
+
+def _people(tracks: list[Track], rules: Rules) -> tuple[list[_Person], list[dict]]:
+    """Tracks that are people with good frames enough, and what is said of the others."""
+    found, dropped = [], []
+    plane = ground(tracks) if rules.strict else None
+    for track in tracks:
+        wrong = faults(track, rules, plane)
+        good = [i for i, fault in enumerate(wrong) if not fault]
+        parts = stretches([track.frames[i] for i in good], rules.min_frames)
+        if not rules.strict and len(good) >= rules.min_frames:
+            parts = [list(range(len(good)))]
+        left_out = dict(Counter(fault for fault in wrong if fault))
+        if track.merged:
+            left_out["merged with another person"] = len(track.merged)
+        about = {"first": track.frames[0], "last": track.frames[-1], "frames": len(wrong), "left_out": left_out}
+        if rules.strict and not walks(track):
+            dropped.append({**about, "why": "does not get ahead"})
+        elif not parts:
+            dropped.append({**about, "why": f"fewer than {rules.min_frames} good frames in a row"})
+        else:
+            found.append(_Person(track, [[good[i] for i in part] for part in parts], about))
+    return found, dropped
 
 
 def _given(source: Source) -> tuple[list[Track], int]:
@@ -236,7 +255,7 @@ def _pieces(part: list[int], settings: Settings) -> list[list[int]]:
     return [piece.tolist() for piece in np.array_split(part, count)]
 
 
-def _cuttings(source: Source, found: list) -> dict[int, np.ndarray]:
+def _cuttings(source: Source, found: list[_Person]) -> dict[int, np.ndarray]:
     """For each person the pictures of the frames that its strip shows, [n, 64, 64, 3]."""
     wanted: dict[int, list[tuple[int, int]]] = {}
     for person, (track, parts, _) in enumerate(found):
@@ -246,24 +265,20 @@ def _cuttings(source: Source, found: list) -> dict[int, np.ndarray]:
     if wanted:
         for frame, picture in enumerate(_watched(source, "contact sheet")):
             for person, i in wanted.get(frame, []):
-                cut[person].append(sheet.cutting(picture, found[person][0].blobs[i].box))
+                cut[person].append(sheet.cutting(picture, found[person].track.blobs[i].box))
     return {person: np.stack(pictures) for person, pictures in cut.items()}
 
 
 def _shown(parts: list[list[int]]) -> list[int]:
-    everything = sum(parts, [])
+    everything = list(chain(*parts))
     return [everything[i] for i in sheet.shown(len(everything))]
 
 
 def _strip(subject: str, track: Track, parts: list[list[int]], pictures: np.ndarray | None) -> Image.Image:
     chosen = _shown(parts)
     heights = [track.blobs[i].box.height for i in chosen]
-    count = len(parts)
-    notes = [
-        f"{sum(map(len, parts))} frames",
-        f"{count} sequence{'s' * (count > 1)}",
-        f"{min(heights)}-{max(heights)} px tall",
-    ]
+    frames, number = sum(map(len, parts)), progress.number_of(len(parts), "sequence")
+    notes = [f"{frames} frames", number, f"{min(heights)}-{max(heights)} px tall"]
     sils = np.stack([track.blobs[i].sil for i in chosen])
     return sheet.strip(subject, notes, [track.frames[i] for i in chosen], sils, pictures)
 
@@ -326,7 +341,7 @@ def partition(sequences: dict[str, list], test_share: float) -> dict[str, list[s
 def _nobody(records: list[dict]) -> str:
     reasons = Counter(dropped["why"] for record in records for dropped in record["dropped"])
     told = "; ".join(f"{count} tracks: {why}" for why, count in reasons.items()) or "nothing moved"
-    return f"nobody was found in {len(records)} recording{'s' * (len(records) > 1)} ({told})"
+    return f"nobody was found in {progress.number_of(len(records), 'recording')} ({told})"
 
 
 def _json(path: Path) -> dict:

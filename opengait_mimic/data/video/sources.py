@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from opengait_mimic.errors import DataError
+from opengait_mimic.errors import DataError, one_line
 
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+# What is in a file decides who reads it, not its name, and Pillow starts another program for some: not for these.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+PARTS = {"train", "test", "val", "training", "testing", "validation"}  # of a data set, and nobody's names
 _LOOKED_AT = 5  # pictures of a folder that tell whether it holds masks
 
 
@@ -38,9 +42,10 @@ def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
     its labels from there.
 
     Raises:
-        DataError: an input does not exist or holds neither videos nor pictures, or two sources have one name.
+        DataError: an input does not exist, holds neither videos nor pictures, or is a folder above the subjects; or
+            two sources have one name.
     """
-    found: list[Source] = []
+    found: dict[str, Source] = {}
     for given in map(Path, inputs):
         if not given.exists():
             raise DataError(f"{given}: no such file or folder")
@@ -49,17 +54,18 @@ def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
             kinds = "video (" + ", ".join(VIDEOS) + ")"
             raise DataError(f"{given}: neither a {kinds} nor a folder with videos or pictures in it")
         for path in paths:
-            parts = path.relative_to(given).with_suffix("").parts if path != given else ()
-            if path.is_dir() and parts:
-                parts = path.relative_to(given).parts
-            labels = parts if len(parts) == 3 else None
+            within = path.relative_to(given)
+            parts = within.parts if path.is_dir() or path == given else within.with_suffix("").parts
+            if len(parts) > 3 or (len(parts) == 3 and parts[0].lower() in PARTS):
+                meant = given.joinpath(*parts[: max(1, len(parts) - 3)])
+                raise DataError(
+                    f"{given}: expected <subject>/<type>/<view> in it, found {within}; is {meant} the folder you mean?"
+                )
             name = "-".join(parts) or (path.stem if path.is_file() else path.resolve().name)
-            found.append(Source(path, name, labels))
-    names = [source.name for source in found]
-    for source in found:
-        if names.count(source.name) > 1:
-            raise DataError(f"{source.path}: another recording is called {source.name!r} too; rename one of them")
-    return found
+            if name in found:
+                raise DataError(f"{path}: another recording is called {name!r} too; rename one of them")
+            found[name] = Source(path, name, (parts[0], parts[1], parts[2]) if len(parts) == 3 else None)
+    return list(found.values())
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -74,45 +80,105 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of their names."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name[0] != ".")
+    """The pictures of a folder in the order of the numbers in their names, 2.png before 10.png."""
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name[0] != "."]
+    return sorted(paths, key=lambda path: (_by_numbers(path.name), path.name))
 
 
-def read_picture(path: Path, colours: bool) -> np.ndarray:
-    """A picture as uint8 [h, w, 3] RGB, or [h, w] grey.
+def _by_numbers(name: str) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A picture as uint8 [h, w, 3], RGB.
 
     Raises:
         DataError: it cannot be read.
     """
+    return np.asarray(_opened(path).convert("RGB"))
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A mask as uint8 [h, w], 0…255, white where somebody is, however it was stored.
+
+    Two colours of a palette are told by which is brighter, more are labels with 0 for the background; what is
+    transparent is background; more than 8 bits are scaled, and so are masks of 0 and 1.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    picture = _opened(path)
+    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
+        grey, alpha = (np.asarray(band) for band in picture.convert("RGBA").convert("LA").split())
+        if np.ptp(alpha):
+            return (grey * (alpha / 255)).astype(np.uint8) if np.ptp(grey) else alpha
+        return grey
+    if picture.mode == "P":
+        grey, colours = np.asarray(picture.convert("L")), np.asarray(picture.convert("RGB"))
+        if np.ptp(grey) and _two_colours(picture):
+            return _white(grey == grey.max())
+        return grey if grey.max() > 127 and np.ptp(colours, axis=2).max() <= 16 else _white(np.asarray(picture) > 0)
+    mask = np.asarray(picture if picture.mode[0] in "IF" else picture.convert("L"))
+    highest = mask.max()
+    if highest == 1 or (highest > 0 and mask.dtype != np.uint8):
+        return (mask * (255 / highest)).clip(0, 255).astype(np.uint8)
+    return mask
+
+
+def _two_colours(picture: Image.Image) -> bool:
+    """Whether a picture has two colours of a palette."""
+    return picture.mode == "P" and len(picture.getcolors() or ()) == 2
+
+
+def _white(where: np.ndarray) -> np.ndarray:
+    return np.where(where, np.uint8(255), np.uint8(0))
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture, read."""
     try:
-        with Image.open(path) as picture:
-            if not colours and picture.mode == "P":  # a palette's numbers are labels, 0 the background
-                return (np.asarray(picture) > 0).astype(np.uint8) * 255
-            return np.asarray(picture.convert("RGB" if colours else "L"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DataError(f"{path}: cannot be read as a picture: {error}") from None
+        with Image.open(path, formats=FORMATS) as picture:
+            picture.load()
+            return picture
+    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+        raise DataError(f"{path}: cannot be read as a picture: {one_line(str(error))}") from None
 
 
 def holds_masks(source: Source) -> bool:
-    """Whether a folder's pictures are silhouettes: nearly all pixels black or white (or only 0 and 1)."""
+    """Whether a folder's pictures are masks: nearly all pixels black or white (or only 0 and 1)."""
     if not source.path.is_dir():
         return False
-    files = picture_files(source.path)
-    for path in files[:: max(1, len(files) // _LOOKED_AT)]:
-        picture = read_picture(path, colours=True)
-        if (np.ptp(picture, axis=2) > 16).any():
+    for path in _some(source):
+        colours, grey = read_picture(path), read_mask(path)
+        if not _two_colours(_opened(path)) and (np.ptp(colours, axis=2) > 16).any():
             return False
-        grey = picture[..., 0]
-        if grey.max() > 1 and ((grey > 32) & (grey < 223)).mean() > 0.03:
+        if ((grey > 32) & (grey < 223)).mean() > 0.03:
             return False
     return True
 
 
+def refuse_inverted(source: Source) -> None:
+    """Refuse masks of black people on white.
+
+    Raises:
+        DataError: most corners of a folder's masks are white.
+    """
+    if np.mean([read_mask(path)[[0, 0, -1, -1], [0, -1, 0, -1]] for path in _some(source)]) > 127:
+        raise DataError(
+            f"{source.path}: its masks are white in the corners, where nobody is: white has to be the person; "
+            "exchange black and white first (with ImageMagick: mogrify -negate)"
+        )
+
+
+def _some(source: Source) -> list[Path]:
+    """A few of a folder's pictures."""
+    files = picture_files(source.path)
+    return files[:: max(1, len(files) // _LOOKED_AT)]
+
+
 def mask_frames(source: Source) -> Iterator[np.ndarray]:
-    """The masks of a folder, uint8 [h, w] 0…255; those saved as 0 and 1 are scaled."""
-    for path in picture_files(source.path):
-        mask = read_picture(path, colours=False)
-        yield mask * np.uint8(255) if mask.max() == 1 else mask
+    """The masks of a folder, uint8 [h, w] 0…255."""
+    return map(read_mask, picture_files(source.path))
 
 
 def colour_frames(source: Source) -> Iterator[np.ndarray]:
@@ -122,7 +188,7 @@ def colour_frames(source: Source) -> Iterator[np.ndarray]:
         DataError: a video that cannot be decoded, or one without OpenCV, or pictures of different sizes.
     """
     size = None
-    pictures = _video(source.path) if source.path.is_file() else _pictures(source.path)
+    pictures = _video(source.path) if source.path.is_file() else map(read_picture, picture_files(source.path))
     for number, picture in enumerate(pictures):
         size = size or picture.shape
         if picture.shape != size:
@@ -131,11 +197,6 @@ def colour_frames(source: Source) -> Iterator[np.ndarray]:
         yield picture
     if size is None:
         raise DataError(f"{source.path}: no frame can be decoded; is it a video that ffmpeg plays?")
-
-
-def _pictures(folder: Path) -> Iterator[np.ndarray]:
-    for path in picture_files(folder):
-        yield read_picture(path, colours=True)
 
 
 def _video(path: Path) -> Iterator[np.ndarray]:
@@ -169,7 +230,7 @@ def cv2_module():
         DataError: it is not installed.
     """
     try:
-        import cv2
+        import cv2  # noqa: PLC0415 (an optional package)
     except ImportError:
         raise DataError("reading videos needs OpenCV: pip install 'opengait-mimic[video]'") from None
     return cv2
