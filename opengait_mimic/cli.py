@@ -11,7 +11,8 @@ import click
 
 from opengait_mimic import __version__
 from opengait_mimic.apps import console
-from opengait_mimic.apps.experiments.commands import recipe
+from opengait_mimic.apps.experiments import commands as experiments
+from opengait_mimic.apps.experiments.recipes.command import recipe
 from opengait_mimic.apps.inference import commands as deploy
 from opengait_mimic.apps.report.command import report
 from opengait_mimic.data import progress
@@ -189,162 +190,6 @@ def check_data_command(root, partition, jobs):
     console.outcome(report_text(found), report_content(found))
     if found.findings:
         sys.exit(1)
-
-
-@commands.command()
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("opengait-mimic-demo"),
-    show_default=True,
-    help="Folder for data, configurations, checkpoints and results.",
-)
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="A data set in OpenGait's layout instead of generated walkers.",
-)
-@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Its partition JSON.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
-@click.option("--resume/--no-resume", default=True, show_default=True,
-              help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
-@console.dry_run
-@click.option("--open/--no-open", "open_page", default=None,
-              help="Show the page in the browser. Default: on a desktop's terminal.")  # fmt: skip
-def demo(out, data, partition, seed, resume, dry_run, open_page):
-    """Run the whole method on the embedded host: teacher, VEN, baselines, mimics; then a page with all of it.
-
-    Interrupted, the same command goes on at
-    the next recording.
-
-    \b
-    opengait-mimic demo
-    opengait-mimic demo --dry-run
-    opengait-mimic demo --data CASIA-B-pkl --partition CASIA-B.json --out trial
-    """
-    from opengait_mimic.apps.experiments.demo import PAGE, plan_demo, run_demo
-
-    if (data is None) != (partition is None):
-        raise click.UsageError("--data and --partition go together")
-    if dry_run:
-        _say_stages(plan_demo(out, data, partition, seed), resume)
-        return
-    found = run_demo(out, data, partition, seed, progress.remark, resume)
-    progress.remark("")
-    console.outcome(found.table, found.content)
-    progress.remark(f"\nWhat was trained, the table and the pictures: {out / PAGE}\nNext:")
-    for why, line in found.commands:
-        progress.remark(f"  # {why}\n  {line}")
-    console.show(out / PAGE, open_page)
-
-
-@commands.command()
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("opengait-mimic-tables"),
-    show_default=True,
-    help="Folder for configurations, checkpoints, results and the report.",
-)
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="A data set in OpenGait's layout; without it, generated walkers at the scale of a demo.",
-)
-@click.option("--partition", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Its partition JSON.")
-@click.option(
-    "--gallery", default=None, metavar="TYPES", help="Gallery types, where they are none of a known data set."
-)
-@click.option("--probe", default=None, metavar="TYPES", help="Probe types, separated by commas.")
-@click.option(
-    "--backbone",
-    "backbones",
-    multiple=True,
-    default=("GaitBase",),
-    show_default=True,
-    metavar="NAME",
-    help="GaitBase, GaitGL or DeepGaitV2; may be given several times.",
-)
-@click.option(
-    "--table",
-    "numbers",
-    multiple=True,
-    type=click.IntRange(1, 4),
-    metavar="1|2|3|4",
-    help="A table of the paper; may be given several times. Default: all of them.",
-)
-@click.option(
-    "--scale",
-    type=click.Choice(["demo", "longer", "full"]),
-    default=None,
-    help="The paper's hyperparameters, or a scale for two CPU cores; longer trains everything but VENs four times as "
-    "long. Default: full with --data, else demo.",
-)
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repetitions of everything.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
-    metavar="N",
-    help="Stages at a time. Default: the CPU's cores at most 4 on a CPU, 1 on CUDA.",
-)
-@click.option(
-    "--nproc",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="Processes per stage (one per GPU on CUDA).",
-)
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None, help="Default: cuda where there is any.")
-@click.option(
-    "--host",
-    default=None,
-    metavar="PATH|embedded",
-    help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
-)
-@click.option("--resume/--no-resume", default=True, show_default=True,
-              help="Go on where an earlier command in the same folder was left, or do everything again.")  # fmt: skip
-@click.option("--beyond", is_flag=True,
-              help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md).")  # fmt: skip
-@console.dry_run
-def tables(numbers, resume, dry_run, **options):
-    """Run every stage that the paper's tables take, or the one of what goes beyond it, and report them.
-
-    Stages that are done are not done again: after an interruption, the same command goes on.
-
-    \b
-    opengait-mimic tables --seeds 3                        Tables 1-4 on generated walkers, with spread
-    opengait-mimic tables --table 3 --dry-run              which stages that takes, and which of them are done
-    opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
-    opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
-    opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
-    """
-    from opengait_mimic.apps.experiments.reproduce import plan_all, reproduce
-    from opengait_mimic.apps.report.write import tables_text
-
-    if options["beyond"] and numbers:
-        raise click.UsageError("--table names tables of the paper, --beyond is another one; give one of them")
-    options["numbers"] = numbers or (1, 2, 3, 4)
-    if dry_run:
-        _say_stages(plan_all(**options).stages, resume)
-        return
-    written = reproduce(progress.remark, resume, **options)
-    page = options["out"] / "report" / "report.html"
-    console.outcome(f"{tables_text(written.tables)}\n{written.summary} Open {page}",
-                    {"report": str(page), "tables": [table.content() for table in written.tables]})  # fmt: skip
-
-
-def _say_stages(planned, resume: bool) -> None:
-    """Say what would be run, and what of it is done; nothing is where it would not be resumed."""
-    done = [resume and stage.is_done() for stage in planned]
-    lines = [f"[{number}/{len(planned)}] {stage.title}{', done' if ready else ''}"
-             for number, (stage, ready) in enumerate(zip(planned, done, strict=True), 1)]  # fmt: skip
-    content = [{"title": stage.title, "phase": stage.phase, "configuration": str(stage.folder / stage.name),
-                "done": ready} for stage, ready in zip(planned, done, strict=True)]  # fmt: skip
-    console.outcome("\n".join(lines), content)
 
 
 @commands.command()
@@ -692,7 +537,17 @@ def completion(shell):
     console.outcome(script, {"shell": shell, "script": script})
 
 
-for command in (recipe, report, deploy.embed, deploy.enroll, deploy.identify, deploy.verify, deploy.export):
+for command in (
+    experiments.demo,
+    experiments.tables,
+    recipe,
+    report,
+    deploy.embed,
+    deploy.enroll,
+    deploy.identify,
+    deploy.verify,
+    deploy.export,
+):
     commands.add_command(command)
 
 

@@ -261,7 +261,7 @@ def test_check_looks_at_every_file_whatever_one_of_them_ends_with(monkeypatch, c
 
 
 def test_a_demo_that_does_not_resume_plans_everything(monkeypatch, tmp_path, call):
-    monkeypatch.setattr("opengait_mimic.apps.experiments.tables.Stage.is_done", lambda stage: True)
+    monkeypatch.setattr("opengait_mimic.apps.experiments.stages.Stage.is_done", lambda stage: True)
     asked = ["demo", "--dry-run", "--json", "--out", tmp_path / "demo"]
     for more, done in (([], True), (["--no-resume"], False)):
         stages = json.loads(call(*asked, *more).out)

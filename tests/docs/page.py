@@ -175,12 +175,12 @@ def _in_little(words: list[str]) -> None:
     """The command line; `demo` and `tables` with a handful of walkers and two iterations of a few stages."""
     import short_tables
 
-    from opengait_mimic.apps.experiments import demo, reproduce
+    from opengait_mimic.apps.experiments import demo, tables
     from opengait_mimic.cli import main
 
     short_tables.shorten()
     demo.RUNS = short_tables.BRIEF
-    reproduce.stages = lambda numbers: short_tables.BRIEF
+    tables.runs_of = lambda numbers: short_tables.BRIEF
     main(words)
 
 

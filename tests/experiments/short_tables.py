@@ -7,7 +7,7 @@ SHORT_RUNS=few leaves most runs out.
 import os
 import sys
 
-from opengait_mimic.apps.experiments import demo, reproduce, tables
+from opengait_mimic.apps.experiments import demo, tables
 from opengait_mimic.apps.experiments.recipes.build import ITERATIONS
 from opengait_mimic.cli import main
 
@@ -36,6 +36,6 @@ if __name__ == "__main__":
     if "SHORT_SAVES" in os.environ:
         save_often(int(os.environ["SHORT_SAVES"]))
     if os.environ.get("SHORT_RUNS") == "few":
-        reproduce.stages = lambda numbers: BRIEF
+        tables.runs_of = lambda numbers: BRIEF
         demo.RUNS = BRIEF
     main(sys.argv[1:] if sys.argv[1:2] in (["demo"], ["tables"]) else ["tables", *sys.argv[1:]])

@@ -10,7 +10,8 @@ from pathlib import Path
 import doubles
 import pytest
 
-from opengait_mimic.apps.experiments import demo, tables
+from opengait_mimic.apps.experiments import demo, stages
+from opengait_mimic.apps.experiments.recipes import METHODS
 from opengait_mimic.apps.inference.gallery import read_gallery
 from opengait_mimic.cli import main
 from opengait_mimic.data.tree import write_sequence
@@ -18,7 +19,7 @@ from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.walkers.walkers import walker_sequence as walker
 
-METHODS = ["Baseline-1", "Baseline-2", "Control", "Vanilla Mimic", "Mimic + VEN"]
+ROWS = ["Baseline-1", "Baseline-2", "Control", "Vanilla Mimic", "Mimic + VEN"]
 
 
 def tree(folder: Path, types: list[str], views=("00",), probes=()) -> tuple[Path, Path]:
@@ -38,15 +39,15 @@ def tree(folder: Path, types: list[str], views=("00",), probes=()) -> tuple[Path
 
 
 def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "_work", doubles.work)
+    monkeypatch.setattr(stages, "_work", doubles.work)
     said: list[str] = []
     table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append).table
-    for method in METHODS:
+    for method in ROWS:
         assert re.search(rf"\| {re.escape(method)} +\| \d+\.\d \((\d\.\d\d|-)\)", table)
     assert "HP, the teacher on whole clips: Rank-1 " in table
     assert said[0].startswith("Generating walkers") and len(said) == 1 + 12 and said[-1].startswith("[12/12]")
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert [row["method"] for row in results["rows"]] == METHODS
+    assert [row["method"] for row in results["rows"]] == ROWS
     assert results["seed"] == 0 and results["seconds"] > 0 and results["versions"]["torch"]
     for row in results["rows"]:
         for values in row["metrics"].values():
@@ -57,9 +58,9 @@ def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
     titles = re.findall("<h2>(.*?)</h2>", page)
     assert titles[:3] == ["What was trained", "The table", "Figure 1"] and titles[-1] == "Next"
     trained = page.partition('id="trained"')[2].partition("</section>")[0]
-    for name in ("Teacher", "VEN", *METHODS[1:]):
+    for name in ("Teacher", "VEN", *ROWS[1:]):
         assert f">{name}</th>" in trained
-    assert all(f">{name}</th>" in page.partition('id="results"')[2] for name in METHODS)
+    assert all(f">{name}</th>" in page.partition('id="results"')[2] for name in ROWS)
     assert len(re.findall("<pre><code>opengait-mimic ", page)) == 3
     assert "http" not in re.sub(r"http://www.w3.org/[\w/#-]*", "", page) and "<script" not in page
     said.clear()
@@ -68,7 +69,7 @@ def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
 
 
 def test_the_methods_are_the_papers_and_the_control():
-    assert [method for method, _ in demo.RUNS] == ["teacher", "ven", *demo.METHODS]
+    assert [METHODS[method].title for method, _ in demo.RUNS] == ["Teacher", "VEN", *ROWS]
     assert {kinds for _, kinds in demo.RUNS} == {"standard"}
 
 

@@ -23,9 +23,9 @@ from opengait_mimic.apps.experiments.recipes import (
     needs,
     recipe,
     rows,
+    runs_of,
     shipped_files,
     small,
-    stages,
     yaml_file,
     yaml_text,
 )
@@ -57,7 +57,7 @@ from opengait_mimic.opengait.models.backbone import Backbone, Bare, probe  # noq
 FOLDER = shipped("configs") / "mimicgait"
 TEACHERS = [(dataset, backbone) for dataset, facts in DATASETS.items() for backbone in facts.teachers]
 ALL = [(*teacher, *run) for teacher in TEACHERS
-       for run in stages((1, 2, 3, 4, BEYOND) if teacher == ("GREW", "GaitBase") else (1,))]  # fmt: skip
+       for run in runs_of((1, 2, 3, 4, BEYOND) if teacher == ("GREW", "GaitBase") else (1,))]  # fmt: skip
 
 
 def some(*roles):
@@ -217,7 +217,7 @@ class TestTables:
 
     @pytest.mark.parametrize("tables", [(1,), (2,), (3,), (4,), (1, 2, 3, 4), (BEYOND,)])
     def test_stages_come_after_what_they_need_and_once(self, tables):
-        order = stages(tables)
+        order = runs_of(tables)
         assert len(set(order)) == len(order)
         assert {row for table in tables for row in rows(table)} <= set(order)
         for place, stage in enumerate(order):
@@ -465,7 +465,7 @@ class TestSmallScale:
     def test_every_stage_of_the_tables_trains(self, backbone, tables, walkers, tmp_path, monkeypatch):
         """One iteration of each, every one from the teacher and the VEN that its YAML names."""
         monkeypatch.chdir(tmp_path)
-        runs = [run for run in (*stages(tables), ("ven_regression", "standard")) if METHODS[run[0]].trained]
+        runs = [run for run in (*runs_of(tables), ("ven_regression", "standard")) if METHODS[run[0]].trained]
         for method, occlusions in runs:
             cfgs = small(recipe("GREW", backbone, method, occlusions, folder="", data=walkers, identities=8))
             cfgs["trainer_cfg"].update(total_iter=1, save_iter=1)

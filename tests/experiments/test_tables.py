@@ -21,9 +21,8 @@ import yaml
 from commands import checkout, environment
 from short_tables import BRIEF
 
-from opengait_mimic.apps.experiments import reproduce, tables
-from opengait_mimic.apps.experiments.recipes import METHODS
-from opengait_mimic.apps.experiments.recipes.methods import BEYOND, stages
+from opengait_mimic.apps.experiments import stages, tables
+from opengait_mimic.apps.experiments.recipes import BEYOND, METHODS, runs_of
 from opengait_mimic.cli import main
 from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
@@ -38,7 +37,7 @@ STAGES = ["teacher_gaitbase.train", "ven.train", "ven.test", "baseline1_gaitbase
 @pytest.fixture
 def pretended(short, monkeypatch):
     """Nothing is trained or tested: stages leave their outcomes all the same."""
-    monkeypatch.setattr(tables, "_work", doubles.work)
+    monkeypatch.setattr(stages, "_work", doubles.work)
 
 
 def planned(folder: Path, runs=BRIEF, **options):
@@ -51,8 +50,8 @@ def made_walkers(folder: Path) -> tables.Data:
     return data
 
 
-def run(stages, said=None, jobs=2, host="embedded", **options):
-    return tables.run(stages, host, "cpu", 1, jobs, (said if said is not None else []).append, **options)
+def run(todo, said=None, jobs=2, host="embedded", **options):
+    return stages.run_stages(todo, host, "cpu", 1, jobs, (said if said is not None else []).append, **options)
 
 
 def order(folder: Path) -> list[str]:
@@ -66,12 +65,12 @@ def order(folder: Path) -> list[str]:
 class TestOrder:
     def test_every_stage_runs_once_and_after_what_it_needs(self, pretended, tmp_path):
         said: list[str] = []
-        stages = planned(tmp_path)
-        assert [stage.mark.name for stage in stages] == STAGES
-        results = run(stages, said, jobs=3)
+        todo = planned(tmp_path)
+        assert [stage.mark.name for stage in todo] == STAGES
+        results = run(todo, said, jobs=3)
         done = order(tmp_path)
         assert Counter(done) == Counter(STAGES)
-        for stage in stages:
+        for stage in todo:
             assert all(done.index(before.mark.name) < done.index(stage.mark.name) for before in stage.after)
         assert [read_result(path)["method"] for path in results] == ["VEN", "Baseline-1", "Mimic + VEN"]
         assert len(said) == 6 and [line.split("]")[0] for line in said] == [f"[{i}/6" for i in range(1, 7)]
@@ -111,21 +110,21 @@ class TestOrder:
         assert sorted(order(tmp_path)) == ["baseline1_gaitbase.test", "mimic_gaitbase.test"]
 
     def test_what_was_lost_is_made_again_with_what_came_of_it(self, pretended, tmp_path):
-        stages = planned(tmp_path)
-        run(stages)
+        todo = planned(tmp_path)
+        run(todo)
         order(tmp_path)
-        next(s for s in stages if s.mark.name == "ven.train").outcome.unlink()
-        assert [stage.is_done() for stage in stages] == [True, False, False, True, False, False]
+        next(s for s in todo if s.mark.name == "ven.train").outcome.unlink()
+        assert [stage.is_done() for stage in todo] == [True, False, False, True, False, False]
         run(planned(tmp_path))
         assert sorted(order(tmp_path)) == sorted(s for s in STAGES if "ven" in s or "mimic" in s)
 
     def test_what_came_of_something_older_runs_again_even_after_an_interruption(self, pretended, tmp_path, monkeypatch):
         run(planned(tmp_path))
         monkeypatch.setitem(short_tables.ITERATIONS, "VisibilityEstimation", 3)
-        stages = planned(tmp_path)
-        run(stages[:3])  # as far as the VEN
+        todo = planned(tmp_path)
+        run(todo[:3])  # as far as the VEN
         order(tmp_path)
-        assert [stage.is_done() for stage in stages] == [True, True, True, True, False, False]
+        assert [stage.is_done() for stage in todo] == [True, True, True, True, False, False]
 
     def test_a_folder_is_of_one_host(self, pretended, tmp_path):
         run(planned(tmp_path))
@@ -134,19 +133,19 @@ class TestOrder:
 
     def test_what_goes_beyond_the_paper_takes_no_test_of_table_2(self, pretended, tmp_path):
         for numbers, asked in (((BEYOND,), False), ((1,), False), ((1, 2), True)):
-            stages_of = [stage for stage in planned(tmp_path, runs=stages(numbers)) if stage.phase == "test"]
+            stages_of = [stage for stage in planned(tmp_path, runs=runs_of(numbers)) if stage.phase == "test"]
             occluded = [stage.cfgs["evaluator_cfg"].get("occluded", {}) for stage in stages_of]
             assert any("generalizability" in tests for tests in occluded) is asked
 
     def test_tables_share_their_runs(self, pretended, tmp_path):
-        both = planned(tmp_path, runs=stages((1, 4)))
+        both = planned(tmp_path, runs=runs_of((1, 4)))
         assert len({stage.mark for stage in both}) == len(both)
-        assert {s.mark for s in planned(tmp_path, runs=stages((1,)))} < {s.mark for s in both}
+        assert {s.mark for s in planned(tmp_path, runs=runs_of((1,)))} < {s.mark for s in both}
 
 
 class TestFailure:
     def test_the_line_names_the_log_and_the_others_are_ended(self, short, tmp_path, monkeypatch):
-        monkeypatch.setattr(tables, "_work", doubles.work_or_fail)
+        monkeypatch.setattr(stages, "_work", doubles.work_or_fail)
         started = time.monotonic()
         with pytest.raises(RunFailed) as caught:
             run(planned(tmp_path), jobs=2)
@@ -154,13 +153,13 @@ class TestFailure:
         assert str(caught.value) == f"GaitBase, VEN: train: the loss is NaN at iteration 3 (all of it: {log})"
         assert time.monotonic() - started < 300
         assert order(tmp_path) == ["teacher_gaitbase.train"]
-        monkeypatch.setattr(tables, "_work", doubles.work)
+        monkeypatch.setattr(stages, "_work", doubles.work)
         run(planned(tmp_path))
         assert Counter(order(tmp_path)) == Counter(STAGES[1:]), "what was done stays done"
 
     def test_the_command_ends_with_that_line_and_status_1(self, short, tmp_path, monkeypatch, call):
-        monkeypatch.setattr(tables, "_work", doubles.work_or_fail)
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF[1:2])
+        monkeypatch.setattr(stages, "_work", doubles.work_or_fail)
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF[1:2])
         monkeypatch.setattr(signal, "signal", lambda *handler: None)  # those of the tests stay
         monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
         ended = call("tables", "--seeds", 1, "--out", tmp_path, "--host", "embedded")
@@ -170,47 +169,23 @@ class TestFailure:
         assert ended.err.splitlines()[-1] == line
 
     def test_a_stage_that_leaves_nothing_has_failed(self, short, tmp_path, monkeypatch):
-        monkeypatch.setattr(tables, "_work", doubles.work_for_nothing)
+        monkeypatch.setattr(stages, "_work", doubles.work_for_nothing)
         with pytest.raises(RunFailed, match="Teacher: train: it ended without a word"):
             run(planned(tmp_path), jobs=1)
 
 
 class TestResuming:
-    def stage(self, tmp_path):
+    def test_a_stage_goes_on_where_its_own_configuration_was_begun(self, short, tmp_path):
+        stage = planned(tmp_path)[0]
+        assert not stage.begin(), "nobody knows whose checkpoints there may be"
+        assert stage.begin()
+        stage.cfgs["optimizer_cfg"]["lr"] = 1.0
+        assert not stage.begin(), "they are of the training before the change"
+
+    def test_a_training_goes_on_from_its_last_checkpoint(self, short, tmp_path):
         stage = planned(tmp_path)[0]
         stage.cfgs["trainer_cfg"].update(total_iter=4, save_iter=1)
         stage.cfgs["scheduler_cfg"]["total_steps"] = 5
-        return stage
-
-    def checkpoints(self, stage, *iterations):
-        for iteration in iterations:
-            path = stage.outcome.with_name(f"{stage.cfgs['trainer_cfg']['save_name']}-{iteration:05d}.pt")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"")
-
-    def test_a_training_goes_on_from_its_last_checkpoint(self, short, tmp_path):
-        stage = self.stage(tmp_path)
-        stage.begin()
-        self.checkpoints(stage, 1, 3)
-        assert stage.reached() == 3
-        stage.begin()  # once more, after an interruption
-        assert stage.reached() == 3
-        self.checkpoints(stage, 4)
-        assert stage.reached() == 3, "the last one may be torn: it is made again"
-
-    def test_another_trainings_checkpoints_are_not_gone_on_from(self, short, tmp_path):
-        stage = self.stage(tmp_path)
-        self.checkpoints(stage, 1, 2)
-        assert stage.reached() == 0, "nobody knows whose they are"
-        stage.begin()
-        os.utime(stage.begun, (time.time() + 5, time.time() + 5))
-        assert stage.reached() == 0, "they were there before"
-        stage.cfgs["optimizer_cfg"]["lr"] = 1.0
-        self.checkpoints(stage, 3)
-        assert stage.reached() == 0, "they are of the training before the change"
-
-    def test_in_fact(self, short, tmp_path):
-        stage = self.stage(tmp_path)
         run([stage])
         whole = stage.outcome.read_bytes()
         stage.outcome.unlink()
@@ -223,16 +198,12 @@ class TestResuming:
 
 
 class TestCommand:
-    """Through `reproduce`, which the command calls with its options."""
-
-    def reproduce(self, out, said=None, **options):
-        defaults = {"out": out, "data": None, "partition": None, "gallery": None, "probe": None,
-                    "backbones": ("GaitBase",), "numbers": (1, 2, 3, 4), "scale": None, "seeds": 1, "jobs": 2,
-                    "nproc": 1, "device": "cpu", "host": "embedded", "resume": True}  # fmt: skip
-        return reproduce.reproduce((said if said is not None else []).append, **{**defaults, **options})
+    def run(self, out, said=None, **options):
+        asked = tables.Options(out, jobs=2, device="cpu", host="embedded", **options)
+        return tables.run_tables(asked, (said if said is not None else []).append)
 
     def test_every_row_of_the_papers_tables_is_in_the_report(self, pretended, tmp_path):
-        written = self.reproduce(tmp_path)
+        written = self.run(tmp_path)
         shown = (tmp_path / "report" / "tables.md").read_text()
         parts = {int(part[0]): cells(part) for part in shown.split("**Table ")[1:5]}
         hp = "Teacher on whole clips (HP)"
@@ -256,9 +227,9 @@ class TestCommand:
         assert "report.html" in written.files and "10 methods" in written.summary
 
     def test_every_seed_is_a_repetition_of_everything(self, pretended, tmp_path, monkeypatch):
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF)
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF)
         said: list[str] = []
-        written = self.reproduce(tmp_path, said, seeds=3)
+        written = self.run(tmp_path, said, seeds=3)
         for seed in range(3):
             folder = tmp_path / f"seed{seed}"
             assert Counter(order(folder)) == Counter(STAGES)
@@ -268,13 +239,13 @@ class TestCommand:
         assert "and 3 seeds" in written.summary and sum("seed 2, " in line for line in said) == 6
 
     def test_a_dry_run_lists_and_writes_nothing(self, pretended, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF)
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF)
         out = tmp_path / "out"
         main(["tables", "--out", str(out), "--dry-run", "--host", "embedded"])
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) == 6 and lines[0] == "[1/6] seed 0, GaitBase, Teacher: train"
         assert not out.exists()
-        self.reproduce(out)
+        self.run(out)
         main(["tables", "--out", str(out), "--dry-run", "--json"])
         stages = json.loads(capsys.readouterr().out)
         assert all(stage["done"] and Path(stage["configuration"]).is_file() for stage in stages)
@@ -286,31 +257,31 @@ class TestCommand:
         assert ended.status == 2 and "--beyond is another one" in ended.err
 
     def test_a_result_that_is_left_aside_is_named(self, pretended, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: BRIEF)
-        results = reproduce.tables.run
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF)
+        results = tables.run_stages
 
         def spoilt(*arguments):
             paths = results(*arguments)
             paths[0].write_text("{}")
             return paths
 
-        monkeypatch.setattr(reproduce.tables, "run", spoilt)
-        self.reproduce(tmp_path)
+        monkeypatch.setattr(tables, "run_stages", spoilt)
+        self.run(tmp_path)
         assert re.search(r"warning: .*VEN.*json: skipped: no result file of opengait-mimic", capsys.readouterr().err)
 
     def test_a_relative_folder(self, short, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: [BRIEF[0], BRIEF[2]])
-        self.reproduce(Path("out"))
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
+        self.run(Path("out"))
         assert Path("out/seed0/done/baseline1_gaitbase.test").is_file() and Path("out/report/report.html").is_file()
 
     def test_walking_types_of_ones_own(self, short, tmp_path, monkeypatch):
         root, partition = tree(tmp_path, ["before", "after", "other"])
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: [BRIEF[0], BRIEF[2]])
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
         own = {"data": root, "partition": partition, "scale": "demo"}
         with pytest.raises(DataError, match="cannot tell gallery from probe.*name them with --gallery and --probe"):
-            self.reproduce(tmp_path / "out", **own)
-        self.reproduce(tmp_path / "out", **own, gallery="before", probe="after,other")
+            self.run(tmp_path / "out", **own)
+        self.run(tmp_path / "out", **own, gallery="before", probe="after,other")
         (path,) = (tmp_path / "out").rglob("results/*.json")
         result = read_result(path)
         assert result["method"] == "Baseline-1" and result["dataset"] == "GREW"
@@ -330,13 +301,13 @@ class TestCommand:
     )
     def test_what_cannot_be_is_named(self, pretended, tmp_path, options, told):
         with pytest.raises(ConfigError, match=re.escape(told)):
-            self.reproduce(tmp_path / "out", **options)
+            self.run(tmp_path / "out", **options)
 
     def test_types_that_are_not_there(self, short, tmp_path, monkeypatch):
         root, partition = tree(tmp_path, ["before", "after"])
-        monkeypatch.setattr(reproduce, "stages", lambda numbers: [BRIEF[0], BRIEF[2]])
+        monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
         with pytest.raises(RunFailed, match="no probe type 'aftr' in the test set; types in the test set: after, befo"):
-            self.reproduce(tmp_path / "out", data=root, partition=partition, scale="demo", gallery="before",
+            self.run(tmp_path / "out", data=root, partition=partition, scale="demo", gallery="before",
                            probe="aftr")  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from opengait_mimic.apps.experiments.tables import Stage, _log
+from opengait_mimic.apps.experiments.stages import Stage
 from opengait_mimic.evaluation import occluded
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
@@ -44,8 +44,8 @@ def work_or_fail(stage: Stage, *_) -> None:
     teacher = stage.mark.with_name("teacher_gaitbase.train")
     while (stage.folder / "teacher_gaitbase.yaml").is_file() and not teacher.is_file():
         time.sleep(0.1)
-    _log(stage).parent.mkdir(exist_ok=True)
-    _log(stage).write_text("loading\nopengait-mimic: the loss is NaN at iteration 3\n")
+    stage.log.parent.mkdir(exist_ok=True)
+    stage.log.write_text("loading\nopengait-mimic: the loss is NaN at iteration 3\n")
     sys.exit(1)
 
 

@@ -1,73 +1,143 @@
-"""The commands of this room: recipe."""
+"""The commands that run experiments: demo and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from opengait_mimic.apps import console
-from opengait_mimic.apps.experiments.recipes import DATASETS, METHODS, OCCLUSIONS, shipped_files, yaml_file
-from opengait_mimic.data.files import write_text
-from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.apps.experiments.demo import PAGE, plan_demo, run_demo
+from opengait_mimic.apps.experiments.stages import Stage
+from opengait_mimic.apps.experiments.tables import Options, plan_tables, run_tables
+from opengait_mimic.apps.report.write import tables_text
+from opengait_mimic.data import progress
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+COUNT = click.IntRange(min=1)
+partition = click.option("--partition", type=FILE, help="Its partition JSON.")
+resume = click.option("--resume/--no-resume", default=True, show_default=True,
+                      help="Go on where an earlier command in the same folder was left, or do all again.")  # fmt: skip
 
 
 @click.command()
-@click.argument("dataset", required=False)
-@click.argument("backbone", required=False)
-@click.argument("method", required=False)
-@click.option("--occlusions", default="standard", show_default=True, metavar="NAME",
-              help=f"What it learns and is tested on: {', '.join(OCCLUSIONS)}.")  # fmt: skip
-@click.option("--list", "listed", is_flag=True, help="List what there is, as without arguments.")
-@click.option("--all", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Write the files that come along below FOLDER instead.")  # fmt: skip
-def recipe(dataset, backbone, method, occlusions, listed, folder):
-    """Print the YAML of any system of the paper's tables, or beyond them, for a DATASET, a BACKBONE and a METHOD.
+@click.option("--out", type=FOLDER, default=Path("opengait-mimic-demo"), show_default=True,
+              help="Folder for data, configurations, checkpoints and results.")  # fmt: skip
+@click.option("--data", type=FOLDER, help="A data set in OpenGait's layout instead of generated walkers.")
+@partition
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
+@resume
+@console.dry_run
+@click.option("--open/--no-open", "open_page", default=None,
+              help="Show the page in the browser. Default: on a desktop's terminal.")  # fmt: skip
+def demo(out, data, partition, seed, resume, dry_run, open_page):
+    """Run the whole method on the embedded host: teacher, VEN, baselines, mimics; then a page with all of it.
+
+    Interrupted, the same command goes on.
 
     \b
-    opengait-mimic recipe                                               what there is
-    opengait-mimic recipe GREW GaitBase l2kd > l2kd.yaml
-    opengait-mimic recipe Gait3D GaitGL mimic --occlusions dynamic > dynamic.yaml
+    opengait-mimic demo
+    opengait-mimic demo --dry-run
+    opengait-mimic demo --data CASIA-B-pkl --partition CASIA-B.json --out trial
     """
-    if folder is not None:
-        files = shipped_files()
-        for name, content in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_text(folder / name, content)
-        console.conclude(f"{len(files)} files below {folder}", {"folder": str(folder), "files": list(files)})
-    elif dataset is None or listed:
-        console.outcome(*_all_recipes())
-    else:
-        if method is None:
-            raise ConfigError("recipe: give a data set, a backbone and a method; without any, all of them are listed")
-        dataset = _known("data set", dataset, DATASETS)
-        backbone = _known(f"backbone on {dataset}", backbone, DATASETS[dataset].teachers)
-        method = _known("method", method, METHODS)
-        occlusions = _known("--occlusions", occlusions, OCCLUSIONS)
-        if method == "teacher" and occlusions != "standard":
-            raise ConfigError("recipe: a teacher learns from holistic clips; leave --occlusions out")
-        text = yaml_file(dataset, backbone, method, occlusions)
-        console.outcome(text.rstrip("\n"), {"yaml": text})
+    if (data is None) != (partition is None):
+        raise click.UsageError("--data and --partition go together")
+    if dry_run:
+        _show_stages(plan_demo(out, data, partition, seed), resume)
+        return
+    found = run_demo(out, data, partition, seed, progress.remark, resume)
+    progress.remark("")
+    console.outcome(found.table, found.content)
+    progress.remark(f"\nWhat was trained, the table and the pictures: {out / PAGE}\nNext:")
+    for why, line in found.commands:
+        progress.remark(f"  # {why}\n  {line}")
+    console.show(out / PAGE, open_page)
 
 
-def _known(what: str, name: str, known: Iterable[str]) -> str:
-    """The known name that is meant, in upper or lower case."""
-    for one in known:
-        if one.lower() == name.lower():
-            return one
-    raise ConfigError(f"recipe: no {what} {name}; {nearest(name, known)}")
+@click.command()
+@click.option(
+    "--out",
+    type=FOLDER,
+    default=Path("opengait-mimic-tables"),
+    show_default=True,
+    help="Folder for configurations, checkpoints, results and the report.",
+)
+@click.option(
+    "--data", type=FOLDER, help="A data set in OpenGait's layout; without it, generated walkers at the scale of a demo."
+)
+@partition
+@click.option("--gallery", metavar="TYPES", help="Gallery types, where they are none of a known data set.")
+@click.option("--probe", metavar="TYPES", help="Probe types, separated by commas.")
+@click.option(
+    "--backbone",
+    "backbones",
+    multiple=True,
+    default=("GaitBase",),
+    show_default=True,
+    metavar="NAME",
+    help="GaitBase, GaitGL or DeepGaitV2; may be given several times.",
+)
+@click.option(
+    "--table",
+    "numbers",
+    multiple=True,
+    type=click.IntRange(1, 4),
+    metavar="1|2|3|4",
+    help="A table of the paper; may be given several times. Default: all of them.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(["demo", "longer", "full"]),
+    help="The paper's hyperparameters, or a scale for two CPU cores; longer trains everything but VENs four "
+    "times as long. Default: full with --data, else demo.",
+)
+@click.option("--seeds", type=COUNT, default=1, show_default=True, help="Repetitions of everything.")
+@click.option(
+    "--jobs", type=COUNT, metavar="N", help="Stages at a time. Default: the CPU's cores at most 4 on a CPU, 1 on CUDA."
+)
+@click.option(
+    "--nproc", type=COUNT, default=1, show_default=True, metavar="N", help="Processes per stage (one per GPU on CUDA)."
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is any.")
+@click.option(
+    "--host",
+    metavar="PATH|embedded",
+    help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
+)
+@resume
+@click.option(
+    "--beyond", is_flag=True, help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md)."
+)
+@console.dry_run
+def tables(numbers, resume, dry_run, **options):  # fmt: skip
+    """Run every stage that the paper's tables take, or the one of what goes beyond it, and report them.
+
+    Stages that are done are not done again: after an interruption, the same command goes on.
+
+    \b
+    opengait-mimic tables --seeds 3                        Tables 1-4 on generated walkers, with spread
+    opengait-mimic tables --table 3 --dry-run              which stages that takes, and which of them are done
+    opengait-mimic tables --data GREW-pkl --partition GREW.json --table 1 --host ../OpenGait --nproc 8
+    opengait-mimic tables --data mine --partition mine.json --gallery g --probe p1,p2 --scale demo
+    opengait-mimic tables --beyond --seeds 3               weighted matching, registration, residual: an ablation
+    """
+    if options["beyond"] and numbers:
+        raise click.UsageError("--table names tables of the paper, --beyond is another one; give one of them")
+    asked = Options(numbers=numbers or (1, 2, 3, 4), **options)
+    if dry_run:
+        _show_stages(plan_tables(asked), resume)
+        return
+    written = run_tables(asked, progress.remark, resume)
+    page = asked.out / "report" / "report.html"
+    console.outcome(f"{tables_text(written.tables)}\n{written.summary} Open {page}",
+                    {"report": str(page), "tables": [table.content() for table in written.tables]})  # fmt: skip
 
 
-def _all_recipes() -> tuple[str, dict]:
-    """What there is, as text and JSON-ready."""
-    content = {
-        "data sets": {name: list(facts.teachers) for name, facts in DATASETS.items()},
-        "methods": {name: f"{m.title}: {m.note}" if m.note else m.title for name, m in METHODS.items()},
-        "occlusions": {name: list(types) for name, types in OCCLUSIONS.items()},
-    }
-    lines = []
-    for title, entries in content.items():
-        lines += ["", f"{title}:"] if lines else [f"{title}:"]
-        lines += [f"  {name:<22}{of if isinstance(of, str) else ', '.join(of)}" for name, of in entries.items()]
-    return "\n".join(lines), content
+def _show_stages(planned: list[Stage], resume: bool) -> None:
+    """Print what would be run, and what of it is done; nothing is where it would not be resumed."""
+    content = [{"title": stage.title, "phase": stage.phase, "configuration": str(stage.folder / stage.name),
+                "done": resume and stage.is_done()} for stage in planned]  # fmt: skip
+    lines = [f"[{number}/{len(planned)}] {stage['title']}{', done' if stage['done'] else ''}"
+             for number, stage in enumerate(content, 1)]  # fmt: skip
+    console.outcome("\n".join(lines), content)

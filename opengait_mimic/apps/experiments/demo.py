@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from opengait_mimic.apps.experiments import tables
-from opengait_mimic.apps.experiments.recipes import METHODS as TITLES
+from opengait_mimic.apps.experiments.recipes import METHODS
+from opengait_mimic.apps.experiments.stages import Stage, run_stages
+from opengait_mimic.apps.experiments.tables import MOST_JOBS, Data, make_walkers, own_data, plan, walkers
+from opengait_mimic.apps.report.first_page import first_page
 from opengait_mimic.data.files import write_text
 from opengait_mimic.data.read import read_array
 from opengait_mimic.evaluation.results import read_result, versions
@@ -21,31 +23,26 @@ from opengait_mimic.evaluation.table import markdown_table, method_row
 from opengait_mimic.method.occlusion.drawing import occlusion_grid
 from opengait_mimic.opengait.host import EMBEDDED
 
-METHODS = ("baseline1", "baseline2", "control", "vanilla", "mimic")
-RUNS = [(name, "standard") for name in ("teacher", "ven", *METHODS)]
-MOST_JOBS = 4
+RUNS = [(name, "standard")
+        for name in ("teacher", "ven", "baseline1", "baseline2", "control", "vanilla", "mimic")]  # fmt: skip
 PAGE = "demo.html"
 
 
 class Outcome(NamedTuple):
-    """What a demo found.
+    """What a demo found."""
 
-    Attributes:
-        table: as text. content: as it stands in results.json. commands: what to do next, each a sentence and a line.
-    """
-
-    table: str
-    content: dict
-    commands: list[tuple[str, str]]
+    table: str  # as text
+    content: dict  # as it stands in results.json
+    commands: list[tuple[str, str]]  # what to do next, each a sentence and a line
 
 
-def plan_demo(out: Path, data: Path | None, partition: Path | None, seed: int) -> list[tables.Stage]:
+def plan_demo(out: Path, data: Path | None, partition: Path | None, seed: int) -> list[Stage]:
     """The demo's stages; nothing is written. The arguments are `run_demo`'s.
 
     Raises:
         DataError: the data set cannot be used.
     """
-    return tables.plan(out, _data(out, data, partition), ["GaitBase"], RUNS, seed, "demo")
+    return plan(out, _data(out, data, partition), ["GaitBase"], RUNS, seed, "demo")
 
 
 def run_demo(
@@ -58,35 +55,37 @@ def run_demo(
 ) -> Outcome:
     """Run every stage and write what came out: YAML files, checkpoints, results, pictures, and a page with it all.
 
-    What was done before, in the same folder, is not done again, unless `resume` is false.
-
     Args:
-        out: folder for all of it. data, partition: a data set in OpenGait's layout; None generates walkers.
-        seed: of the generated walkers and the trainings. say: prints a line.
-    """
-    from opengait_mimic.apps.report.first_page import first_page
+        out: folder for all of it.
+        data: a data set in OpenGait's layout; None generates walkers.
+        partition: its JSON file.
+        seed: of the generated walkers and the trainings.
+        say: prints a line.
+        resume: whether what was done before, in the same folder, counts.
 
-    started = time.monotonic()
-    known = _data(out, data, partition)
+    Raises:
+        DataError: the data set cannot be used.
+        RunFailed: a stage ended with an error.
+    """
+    started, known = time.monotonic(), _data(out, data, partition)
     if data is None:
         say("Generating walkers: 150 for training, 100 others for the test")
-        tables.make_walkers(known, seed)
+        make_walkers(known, seed)
+    planned = plan_demo(out, data, partition, seed)
+    anew = not resume or not any(stage.is_done() for stage in planned)
     jobs = min(MOST_JOBS, os.cpu_count() or 1)
-    planned = tables.plan(out, known, ["GaitBase"], RUNS, seed, "demo")
-    anew = resume is False or not any(stage.is_done() for stage in planned)
-    results = tables.run(planned, EMBEDDED, "cpu", 1, jobs, say, resume)
+    results = run_stages(planned, EMBEDDED, "cpu", 1, jobs, say, resume)
     rows = [method_row(found) for found in map(read_result, results) if found["kind"] == "recognition"]
-    table = markdown_table(rows)
     content: dict[str, Any] = {"versions": versions(), "threads": torch.get_num_threads(), "seed": seed}
     content |= {"seconds": round(time.monotonic() - started, 1), "rows": rows}
+    table, clip = markdown_table(rows), next(known.root.glob("*/*/*/*.pkl"))
     write_text(out / "results.json", json.dumps(content, indent=1))
     write_text(out / "results.md", table + "\n")
-    clip = next(known.root.glob("*/*/*/*.pkl"))
     occlusion_grid(read_array(clip), out / "occlusions.png")
-    trainings = {stage.method: stage for stage in planned if stage.phase == "train"}
-    trained = [(TITLES[name].title, TITLES[name].note, stage.cfgs) for name, stage in trainings.items()]
-    last = list(trainings.values())[-1]
-    commands = _next(out / last.outcome.relative_to(last.folder).parents[1], out / "walkers" if data is None else data)
+    trainings = [stage for stage in planned if stage.phase == "train"]
+    trained = [(METHODS[stage.method].title, METHODS[stage.method].note, stage.cfgs) for stage in trainings]
+    last = trainings[-1].outcome.relative_to(trainings[-1].folder).parents[1]
+    commands = _next(out / last, out / "walkers" if data is None else data)
     people = "150 generated walkers, tested on 100 others" if data is None else f"{known.identities} people of {data}"
     about = f"Trained on {people}, on the CPU, with PyTorch {content['versions']['torch']}, seed {seed}"
     about += f", in {content['seconds'] / 60:.1f} minutes." if anew else "."
@@ -94,8 +93,8 @@ def run_demo(
     return Outcome(table, content, commands)
 
 
-def _data(out: Path, data: Path | None, partition: Path | None) -> tables.Data:
-    return tables.walkers(out) if data is None else tables.own_data(data, partition)
+def _data(out: Path, data: Path | None, partition: Path | None) -> Data:
+    return walkers(out) if data is None or partition is None else own_data(data, partition)
 
 
 def _next(run: Path, data: Path) -> list[tuple[str, str]]:

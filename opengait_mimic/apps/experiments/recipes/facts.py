@@ -9,82 +9,41 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Teacher:
-    """How a backbone learns a data set's holistic clips.
+    """How a backbone learns a data set's holistic clips."""
 
-    Attributes:
-        opengait: OpenGait's own YAML of it, below its `configs`; None where it ships none.
-        iterations: of the training.
-        milestones: after which the learning rate falls to a tenth.
-        batch: P identities × K sequences.
-        sampling: how frames are drawn, in the words of OpenGait's sampler.
-        cut: whether 64 columns are cut to 44.
-        network: arguments of the backbone's function where they are not its defaults.
-        before: augmentations and their probabilities, before the silhouettes are made floats.
-        after: the same, afterwards.
-        weight_decay: of the optimizer; None is the backbone's own.
-        label_smooth: whether cross entropy smooths the labels.
-    """
-
-    opengait: str | None
+    opengait: str | None  # OpenGait's own YAML of it, below its `configs`; None where it ships none
     iterations: int
     milestones: tuple[int, ...]
-    batch: tuple[int, int]
-    sampling: dict
-    cut: bool = True
-    network: dict = field(default_factory=dict)
-    before: dict = field(default_factory=dict)
-    after: dict = field(default_factory=dict)
-    weight_decay: float | None = None
-    label_smooth: bool = True
+    batch: tuple[int, int]  # P identities × K sequences
+    sampling: dict  # how frames are drawn, in the words of OpenGait's sampler
+    cut: bool = True  # whether 64 columns are cut to 44
+    network: dict = field(default_factory=dict)  # arguments of the backbone's function where not its defaults
+    before: dict = field(default_factory=dict)  # augmentations and their probabilities, before silhouettes are floats
+    after: dict = field(default_factory=dict)  # the same, afterwards
+    weight_decay: float | None = None  # of the optimizer; None is the backbone's own
+    label_smooth: bool = True  # whether cross entropy smooths the labels
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set.
+    """A data set."""
 
-    Attributes:
-        identities: in its training set (class_num).
-        protocol: how it is evaluated, for a file's header; `evaluate_recognition` knows it by the data set's name.
-        ven_iterations: about 50 epochs of the training set in batches of 32.
-        teachers: by backbone.
-        in_paper: whether the paper trains on it; its second stage then takes 300,000 iterations.
-        data_in_use: which files of a sequence are silhouettes, where there are others.
-    """
-
-    identities: int
-    protocol: str
-    ven_iterations: int
-    teachers: dict[str, Teacher]
-    in_paper: bool = False
-    data_in_use: tuple[bool, ...] | None = None
-
-    def second_stage(self, backbone: str) -> tuple[int, list[int]]:
-        """Iterations and milestones of everything that learns from occluded clips, this backbone around.
-
-        The paper's 300,000 (80, 120, 150 thousand) are 5/3 of GREW's teacher; where a teacher takes less than
-        that, the schedule shrinks with it, the milestones at the same fractions.
-        """
-        longest = 300_000
-        scaled = int(round(self.teachers[backbone].iterations * 5 / 3, -4))
-        total: int = longest if self.in_paper else min(longest, scaled)
-        return total, [round(total * part // longest, -3) for part in (80_000, 120_000, 150_000)]
+    identities: int  # in its training set (class_num)
+    protocol: str  # how it is evaluated, for a file's header; `evaluate_recognition` knows it by the data set's name
+    ven_iterations: int  # about 50 epochs of the training set in batches of 32
+    teachers: dict[str, Teacher]  # by backbone
+    in_paper: bool = False  # whether the paper trains on it; its second stage then takes 300,000 iterations
+    data_in_use: tuple[bool, ...] | None = None  # which files of a sequence are silhouettes, where there are others
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A family of networks.
+    """A family of networks."""
 
-    Attributes:
-        network: (identities, …) -> OpenGait's model_cfg.
-        optimizer: its optimizer_cfg, in the paper too.
-        scale: of the logits in its cross entropy.
-        narrow: arguments of `network` for two CPU cores.
-    """
-
-    network: Callable[..., dict]
-    optimizer: dict
-    scale: int
-    narrow: dict
+    network: Callable[..., dict]  # (identities, …) -> OpenGait's model_cfg
+    optimizer: dict  # its optimizer_cfg, in the paper too
+    scale: int  # of the logits in its cross entropy
+    narrow: dict  # arguments of `network` for two CPU cores
 
 
 def gaitbase(identities: int, channels=(64, 128, 256, 512), strides=(1, 2, 2, 1), embedding: int = 256) -> dict:

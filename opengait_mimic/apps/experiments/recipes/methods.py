@@ -19,39 +19,24 @@ BEYOND = 0  # in place of a table's number: what is not in the paper
 
 @dataclass(frozen=True)
 class Method:
-    """A system.
+    """A system."""
 
-    Attributes:
-        title: its name in a table.
-        save_name: of its run, before the backbone's name.
-        note: what it is, in a few words.
-        model: our model; None is the backbone itself, as OpenGait trains it.
-        losses: its loss_cfg; None are the backbone's own losses.
-        ven: the VEN that guides it, a key of VENS; None without.
-        tasks: what it learns itself, a key of VENS, where it is a VEN.
-        tables: of the paper, in or beside which it is a row; BEYOND for the table of what is not in it.
-        in_paper: whether the paper has this row.
-        weighted: matched by visibility and by likelihood, too.
-        registered: on clips that the VEN puts back on their rows.
-        clean: whether a share of the training clips is clean.
-        fuses: whether T joins the VEN's feature.
-        trained: whether there is anything to train; without, it is the teacher's weights.
-    """
-
-    title: str
-    save_name: str
-    note: str = ""
-    model: str | None = None
-    losses: tuple[dict, ...] | None = None
-    ven: str | None = None
-    tasks: str | None = None
-    tables: tuple[int, ...] = ()
-    in_paper: bool = True
-    weighted: bool = False
-    registered: bool = False
-    clean: bool = False
-    fuses: bool = True
-    trained: bool = True
+    title: str  # its name in a table
+    save_name: str  # of its run, before the backbone's name
+    note: str = ""  # what it is, in a few words
+    model: str | None = None  # ours; None is the backbone itself, as OpenGait trains it
+    losses: tuple[dict, ...] | None = None  # its loss_cfg; None are the backbone's own losses
+    ven: str | None = None  # the VEN that guides it, a key of VENS
+    tasks: str | None = None  # what it learns itself, a key of VENS, where it is a VEN
+    tables: tuple[
+        int, ...
+    ] = ()  # of the paper, in or beside which it is a row; BEYOND for the one of what is not in it
+    in_paper: bool = True  # whether the paper has this row
+    weighted: bool = False  # matched by visibility and by likelihood, too
+    registered: bool = False  # on clips that the VEN puts back on their rows
+    clean: bool = False  # whether a share of the training clips is clean
+    fuses: bool = True  # whether T joins the VEN's feature
+    trained: bool = True  # whether there is anything to train; without, it is the teacher's weights
 
     @property
     def classifies(self) -> bool:
@@ -96,7 +81,7 @@ WEIGHTED: dict[str, Any] = {"ven": "parts", "weighted": True, **OURS}
 REGISTERED: dict[str, Any] = {"registered": True, **WEIGHTED}
 ALSO = "also matched by visibility and by likelihood"
 METHODS = {
-    "teacher": Method("Teacher", "Teacher"),
+    "teacher": Method("Teacher", "Teacher", "the backbone, on holistic clips"),
     "ven": _ven("VEN", "VEN", "the type of an occlusion, and how much it hides", "both", amount_weight=10.0),
     "ven_classification": _ven("VEN (classification)", "VEN_classification", "the type alone", "classification"),
     "ven_regression": _ven("VEN (regression)", "VEN_regression", "the amount alone", "regression"),
@@ -161,7 +146,7 @@ def rows(table: int) -> list[Run]:
     return [(name, "standard") for name in methods] + [(name, new) for new in added for name in trained]
 
 
-def stages(tables: Iterable[int]) -> list[Run]:
+def runs_of(tables: Iterable[int]) -> list[Run]:
     """Every run that the tables take, each once and after what it needs."""
     wanted = [run for table in tables for row in rows(table) for run in (*needs(*row), row)]
     return list(dict.fromkeys(wanted))
