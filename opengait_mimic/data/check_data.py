@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from opengait_mimic.data.read import Look, difference, look, read_array, read_fr
 from opengait_mimic.errors import DataError
 
 SIZES = ((64, 64), (64, 44), (128, 128), (128, 88))  # that OpenGait's backbones are made for
+LEVELS = ("subjects", "walking types", "views")
 CHUNK = 32  # sequences handed to a process at once
 ERROR, WARNING = "error", "warning"
 
@@ -29,7 +30,9 @@ class Finding(NamedTuple):
     """Something about a file, a folder or the partition.
 
     Attributes:
-        level: "error" where a training refuses it, else "warning". path: what it is about. problem: in words.
+        level: "error" where a training refuses it, else "warning".
+        path: what it is about.
+        problem: in words.
     """
 
     level: str
@@ -41,18 +44,17 @@ class Sequence(NamedTuple):
     """What was found of one sequence.
 
     Attributes:
-        subject, type, view: its place. paths: its files, the silhouettes first. frames: their number, 0 where they
-            cannot be read. look: of the silhouettes, None where they cannot be read. dtype: theirs.
+        labels: subject, type and view.
+        paths: its files, the silhouettes first.
+        frames: their number, 0 where they cannot be read.
+        look: of the silhouettes, None where they cannot be read.
         findings: what is wrong with its files by themselves.
     """
 
-    subject: str
-    type: str
-    view: str
+    labels: tuple[str, ...]
     paths: tuple[str, ...]
     frames: int
     look: Look | None
-    dtype: str
     findings: tuple[Finding, ...]
 
 
@@ -61,10 +63,13 @@ class Report:
     """What there is, and what is odd about it.
 
     Attributes:
-        root: the data set's folder. findings: in the order of their paths.
+        root: the data set's folder.
+        findings: in the order of their paths.
         subjects, sequences, files, frames: how many.
-        per_subject: sequences of each subject. types, views: sequences of each.
-        lengths: shortest, median and longest sequence, in frames. sizes: sequences by the shape of a frame.
+        per_subject: sequences of each subject.
+        types, views: sequences of each.
+        lengths: shortest, median and longest sequence, in frames.
+        sizes: sequences by the shape of a frame.
     """
 
     root: str
@@ -106,59 +111,36 @@ def check_data(root: str | Path, partition: str | Path | None = None, jobs: int 
     if not sequences:
         report.findings.append(Finding(ERROR, str(root), "holds no silhouettes (<subject>/<type>/<view>/*.pkl)"))
     if partition is not None:
-        report.findings += compare_partition(Path(partition), set(report.per_subject) | _folders(root))
+        there = {entry.name for entry in os.scandir(root) if is_folder(entry.path)}
+        report.findings += _compared(Path(partition), there | set(report.per_subject))
     report.findings.sort(key=lambda f: f.path)
     return report
 
 
-def _folders(folder: Path) -> set[str]:
-    return {entry.name for entry in os.scandir(folder) if _leads_to_folder(entry)}
-
-
-def _leads_to_folder(entry: os.DirEntry) -> bool:
+def _places(folder: Path, findings: list[Finding], labels: tuple[str, ...] = ()) -> Iterator[tuple]:
+    """Labels and .pkl files of every <subject>/<type>/<view>; what else lies about goes to the findings."""
     try:
-        return entry.is_dir()
-    except OSError:  # links in a circle
-        return False
-
-
-def _places(root: Path, findings: list[Finding]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """Every <subject>/<type>/<view> with its .pkl files; what else lies about goes to the findings."""
-    for subject in _inside(root, findings, "subjects"):
-        for kind in _inside(subject, findings, "walking types"):
-            for view in _inside(kind, findings, "views"):
-                paths = []
-                for entry in _entries(view, findings):
-                    if entry.name.endswith(".pkl"):
-                        paths.append(entry.path)
-                    else:
-                        findings.append(Finding(WARNING, entry.path, "is no .pkl; OpenGait stops at it"))
-                if paths:
-                    yield subject.name, kind.name, view.name, tuple(sorted(paths))
-                else:
-                    findings.append(Finding(WARNING, str(view), "holds no .pkl"))
-
-
-def _inside(folder: Path, findings: list[Finding], what: str) -> list[Path]:
-    """The folders in a folder; files among them go to the findings."""
-    folders = []
-    for entry in _entries(folder, findings):
-        path = Path(entry.path)
-        if not _leads_to_folder(entry):
-            findings.append(Finding(WARNING, entry.path, f"is no folder, where the {what} are"))
-        elif entry.is_symlink() and path.resolve() in (path.parent.resolve(), *path.parent.resolve().parents):
-            findings.append(Finding(WARNING, entry.path, "is a link to a folder it lies in"))
-        else:
-            folders.append(path)
-    return folders
-
-
-def _entries(folder: Path, findings: list[Finding]) -> list[os.DirEntry]:
-    try:
-        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         findings.append(Finding(ERROR, str(folder), f"cannot be read: {error.strerror}"))
-        return []
+        return
+    if len(labels) == len(LEVELS):
+        paths = tuple(entry.path for entry in entries if entry.name.endswith(".pkl"))
+        others = (entry.path for entry in entries if not entry.name.endswith(".pkl"))
+        findings += [Finding(WARNING, path, "is no .pkl; OpenGait stops at it") for path in others]
+        if paths:
+            yield labels, paths
+        else:
+            findings.append(Finding(WARNING, str(folder), "holds no .pkl"))
+        return
+    above = (folder.resolve(), *folder.resolve().parents)
+    for entry in entries:
+        if not is_folder(entry.path):
+            findings.append(Finding(WARNING, entry.path, f"is no folder, where the {LEVELS[len(labels)]} are"))
+        elif entry.is_symlink() and Path(entry.path).resolve() in above:
+            findings.append(Finding(WARNING, entry.path, "is a link to a folder it lies in"))
+        else:
+            yield from _places(Path(entry.path), findings, (*labels, entry.name))
 
 
 def _inspected(places: list[tuple], jobs: int | None) -> Iterator[Sequence]:
@@ -176,10 +158,9 @@ def _leave_interrupts_to_the_first() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _inspect(place: tuple[str, str, str, tuple[str, ...]]) -> Sequence:
-    subject, kind, view, paths = place
-    findings, lengths = [], {}
-    frames, own, dtype = 0, None, ""
+def _inspect(place: tuple[tuple[str, ...], tuple[str, ...]]) -> Sequence:
+    labels, paths = place
+    findings, lengths, own = [], {}, None
     for path in paths:
         try:
             array = read_frames(path) if path == paths[0] else read_array(path)
@@ -188,37 +169,36 @@ def _inspect(place: tuple[str, str, str, tuple[str, ...]]) -> Sequence:
             continue
         lengths[path] = len(array)
         if path == paths[0]:
-            frames, own, dtype = len(array), look(array), str(array.dtype)
-            findings += [Finding(level, path, problem) for level, problem in _oddities(array)]
+            own = look(array)
+            findings += [Finding(WARNING, path, problem) for problem in _oddities(array)]
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{Path(path).name} {length}" for path, length in lengths.items())
         findings.append(Finding(ERROR, str(Path(paths[0]).parent), f"streams of different lengths: {told}"))
-    return Sequence(subject, kind, view, paths, frames, own, dtype, tuple(findings))
+    return Sequence(labels, paths, lengths.get(paths[0], 0), own, tuple(findings))
 
 
 def _without(message: str, path: str) -> str:
     return message.removeprefix(f"{path}: ").partition("; opengait-mimic")[0]
 
 
-def _oddities(frames: np.ndarray) -> Iterator[tuple[str, str]]:
-    """What is unusual about silhouettes that can be read: level and problem."""
+def _oddities(frames: np.ndarray) -> Iterator[str]:
+    """What is unusual about silhouettes that can be read."""
     low, high = frames.min(), frames.max()
-    if high == low == 0:
-        yield WARNING, "all black"
-    elif low == high:
-        yield WARNING, f"every pixel is {low}"
+    if high == low:
+        yield "all black" if low == 0 else f"every pixel is {low}"
+    elif frames.ndim == 3 and (frames[:, [0, 0, -1, -1], [0, -1, 0, -1]] > (low + high) / 2).mean() > 0.5:
+        yield "bright corners: are black and white exchanged?"
     if low < 0 or high > 255:
-        yield WARNING, f"values from {low:g} to {high:g}; expected 0 to 255"
+        yield f"values from {low:g} to {high:g}; expected 0 to 255"
     if frames.dtype != np.uint8:
-        yield WARNING, f"{frames.dtype} values; expected uint8"
+        yield f"{frames.dtype} values; expected uint8"
     if len(frames) == 1:
-        yield WARNING, "one frame"
+        yield "one frame"
 
 
 def _judge_together(sequences: list[Sequence], findings: list[Finding]) -> None:
     """Add each sequence's findings, and those that only the rest of the data set shows."""
-    readable = [s.look for s in sequences if s.look is not None]
-    frames = Counter(own.frame for own in readable)
+    frames = Counter(s.look.frame for s in sequences if s.look is not None)
     usual = frames.most_common(1)[0][0] if frames else ()
     for sequence in sequences:
         findings += sequence.findings
@@ -236,45 +216,38 @@ def _judge_together(sequences: list[Sequence], findings: list[Finding]) -> None:
 
 def _count(sequences: list[Sequence], report: Report) -> None:
     report.sequences, report.files = len(sequences), sum(len(s.paths) for s in sequences)
-    for name, key in (("per_subject", "subject"), ("types", "type"), ("views", "view")):
-        setattr(report, name, dict(sorted(Counter(getattr(s, key) for s in sequences).items())))
+    for place, name in enumerate(("per_subject", "types", "views")):
+        setattr(report, name, dict(sorted(Counter(s.labels[place] for s in sequences).items())))
     report.subjects = len(report.per_subject)
     lengths = [s.frames for s in sequences if s.frames]
     report.frames = sum(lengths)
     if lengths:
         report.lengths = min(lengths), float(median(lengths)), max(lengths)
-    sizes: dict[str, int] = defaultdict(int)
-    for sequence in sequences:
-        if sequence.look is not None:
-            sizes[size(sequence.look.frame)] += 1
-    report.sizes = dict(sorted(sizes.items(), key=lambda item: -item[1]))
+    report.sizes = dict(Counter(size(s.look.frame) for s in sequences if s.look is not None).most_common())
 
 
-def compare_partition(partition: Path, there: set[str]) -> list[Finding]:
-    """What is odd about a partition, beside the subjects whose folders are there."""
-    findings, sets = [], {}
-    for part in ("TRAIN_SET", "TEST_SET"):
-        try:
-            sets[part] = read_partition(partition, part)
-        except DataError as error:
-            return [Finding(ERROR, str(partition), _without(str(error), str(partition)))]
+def _compared(partition: Path, there: set[str]) -> list[Finding]:
+    """A partition beside the folders."""
+    try:
+        sets = {part: read_partition(partition, part) for part in ("TRAIN_SET", "TEST_SET")}
+    except DataError as error:
+        return [Finding(ERROR, str(partition), _without(str(error), str(partition)))]
+    train, test = (set(subjects) for subjects in sets.values())
+    found = []
     for part, subjects in sets.items():
-        findings += _about(partition, f"{part}: not in the folder", [s for s in subjects if s not in there])
-        findings += _about(partition, f"{part}: stand twice", [s for s, n in Counter(subjects).items() if n > 1])
+        found.append((WARNING, f"{part}: not in the folder", [s for s in subjects if s not in there]))
+        found.append((WARNING, f"{part}: stand twice", [s for s, n in Counter(subjects).items() if n > 1]))
         if not there.intersection(subjects):
-            findings.append(Finding(ERROR, str(partition), f"{part}: none of its {len(subjects)} subjects is there"))
-    both = sorted(set(sets["TRAIN_SET"]) & set(sets["TEST_SET"]))
-    findings += _about(partition, "in TRAIN_SET and in TEST_SET", both, ERROR)
-    unused = sorted(there - set(sets["TRAIN_SET"]) - set(sets["TEST_SET"]))
-    return findings + _about(partition, "in the folder, but in neither set", unused)
+            found.append((ERROR, f"{part}: none of its {len(subjects)} subjects is there", [""]))
+    found.append((ERROR, "in TRAIN_SET and in TEST_SET", sorted(train & test)))
+    found.append((WARNING, "in the folder, but in neither set", sorted(there - train - test)))
+    return [Finding(level, str(partition), _naming(problem, names)) for level, problem, names in found if names]
 
 
-def _about(partition: Path, problem: str, subjects: list[str], level: str = WARNING) -> list[Finding]:
-    """One finding about several subjects; none where there are none."""
-    if not subjects:
-        return []
-    names = ", ".join(subjects[:5]) + (f" and {len(subjects) - 5} more" if len(subjects) > 5 else "")
-    return [Finding(level, str(partition), f"{problem}: {names}")]
+def _naming(problem: str, names: list[str]) -> str:
+    """A problem with the first of its subjects."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{problem}: {', '.join(names[:5])}{more}".removesuffix(": ")
 
 
 def report_content(report: Report) -> dict:
@@ -289,20 +262,17 @@ def report_text(report: Report) -> str:
     holds = ("subject", "sequence", "file", "frame")
     lines.append(", ".join(progress.number_of(getattr(report, f"{noun}s"), noun) for noun in holds))
     if report.per_subject:
-        counts = sorted(report.per_subject.values())
-        lines.append(f"sequences per subject: {counts[0]} to {counts[-1]}, median {median(counts):g}")
-    for name in ("types", "views", "sizes"):
-        found = getattr(report, name)
+        counts = report.per_subject.values()
+        lines.append(f"sequences per subject: {min(counts)} to {max(counts)}, median {median(counts):g}")
+    for title, found in (("types", report.types), ("views", report.views), ("frame sizes", report.sizes)):
         if found:
-            shown = [f"{key} ({count})" for key, count in list(found.items())[:12]]
-            more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-            title = {"sizes": "frame sizes"}.get(name, name)
-            lines.append(f"{title}: {', '.join(shown)}{more}")
+            shown = ", ".join(f"{key} ({count})" for key, count in list(found.items())[:12])
+            lines.append(f"{title}: {shown}" + (f" and {len(found) - 12} more" if len(found) > 12 else ""))
     if report.lengths:
         low, middle, high = report.lengths
         lines.append(f"frames per sequence: {low} to {high}, median {middle:g}")
     errors = sum(f.level == ERROR for f in report.findings)
-    warnings = len(report.findings) - errors
-    told = f"{progress.number_of(errors, 'error')} (a training refuses them), {progress.number_of(warnings, 'warning')}"
+    warnings = progress.number_of(len(report.findings) - errors, "warning")
+    told = f"{progress.number_of(errors, 'error')} (a training refuses them), {warnings}"
     lines.append(told if report.findings else "nothing odd")
     return "\n".join(lines)

@@ -1,44 +1,38 @@
 """The part of the pickle language that a NumPy array is written in, and nothing else.
 
 Python's own unpickler calls what a file names, and NumPy's own reconstruction trusts what a file says of memory: a
-forged dtype can make it take raw bytes for pointers. So nothing of either is called here. `pickletools` takes the file
-apart, a stack of plain values is kept, and the few names that an array needs only stand for what they would do. What
-comes out is a shape, a dtype from a short list, and as many bytes as both ask for.
+forged dtype can make it take raw bytes for pointers. So neither has its way here. `pickletools` looks through the
+file, which may have the opcodes of an array only; then it is unpickled with the few names that an array needs standing
+for functions of this module, which call nothing. What comes out is a shape, a dtype from a short list, and as many
+bytes as both ask for.
 
 Read are all protocols, 0 to 5, of NumPy 1 and 2, Python 2 included.
 """
 
 from __future__ import annotations
 
-import codecs
 import io
 import math
+import pickle
 import pickletools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 LARGEST = 2**31  # bytes of a file
-DEEPEST = 64  # values on the stack at once; an array takes about a dozen
 OPCODES = 1000  # in one file; an array takes about 60
 
-_CODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_PLAIN = {
-    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
-    "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "STRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+_ALLOWED = {
+    "PROTO", "FRAME", "STOP", "MARK", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
+    "TUPLE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1",
+    "BININT2", "LONG", "LONG1", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "GLOBAL", "STACK_GLOBAL", "REDUCE",
+    "BUILD",
 }  # fmt: skip
 _OTHERS = {"EMPTY_LIST": "a list", "LIST": "a list", "EMPTY_DICT": "a dict", "DICT": "a dict"}
-
-_CORES = ("numpy.core", "numpy._core")  # before and since NumPy 2
-_ARRAY, _DTYPE, _ENCODE = "numpy ndarray", "numpy dtype", "_codecs encode"
-_RECONSTRUCT = [f"{core}.multiarray _reconstruct" for core in _CORES]
-_FROM_BUFFER = [f"{core}.numeric _frombuffer" for core in _CORES]
-_BYTES = ["builtins bytes", "__builtin__ bytes"]
-_NAMES = {_ARRAY, _DTYPE, _ENCODE, *_RECONSTRUCT, *_FROM_BUFFER, *_BYTES}
+_CODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 _NUMBERS = ("b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 
 # A clip as nearly every file has it: uint8 [s, h, w], protocol 4. Read at once, which is ten times as fast.
@@ -57,32 +51,6 @@ class NotAnArray(Exception):
     """The file is no pickle of a numeric array; the message says what it is instead."""
 
 
-@dataclass(frozen=True)
-class _Name:
-    """Something a pickle wants to call: one of `_NAMES`."""
-
-    name: str
-
-
-@dataclass
-class _Dtype:
-    """A number's dtype, whose byte order may still come."""
-
-    code: str
-    order: str = "="
-
-
-@dataclass
-class _Array:
-    """An array, whose state may still come."""
-
-    shape: tuple[int, ...] = ()
-    dtype: _Dtype | None = None
-    order: Any = "C"
-    content: bytes | bytearray | None = None
-    axes: tuple[int, ...] | None = None  # how to transpose it after all, where NumPy says so
-
-
 def array_from(pickled: bytes) -> np.ndarray:
     """The numeric array in a pickle.
 
@@ -95,7 +63,6 @@ def array_from(pickled: bytes) -> np.ndarray:
     Raises:
         NotAnArray: it is anything else, is cut short, or claims more elements than it holds.
 
-    >>> import pickle
     >>> array_from(pickle.dumps(np.zeros((2, 64, 44), np.uint8))).shape
     (2, 64, 44)
     """
@@ -103,16 +70,15 @@ def array_from(pickled: bytes) -> np.ndarray:
     if array is not None:
         return array
     try:
-        machine = _Machine(len(pickled))
-        for opcode, value in _opcodes(pickled):
-            machine.take(opcode, value)
-        found = machine.pop()
+        _look_through(pickled)
+        found = _Reader(pickled).load()
         if not isinstance(found, _Array):
-            raise NotAnArray(f"it holds {_described(found)}, not an array")
-        return _built(found)
+            what = "nothing (None)" if found is None else f"a {type(found).__name__}"
+            raise NotAnArray(f"it holds {what}, not an array")
+        return found.built()
     except NotAnArray:
         raise
-    except Exception:  # whatever a pickle that makes no sense leads to, in pickletools or here
+    except Exception:  # whatever a pickle that makes no sense leads to
         raise NotAnArray("it is a broken pickle") from None
 
 
@@ -128,32 +94,8 @@ def _usual(pickled: bytes) -> np.ndarray | None:
     return np.frombuffer(pickled, np.uint8, count, head.end()).reshape(shape).copy()
 
 
-def _built(array: _Array) -> np.ndarray:
-    if array.content is None or array.dtype is None:
-        raise NotAnArray("it holds an array without content")
-    dtype = np.dtype(array.dtype.order.replace("|", "=") + array.dtype.code)
-    count = math.prod(array.shape)
-    if count * dtype.itemsize != len(array.content):
-        raise NotAnArray(
-            f"it claims {count} elements of {dtype.itemsize} bytes in shape {list(array.shape)}, "
-            f"and holds {len(array.content)} bytes"
-        )
-    if len(array.shape) > 8 or max(array.shape, default=0) > LARGEST:  # empty arrays may claim any size
-        raise NotAnArray(f"it claims the shape {list(array.shape)}")
-    shaped = np.frombuffer(array.content, dtype).reshape(array.shape, order=array.order)
-    if array.axes is not None:
-        shaped = shaped.transpose(array.axes)
-    return shaped.astype(dtype.newbyteorder("="), order="C", copy=True)
-
-
-def _described(value: object) -> str:
-    if isinstance(value, (_Name, _Dtype)):
-        return "a name of NumPy's"
-    return f"a {type(value).__name__}" if value is not None else "nothing (None)"
-
-
-def _opcodes(pickled: bytes) -> Iterator[tuple[str, Any]]:
-    """Names and arguments of a pickle's opcodes, up to the last."""
+def _look_through(pickled: bytes) -> None:
+    """Refuse a pickle with anything that no array has, or that does not end."""
     stream = io.BytesIO(pickled)
     try:
         for _ in range(OPCODES):
@@ -161,155 +103,110 @@ def _opcodes(pickled: bytes) -> Iterator[tuple[str, Any]]:
             if code and code not in _CODES:
                 raise NotAnArray("it is no pickle")
             opcode = _CODES[code]
+            if opcode.name in _OTHERS and b"_reconstruct" in pickled[: stream.tell()]:
+                raise NotAnArray("it holds an array of objects (frames of different sizes?), not of plain numbers")
+            if opcode.name not in _ALLOWED:
+                raise NotAnArray(f"it holds {_OTHERS.get(opcode.name, opcode.name)}, not an array")
+            if opcode.name == "STRING":  # Python 2 wrote any bytes as one; pickletools itself takes ASCII only
+                pickletools.read_stringnl(stream, decode=False)
+                continue
+            value = opcode.arg.reader(stream) if opcode.arg else None
             if opcode.name == "STOP":
                 return
-            if opcode.name == "STRING":  # Python 2 wrote any bytes as one; pickletools takes ASCII only
-                yield (
-                    "STRING",
-                    codecs.escape_decode(pickletools.read_stringnl(stream, decode=False))[0].decode("latin-1"),
-                )
-            else:
-                yield opcode.name, opcode.arg.reader(stream) if opcode.arg else None
+            if "PUT" in opcode.name and int(value or 0) > OPCODES:  # the unpickler would make room for so many
+                raise NotAnArray("it is a broken pickle")
     except (ValueError, KeyError):
         if stream.tell() < len(pickled):
             raise
         raise NotAnArray("it ends too early" if pickled else "it is an empty file") from None
-    raise NotAnArray("it is a pickle of more than an array")
+    raise NotAnArray("it holds more than an array")
 
 
-class _Machine:
-    """Runs the opcodes of an array over a stack of plain values."""
+class _Dtype:
+    """Stands for a dtype, whose byte order may still come."""
 
-    def __init__(self, room: int):
-        self.stack: list[Any] = []
-        self.marks: list[int] = []  # how high the stack was at each
-        self.memo: dict[int, Any] = {}
-        self.room = room  # bytes that texts may become
+    def __init__(self, code: object, *_: object):
+        text = code if isinstance(code, str) else ""
+        self.order, self.code = (text[0], text[1:]) if text[:1] in tuple("<>|=") else ("=", text)
+        if self.code not in _NUMBERS:
+            what = "objects" if self.code[:1] == "O" else f"the dtype {self.code[:20]!r}"
+            raise NotAnArray(f"it holds an array of {what}, not of plain numbers")
 
-    def pop(self) -> Any:
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise NotAnArray("it is a broken pickle")
-        return self.stack.pop()
-
-    def take(self, opcode: str, value: Any) -> None:
-        """Run one opcode."""
-        if opcode in _PLAIN:
-            self.stack.append(value)
-        elif opcode in _CONSTANTS:
-            self.stack.append(_CONSTANTS[opcode])
-        elif opcode in _OTHERS:
-            raise NotAnArray(f"it holds {_OTHERS[opcode]}, not an array")
-        elif action := getattr(self, f"_{opcode.removeprefix('LONG_').removeprefix('BIN').lower()}", None):
-            action(value)
-        else:
-            raise NotAnArray(f"it is a pickle of something else than an array ({opcode})")
-        if len(self.stack) + len(self.marks) > DEEPEST:
-            raise NotAnArray("it nests too deeply for an array")
-
-    def _proto(self, version: int) -> None:
-        if version > 5:
-            raise NotAnArray(f"it is a pickle of the unknown protocol {version}")
-
-    def _frame(self, _: int) -> None:
-        """How the file was buffered when it was written."""
-
-    def _put(self, key: int | None) -> None:
-        self.stack.append(self.pop())
-        self.memo[len(self.memo) if key is None else key] = self.stack[-1]
-
-    _memoize = _put
-
-    def _get(self, key: int) -> None:
-        self.stack.append(self.memo[key])
-
-    def _mark(self, _: None) -> None:
-        self.marks.append(len(self.stack))
-
-    def _tuple(self, _: None) -> None:
-        start = self.marks.pop()
-        self.stack[start:] = [tuple(self.stack[start:])]
-
-    def _tuple1(self, _: None, length: int = 1) -> None:
-        self.stack.append(tuple(reversed([self.pop() for _ in range(length)])))
-
-    def _tuple2(self, _: None) -> None:
-        self._tuple1(None, 2)
-
-    def _tuple3(self, _: None) -> None:
-        self._tuple1(None, 3)
-
-    def _global(self, name: str) -> None:
-        self.stack.append(_name(name))
-
-    def _stack_global(self, _: None) -> None:
-        name, module = self.pop(), self.pop()
-        self.stack.append(_name(f"{module} {name}" if isinstance(module, str) and isinstance(name, str) else ""))
-
-    def _reduce(self, _: None) -> None:
-        arguments, called = self.pop(), self.pop()
-        made = _called(called.name, arguments)
-        if isinstance(made, bytes):
-            self.room -= len(made)
-            if self.room < 0:  # one text made into bytes again and again
-                raise NotAnArray("it is a pickle of more than an array")
-        self.stack.append(made)
-
-    def _build(self, _: None) -> None:
-        state, built = self.pop(), self.pop()
-        complete = _with_order if isinstance(built, _Dtype) else _with_content
-        self.stack.append(complete(built, state))
+    def __setstate__(self, state: object) -> None:
+        match state:
+            case (3, "<" | ">" | "|" | "=" as order, None, None, None, _, _, _):
+                self.order = order
+            case _:
+                raise NotAnArray("it describes a dtype that is no plain number (with fields, objects or metadata)")
 
 
-def _name(name: str) -> _Name:
-    if name not in _NAMES:
-        raise NotAnArray(f"it calls {name[:120].replace(' ', '.')}; only numpy arrays are read")
-    return _Name(name)
+class _Array:
+    """Stands for an array, whose state may still come."""
+
+    content: bytes | bytearray | None = None
+
+    def __setstate__(self, state: object) -> None:
+        match state:
+            case (1, shape, dtype, fortran, content) if self.content is None:
+                self.fill(content.encode("latin-1") if isinstance(content, str) else content, dtype, shape,
+                          "F" if fortran else "C")  # fmt: skip
+            case _:
+                raise NotAnArray("it describes an array in a way that NumPy does not")
+
+    def fill(self, content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> _Array:
+        """Take what makes an array: all of a forged file's choosing."""
+        right = isinstance(content, (bytes, bytearray)) and isinstance(dtype, _Dtype) and _is_shape(shape)
+        if not right or order not in (("C", "F") if axes is None else ("K",)) or not (axes is None or _is_shape(axes)):
+            raise NotAnArray("it describes an array in a way that NumPy does not")
+        self.content, self.dtype, self.shape, self.order, self.axes = content, dtype, shape, order, axes
+        return self
+
+    def built(self) -> np.ndarray:
+        if self.content is None:
+            raise NotAnArray("it holds an array without content")
+        dtype = np.dtype(self.dtype.order.replace("|", "=") + self.dtype.code)
+        count, shape = math.prod(self.shape), list(self.shape)
+        if count * dtype.itemsize != len(self.content):
+            raise NotAnArray(
+                f"it claims {count} elements of {dtype.itemsize} bytes in shape {shape}, "
+                f"and holds {len(self.content)} bytes"
+            )
+        if len(shape) > 8 or max(shape, default=0) > LARGEST:  # empty arrays may claim any size
+            raise NotAnArray(f"it claims the shape {shape}")
+        shaped = np.frombuffer(self.content, dtype).reshape(shape, order="F" if self.order == "F" else "C")
+        if self.axes is not None:
+            shaped = shaped.transpose(self.axes)
+        return shaped.astype(dtype.newbyteorder("="), order="C", copy=True)
 
 
-def _called(name: str, arguments: tuple) -> object:
-    """What a call of one of `_NAMES` stands for."""
-    match arguments:
-        case (_Name(name="numpy ndarray"), _, _) if name in _RECONSTRUCT:
-            return _Array()
-        case (str(code), *_) if name == _DTYPE and len(arguments) in (1, 3):
-            return _dtype(code)
-        case (bytes() | bytearray() as content, _Dtype() as dtype, shape, order, *rest) if name in _FROM_BUFFER:
-            axes = rest[0] if rest else None
-            if _is_shape(shape) and order in ("C", "F") and axes is None:
-                return _Array(shape, dtype, order, content)
-            if _is_shape(shape) and order == "K" and _is_shape(axes):
-                return _Array(shape, dtype, "C", content, axes)
-        case (str(text), "latin1") if name == _ENCODE:
-            return text.encode("latin-1")
-        case () if name in _BYTES:
-            return b""
-    raise NotAnArray(f"it calls {name.replace(' ', '.')} otherwise than an array does")
+class _Reader(pickle.Unpickler):
+    """Unpickles with names that stand for what an array needs; all others are refused."""
+
+    def __init__(self, pickled: bytes):
+        super().__init__(io.BytesIO(pickled), encoding="latin-1")
+        self.room = len(pickled)  # bytes that texts may become
+        core = {"multiarray _reconstruct": _reconstruct, "numeric _frombuffer": lambda *state: _Array().fill(*state)}
+        self.names: dict[str, Callable | str] = {
+            "numpy ndarray": "ndarray", "numpy dtype": _Dtype, "_codecs encode": self.encode,
+            "builtins bytes": lambda: b"", "__builtin__ bytes": lambda: b"",
+            **{f"{package}.{name}": made for package in ("numpy.core", "numpy._core") for name, made in core.items()},
+        }  # fmt: skip
+
+    def find_class(self, module: str, name: str) -> Any:
+        if f"{module} {name}" not in self.names:
+            raise NotAnArray(f"it calls {module[:60]}.{name[:60]}; only numpy arrays are read")
+        return self.names[f"{module} {name}"]
+
+    def encode(self, text: str, encoding: str) -> bytes:
+        """What protocols 0 to 2 make an array's bytes of."""
+        self.room -= len(text)
+        if encoding != "latin1" or self.room < 0:  # one text made into bytes again and again
+            raise NotAnArray("it holds more than an array")
+        return str.encode(text, "latin-1")
 
 
-def _dtype(code: str) -> _Dtype:
-    order, code = (code[0], code[1:]) if code[:1] in "<>|=" else ("=", code)
-    if code not in _NUMBERS:
-        what = "objects" if code[:1] == "O" else f"the dtype {code[:20]!r}"
-        raise NotAnArray(f"it holds an array of {what}, not of plain numbers")
-    return _Dtype(code, order)
-
-
-def _with_order(dtype: _Dtype, state: Any) -> _Dtype:
-    """A dtype with its state: version, byte order, then nothing that a plain number has."""
-    match state:
-        case (3, "<" | ">" | "|" | "=" as order, None, None, None, _, _, _):
-            return _Dtype(dtype.code, order)
-    raise NotAnArray("it describes a dtype that is no plain number (with fields, objects or metadata)")
-
-
-def _with_content(array: _Array, state: Any) -> _Array:
-    """An array with its state: version, shape, dtype, whether it is in Fortran's order, bytes (text from Python 2)."""
-    match state:
-        case (1, shape, _Dtype() as dtype, fortran, bytes() | str() as content) if _is_shape(shape):
-            content = content.encode("latin-1") if isinstance(content, str) else content
-            if array.content is None:
-                return _Array(shape, dtype, "F" if fortran else "C", content)
-    raise NotAnArray("it describes an array in a way that NumPy does not")
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
 
 
 def _is_shape(value: object) -> bool:

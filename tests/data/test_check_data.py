@@ -66,6 +66,7 @@ def with_value(value) -> np.ndarray:
         (CLIP[:1], WARNING, "one frame"),
         (CLIP * 0, WARNING, "all black"),
         (CLIP * 0 + 255, WARNING, "every pixel is 255"),
+        (255 - CLIP, WARNING, "bright corners"),
     ],
 )
 def test_an_odd_file_is_named_with_what_is_odd(root, content, level, problem):
