@@ -112,7 +112,7 @@ def check_data(root: str | Path, partition: str | Path | None = None, jobs: int 
         report.findings.append(Finding(ERROR, str(root), "holds no silhouettes (<subject>/<type>/<view>/*.pkl)"))
     if partition is not None:
         there = {entry.name for entry in os.scandir(root) if is_folder(entry.path)}
-        report.findings += _compared(Path(partition), there | set(report.per_subject))
+        report.findings += compare_partition(Path(partition), there | set(report.per_subject))
     report.findings.sort(key=lambda f: f.path)
     return report
 
@@ -226,8 +226,8 @@ def _count(sequences: list[Sequence], report: Report) -> None:
     report.sizes = dict(Counter(size(s.look.frame) for s in sequences if s.look is not None).most_common())
 
 
-def _compared(partition: Path, there: set[str]) -> list[Finding]:
-    """A partition beside the folders."""
+def compare_partition(partition: Path, there: set[str]) -> list[Finding]:
+    """What is odd about a partition, beside the subjects whose folders are there."""
     try:
         sets = {part: read_partition(partition, part) for part in ("TRAIN_SET", "TEST_SET")}
     except DataError as error:
