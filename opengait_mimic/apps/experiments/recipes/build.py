@@ -20,6 +20,7 @@ from opengait_mimic.apps.experiments.recipes.methods import (
 
 AMOUNT = [0.4, 0.6]
 ALL_FRAMES = {"type": "InferenceSampler", "sample_type": "all_ordered", "batch_size": 1, "frames_all_limit": 720}
+PAPERS = ("GREW", "GaitBase")  # of Tables 2 to 4
 LONGEST = 300_000  # iterations of the paper's second stage
 MILESTONES = (80_000, 120_000, 150_000)  # of these
 RATE = 2.0e-3  # of small runs
@@ -63,23 +64,30 @@ def recipe(
     teacher, family = facts.teachers[backbone], BACKBONES[backbone]
     sampled_as = next(iter(facts.teachers.values())) if how.tasks else teacher
     identities = facts.identities if identities is None else identities
-    name = save_name(dataset, backbone, method, occlusions)
+    name = how.save_name + _particulars(dataset, backbone, method, occlusions)
     iterations, milestones = _schedule(dataset, backbone, method)
-    trained_on = (
-        [] if method == "teacher" or not how.trained else [_occlusion(occlusions, bool(how.tasks) or how.clean)]
-    )
-    tested_on = [] if method == "teacher" else [{**_occlusion(occlusions, bool(how.tasks)), "seed": 0}]
-    before, after = ({}, {}) if how.tasks else (teacher.before, teacher.after)
-    half = not how.tasks  # precision; the VEN is small
+    is_ven, occluded = bool(how.tasks), method != "teacher"
+    trained_on = [_occlusion(occlusions, is_ven or how.clean)] if occluded and how.trained else []
+    tested_on = [{**_occlusion(occlusions, is_ven), "seed": 0}] if occluded else []
+    before, after = ({}, {}) if is_ven else (teacher.before, teacher.after)
+    half = not is_ven  # precision; the VEN is small
     decay = {} if teacher.weight_decay is None else {"weight_decay": teacher.weight_decay}
     return {
-        "data_cfg": _data(dataset, data or {}),
+        "data_cfg": {
+            "dataset_name": dataset,
+            "dataset_root": "your_path",
+            "dataset_partition": f"./datasets/{dataset}/{dataset}.json",
+            **({"data_in_use": list(facts.data_in_use)} if facts.data_in_use else {}),
+            "test_dataset_name": dataset,
+            "num_workers": 4,
+            **(data or {}),
+        },
         "evaluator_cfg": {
             "save_name": name,
             "restore_hint": iterations if how.trained else 0,
             "restore_ckpt_strict": True,
             "enable_float16": half,
-            "eval_func": "evaluate_visibility" if how.tasks else "evaluate_recognition",
+            "eval_func": "evaluate_visibility" if is_ven else "evaluate_recognition",
             "metric": "euc",
             **({"weighted": True, "likelihood": True} if how.weighted else {}),
             **_occluded(dataset, backbone, method, occlusions, zero_shot),
@@ -88,7 +96,7 @@ def recipe(
         },
         "loss_cfg": deepcopy(list(how.losses or _own_losses(teacher, family.scale))),
         "model_cfg": _model(dataset, backbone, method, occlusions, folder, identities),
-        "optimizer_cfg": dict(ADAM) if how.tasks else {**family.optimizer, **decay},
+        "optimizer_cfg": dict(ADAM) if is_ven else {**family.optimizer, **decay},
         "scheduler_cfg": {"scheduler": "MultiStepLR", "gamma": 0.1, "milestones": milestones},
         "trainer_cfg": {
             "save_name": name,
@@ -100,7 +108,7 @@ def recipe(
             "sync_BN": half,
             "sampler": {
                 "type": "TripletSampler",
-                "batch_size": [8, 4] if how.tasks else list(teacher.batch),
+                "batch_size": [8, 4] if is_ven else list(teacher.batch),
                 "batch_shuffle": True,
                 **sampled_as.sampling,
             },
@@ -114,16 +122,6 @@ def file_name(dataset: str, backbone: str, method: str, occlusions: str = "stand
     return f"{method}{_particulars(dataset, backbone, method, occlusions)}.yaml".lower()
 
 
-def save_name(dataset: str, backbone: str, method: str, occlusions: str = "standard") -> str:
-    """A run's save_name: with its data set and model it names the run's folder."""
-    return METHODS[method].save_name + _particulars(dataset, backbone, method, occlusions)
-
-
-def as_in_paper(dataset: str, backbone: str) -> bool:
-    """Whether it is the data set and the backbone of the paper's Tables 2 to 4."""
-    return (dataset, backbone) == ("GREW", "GaitBase")
-
-
 def _particulars(dataset: str, backbone: str, method: str, occlusions: str) -> str:
     """What tells a method's runs on a data set apart; a VEN is the same for all backbones of one width."""
     cut = ["cut"] if DATASETS[dataset].teachers[backbone].cut else []
@@ -134,19 +132,6 @@ def _particulars(dataset: str, backbone: str, method: str, occlusions: str) -> s
 def _own_losses(teacher: Teacher, scale: int) -> list[dict]:
     """A backbone's own losses, as OpenGait trains it."""
     return [TRIPLET, {**SOFTMAX, "scale": scale, **({} if teacher.label_smooth else {"label_smooth": False})}]
-
-
-def _data(dataset: str, data: dict) -> dict:
-    in_use = DATASETS[dataset].data_in_use
-    return {
-        "dataset_name": dataset,
-        "dataset_root": "your_path",
-        "dataset_partition": f"./datasets/{dataset}/{dataset}.json",
-        **({"data_in_use": list(in_use)} if in_use else {}),
-        "test_dataset_name": dataset,
-        "num_workers": 4,
-        **data,
-    }
 
 
 def _schedule(dataset: str, backbone: str, method: str) -> tuple[int, list[int]]:
@@ -189,7 +174,7 @@ def _occluded(dataset: str, backbone: str, method: str, occlusions: str, zero_sh
     how = METHODS[method]
     if how.model is None or how.tasks:
         return {}
-    zero_shot = as_in_paper(dataset, backbone) if zero_shot is None else zero_shot
+    zero_shot = ((dataset, backbone) == PAPERS) if zero_shot is None else zero_shot
     settings: dict = {"who": "both", "repeats": 1}
     if BEYOND in how.tables:
         return {"occluded": settings}

@@ -61,13 +61,13 @@ def _known(what: str, name: str, known: Iterable[str]) -> str:
 
 def _all_recipes() -> tuple[str, dict]:
     """What there is, as text and JSON-ready."""
-    content = {
+    content: dict[str, dict] = {
         "data sets": {name: list(facts.teachers) for name, facts in DATASETS.items()},
-        "methods": {name: f"{m.title}: {m.note}" if m.note else m.title for name, m in METHODS.items()},
+        "methods": {name: f"{method.title}: {method.note}" for name, method in METHODS.items()},
         "occlusions": {name: list(types) for name, types in OCCLUSIONS.items()},
     }
-    lines = []
+    parts = []
     for title, entries in content.items():
-        lines += ["", f"{title}:"] if lines else [f"{title}:"]
-        lines += [f"  {name:<22}{of if isinstance(of, str) else ', '.join(of)}" for name, of in entries.items()]
-    return "\n".join(lines), content
+        lines = [f"  {name:<22}{of if isinstance(of, str) else ', '.join(of)}" for name, of in entries.items()]
+        parts.append("\n".join([f"{title}:", *lines]))
+    return "\n\n".join(parts), content

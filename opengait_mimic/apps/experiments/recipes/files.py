@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import yaml
 
-from opengait_mimic.apps.experiments.recipes.build import as_in_paper, file_name, recipe
+from opengait_mimic.apps.experiments.recipes.build import PAPERS, file_name, recipe
 from opengait_mimic.apps.experiments.recipes.facts import DATASETS
 from opengait_mimic.apps.experiments.recipes.methods import (
     BEYOND,
@@ -32,7 +32,7 @@ def shipped_runs() -> Iterator[tuple[str, str, str, str]]:
             starts = ["teacher", "ven", "mimic"]
             if backbone == next(iter(facts.teachers)):
                 starts.append("baseline2")
-            if as_in_paper(dataset, backbone):
+            if (dataset, backbone) == PAPERS:
                 starts += ["ven_classification", "ven_parts"]
                 studies = dict.fromkeys(name for table in (1, 3, 4, BEYOND) for name, _ in rows(table))
                 own = (name for name in studies if METHODS[name].in_paper or BEYOND in METHODS[name].tables)
@@ -75,7 +75,7 @@ def _row(dataset: str, backbone: str, method: str, occlusions: str) -> str:
         return "Stage 1."
     if BEYOND in how.tables or occlusions not in ("standard", *NEW_TYPES):
         return "Beyond the paper (docs/beyond.md)."
-    tables = (2,) if occlusions in NEW_TYPES else how.tables if as_in_paper(dataset, backbone) else (1,)
+    tables = (2,) if occlusions in NEW_TYPES else how.tables if (dataset, backbone) == PAPERS else (1,)
     if not (how.in_paper and DATASETS[dataset].in_paper and set(tables) <= set(how.tables)) or not tables:
         return "Not in the paper."
     return f"Paper: Table {', '.join(map(str, tables))}."
