@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.evaluation.recognition import Recognition, cmc, per_probe, scores
+from opengait_mimic.evaluation.recognition import Condition, Recognition, cmc, per_probe, scores
 from opengait_mimic.evaluation.relative_performance import relative_performance
 from opengait_mimic.evaluation.statistics import bootstrap_interval, repeats_interval, rp_interval
 from opengait_mimic.method.occlusion import Mixture, mixture
@@ -25,13 +26,13 @@ class Settings:
     """`evaluator_cfg.occluded`.
 
     Attributes:
-        who: is occluded: "probe", "gallery" or "both".
-        gallery_by: who embeds a whole gallery: the "network" itself or its "teacher".
+        who: what is occluded: "probe", "gallery" or "both".
+        gallery_by: what embeds a holistic gallery: the "network" itself or its "teacher".
         repeats: draws of the occlusion, with the seeds seed, seed + 1, …
         severity: occluded fractions of the frame's extent for a sweep, each above 0 and at most 1: of the probes,
-            against the whole gallery (with who: gallery, of the gallery, for whole probes).
-        generalizability: tests by name, of kinds the network was not trained on.
-        adaptability: tests by name, of kinds it was trained on besides others.
+            against the holistic gallery (with who: gallery, of the gallery, for holistic probes).
+        generalizability: tests by name, of types the network was not trained on.
+        adaptability: tests by name, of types it was trained on besides others.
     """
 
     who: str = "both"
@@ -49,8 +50,9 @@ class OccludedTest:
     Attributes:
         name: "occluded" for the YAML's own Occlusion, else the name in the YAML or the occluded fraction.
         protocol: "standard", "generalizability", "adaptability" or "severity".
-        mixture: what occludes. kinds: the same as the YAML has it.
-        zero_shot: whether any of its kinds was not among the training kinds.
+        mixture: what occludes.
+        kinds: the same as the YAML has it.
+        zero_shot: whether any of its types was not among the training types.
         seeds: one per repeat.
     """
 
@@ -106,35 +108,43 @@ def occluded_tests(
     """The tests that `asked` stands for: the standard one first, then the sweep and the named protocols.
 
     Args:
-        kinds: of the YAML's own Occlusion. seed: of the first repeat. trained: kinds the network was trained on.
+        asked: the settings.
+        kinds: of the YAML's own Occlusion.
+        seed: of the first repeat.
+        trained: occlusion types the network was trained on.
+        where: the key, for messages.
+
+    Returns:
+        At least the standard test.
+
     Raises:
         ConfigError: kinds that cannot be read or do not fit their protocol, or a name that stands twice.
     """
     seeds = tuple(range(seed, seed + asked.repeats))
 
-    def test(name: str, protocol: str, kinds: list, drawn: Mixture) -> OccludedTest:
-        zero_shot = any(kind not in trained for kind in drawn.names)
-        return OccludedTest(name, protocol, drawn, kinds, zero_shot, seeds)
+    def test(name: str, protocol: str, kinds: list) -> OccludedTest:
+        drawn = mixture(kinds)
+        return OccludedTest(name, protocol, drawn, kinds, not set(drawn.names) <= set(trained), seeds)
 
-    standard = mixture(kinds)
-    tests = [test(STANDARD, "standard", kinds, standard)]
-    for amount in asked.severity:
-        fixed = replace(standard, types=tuple(replace(t, amount=(amount, amount)) for t in standard.types))
-        entries = [{"kind": e} if isinstance(e, str) else e for e in kinds]
-        tests.append(test(f"{amount:g}", "severity", [{**e, "amount": amount} for e in entries], fixed))
+    tests = [test(STANDARD, "standard", kinds)]
+    entries = [{"kind": entry} if isinstance(entry, str) else entry for entry in kinds]
+    tests += [
+        test(f"{amount:g}", "severity", [{**entry, "amount": amount} for entry in entries]) for amount in asked.severity
+    ]
     for protocol in ("generalizability", "adaptability"):
         for name, others in getattr(asked, protocol).items():
             try:
-                drawn = mixture(others)
+                found = test(name, protocol, others)
             except ConfigError as error:
                 raise ConfigError(f"{where}: {protocol}: {name}: {error}") from None
-            tests.append(test(name, protocol, others, drawn))
-            known = sorted(set(drawn.names) & set(trained))
-            if protocol == "generalizability" and known:
-                raise ConfigError(f"{where}: generalizability: {name}: the network was trained on {', '.join(known)}")
-            unknown = sorted(set(drawn.names) - set(trained))
-            if protocol == "adaptability" and unknown:
-                raise ConfigError(f"{where}: adaptability: {name}: the network was not trained on {', '.join(unknown)}")
+            tests.append(found)
+            drawn = set(found.mixture.names)
+            if protocol == "generalizability" and (known := drawn & set(trained)):
+                raise ConfigError(f"{where}: {protocol}: {name}: the network was trained on {', '.join(sorted(known))}")
+            if protocol == "adaptability" and (new := drawn - set(trained)):
+                raise ConfigError(
+                    f"{where}: {protocol}: {name}: the network was not trained on {', '.join(sorted(new))}"
+                )
     names = [t.name for t in tests]
     for name in names:
         if names.count(name) > 1:
@@ -144,12 +154,13 @@ def occluded_tests(
 
 @dataclass(frozen=True)
 class Repeat:
-    """One draw of one test.
+    """One repeat of one test.
 
     Attributes:
-        scores: in percent, by name. recognition: what they come from; None for an eval function of the host's.
-        kind: [n] class of each clip's occlusion in the test's mixture. amount: [n] its occluded fraction.
-            None where probes are whole.
+        scores: in percent, by name.
+        recognition: what they come from; None for an eval function of the host's.
+        kind: [n] class of each clip's occlusion in the test's mixture; None where probes are holistic.
+        amount: [n] its occluded fraction; None where probes are holistic.
     """
 
     scores: dict[str, float]
@@ -169,14 +180,18 @@ class Holistic:
 def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | None) -> dict:
     """A test's entry in the result file.
 
-    RP = OP / HP (Eq. 3) of the mean over repeats, HP being the reference's accuracy by the same protocol; its
-    interval is the paired bootstrap over probes. A score's own interval is Student's t over repeats, with one
-    repeat the bootstrap over probes.
+    RP (Eq. 3) is that of the mean over repeats, HP being the reference's accuracy by the same protocol; its interval
+    is the paired bootstrap over probes. A score's own interval is Student's t over repeats, with one repeat the
+    bootstrap over probes.
 
     Args:
-        repeats: one per seed of the test. reference: the teacher on whole clips, None where it is not there.
+        test: that was done.
+        repeats: one per seed of the test.
+        reference: the teacher on holistic clips, None where it is not there.
+
+    Returns:
+        Its scores, over all and by condition, occlusion type and amount, with the match curve and the ROC.
     """
-    first = repeats[0].recognition
     entry: dict[str, Any] = {
         "name": test.name,
         "protocol": test.protocol,
@@ -187,21 +202,22 @@ def summary(test: OccludedTest, repeats: list[Repeat], reference: Holistic | Non
         "by_kind": {},
         "by_amount": [],
     }
-    if first is None:
+    found = [r.recognition for r in repeats if r.recognition is not None]
+    if not found:
         return entry
-    conditions = [r.recognition.conditions for r in repeats]
-    if len(conditions[0]) > 1:
-        entry["conditions"] = {name: _mean([scores(c[name]) for c in conditions]) for name in conditions[0]}
-    if repeats[0].kind is not None:
+    if len(found[0].conditions) > 1:
+        entry["conditions"] = {
+            name: _mean([scores(one.conditions[name]) for one in found]) for name in found[0].conditions
+        }
+    headlines = [one.headline for one in found]
+    labels = [(r.kind, r.amount) for r in repeats if r.kind is not None and r.amount is not None]
+    if labels:
         for index, name in enumerate(test.mixture.classes):
-            part = _part(repeats, [r.kind == index for r in repeats])
-            if part is not None:
+            if part := _part(headlines, [kind == index for kind, _ in labels]):
                 entry["by_kind"][name] = part
-        for low, high in zip(AMOUNT_BINS[:-1], AMOUNT_BINS[1:], strict=True):
-            part = _part(repeats, [(r.amount > low) & (r.amount <= high) for r in repeats])
-            if part is not None:
+        for low, high in pairwise(AMOUNT_BINS):
+            if part := _part(headlines, [(amount > low) & (amount <= high) for _, amount in labels]):
                 entry["by_amount"].append({"range": [low, high], **part})
-    headlines = [r.recognition.headline for r in repeats]
     entry["cmc"] = np.mean([cmc(h) for h in headlines], axis=0).tolist()
     tar = np.mean([h.roc.tar for h in headlines], axis=0)
     entry["roc"] = {"far": headlines[0].roc.far.tolist(), "tar": tar.tolist()}
@@ -219,26 +235,20 @@ def _score(name: str, repeats: list[Repeat], reference: Holistic | None) -> dict
     elif probes:
         entry["interval"] = [100 * v for v in bootstrap_interval(*probes[0], LEVEL)]
     if reference is not None and name in reference.scores:
-        entry["HP"] = hp = reference.scores[name]
-        entry["RP"] = relative_performance(mean, hp)
-        if entry["RP"] is not None:
-            if probes:
-                whole, weights = per_probe(reference.recognition.headline)[name]
-                occluded = np.mean([p for p, _ in probes], axis=0)
-                entry["RP_interval"] = list(rp_interval(occluded, whole, weights, LEVEL))
+        entry["HP"] = reference.scores[name]
+        entry["RP"] = relative_performance(mean, reference.scores[name])
+        if entry["RP"] is not None and reference.recognition is not None and probes:
+            holistic, weights = per_probe(reference.recognition.headline)[name]
+            occluded = np.mean([p for p, _ in probes], axis=0)
+            entry["RP_interval"] = list(rp_interval(occluded, holistic, weights, LEVEL))
     return entry
 
 
-def _part(repeats: list[Repeat], chosen: list[np.ndarray]) -> dict | None:
+def _part(headlines: list[Condition], chosen: list[np.ndarray]) -> dict | None:
     """The mean scores of the probes among the `chosen` clips [n] of each repeat, and their number per repeat."""
-    listed, probes = [], 0
-    for repeat, rows in zip(repeats, chosen, strict=True):
-        headline = repeat.recognition.headline
-        marked = rows[headline.probes]
-        if marked.any():
-            listed.append(scores(headline.part(marked)))
-            probes += int(marked.sum())
-    return {"probes": probes / len(repeats), "scores": _mean(listed)} if listed else None
+    parts = [h.part(rows[h.probes]) for h, rows in zip(headlines, chosen, strict=True) if rows[h.probes].any()]
+    probes = sum(len(part.probes) for part in parts)
+    return {"probes": probes / len(headlines), "scores": _mean(list(map(scores, parts)))} if parts else None
 
 
 def _mean(listed: list[dict[str, float]]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from opengait_mimic.errors import ConfigError, DataError, nearest
 
 GAIT3D_PARTITION = Path("datasets", "Gait3D", "Gait3D.json")
 CROSS_VIEW = ("include", "exclude")
+SIDES = ("gallery", "probe")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Rule:
     """How the probes of one condition are compared.
 
     Attributes:
-        gallery, probe: walking types. Empty where the protocol lists its probes by name.
+        gallery: walking types; empty where the protocol lists its probes by name.
+        probe: walking types; likewise.
         views: "all": one gallery for all probes, nothing removed. "others": the same, but for each probe
             without the gallery's sequences of both its identity and its view. "cells": each probe view against
             each other view alone; where the data have a single view, it is compared with itself. "all cells": each
@@ -51,8 +53,10 @@ class Comparison(NamedTuple):
 
     Attributes:
         condition: its name.
-        probe_view, gallery_view: which cell this is; None where a side has all views.
-        probes: [k] int64 rows of the test set. gallery: [m] int64 rows.
+        probe_view: which cell this is; None where probes have all views.
+        gallery_view: which cell this is; None where the gallery has all views.
+        probes: [k] int64 rows of the test set.
+        gallery: [m] int64 rows of the test set.
         same_view_removed: whether each probe is compared without the gallery's sequences of both its identity
             and its view.
         unmatched: see `Rule`.
@@ -98,27 +102,32 @@ class Protocol:
         """What this protocol compares in a test set.
 
         Args:
-            labels, types, views: [n] of str.
+            labels: n identities, as strings.
+            types: n walking types, as strings.
+            views: n views, as strings.
+
         Returns:
             The comparisons, condition by condition in the order of `rules`, cells in the order of their views.
+
         Raises:
             DataError: a type that must be there is not, or nothing can be compared.
         """
         types = np.array([str(t) for t in types], dtype=str)
-        names = self.view_names(views)
         if self.all_types_needed:
-            self._check_types(types)
+            for side, name in ((s, n) for rule in self.rules.values() for s in SIDES for n in getattr(rule, s)):
+                if not self._of_types(types, (name,)).any():
+                    raise DataError(f"{self.dataset}: no {side} type {name!r} in the test set; {_present(types)}")
         found = []
         for condition, rule in self.rules.items():
             if self.probe_names is None:
-                is_probe, is_gallery = self._of_types(types, rule.probe), self._of_types(types, rule.gallery)
+                is_gallery, is_probe = (self._of_types(types, getattr(rule, side)) for side in SIDES)
             else:
-                whole = ("-".join(map(str, parts)) for parts in zip(labels, types, views, strict=True))
-                is_probe = np.array([name in self.probe_names for name in whole], dtype=bool)
+                names = ("-".join(map(str, parts)) for parts in zip(labels, types, views, strict=True))
+                is_probe = np.array([name in self.probe_names for name in names], dtype=bool)
                 is_gallery = ~is_probe
-            found += _compare(condition, rule, is_probe, is_gallery, names)
+            found += _compare(condition, rule, is_probe, is_gallery, self.view_names(views))
         if not found:
-            raise DataError(f"{self.dataset}: nothing to compare; {self._missing(labels, types, views)}")
+            raise DataError(f"{self.dataset}: nothing to compare; {self._missing(types)}")
         return found
 
     def _of_types(self, types: np.ndarray, wanted: tuple[str, ...]) -> np.ndarray:
@@ -126,18 +135,10 @@ class Protocol:
             return np.isin(types, wanted)
         return np.array([any(part in name for part in wanted) for name in types], dtype=bool)
 
-    def _check_types(self, types: np.ndarray) -> None:
-        for rule in self.rules.values():
-            for side, names in (("gallery", rule.gallery), ("probe", rule.probe)):
-                for name in names:
-                    if not self._of_types(types, (name,)).any():
-                        raise DataError(f"{self.dataset}: no {side} type {name!r} in the test set; {_present(types)}")
-
-    def _missing(self, labels, types: np.ndarray, views) -> str:
+    def _missing(self, types: np.ndarray) -> str:
         if self.probe_names is not None:
-            any_probe = any("-".join(map(str, n)) in self.probe_names for n in zip(labels, types, views, strict=True))
-            return f"the test set has no {'gallery' if any_probe else 'probe'} sequence"
-        for side in ("gallery", "probe"):
+            return "either no probe sequence of the listed ones or no gallery sequence is in the test set"
+        for side in SIDES:
             wanted = tuple(dict.fromkeys(name for rule in self.rules.values() for name in getattr(rule, side)))
             if not self._of_types(types, wanted).any():
                 part = "" if self.types == "exactly" else " (as a part of their names)"
@@ -190,10 +191,6 @@ def _oumvlp(cross_view: str) -> Protocol:
     return Protocol("OUMVLP", {"NM": rule}, ("NM",))
 
 
-def _grew() -> Protocol:
-    return Protocol("GREW", {"": Rule(("01",), ("02",))}, ("",))
-
-
 def _sustech1k() -> Protocol:
     probes = {
         "Normal": ("01-nm",), "Bag": ("bg",), "Clothing": ("cl",), "Carrying": ("cr",), "Umbrella": ("ub",),
@@ -224,14 +221,14 @@ def _gait3d(partition: str | os.PathLike | None) -> Protocol:
     try:
         listed = read_partition(path, "PROBE_SET")
     except DataError:
-        raise DataError(f"{shown}: expected a JSON object with the list PROBE_SET") from None
+        listed = []
     if not listed:
-        raise DataError(f"{shown}: expected a list PROBE_SET")
+        raise DataError(f"{shown}: expected a JSON object with the list PROBE_SET")
     return Protocol("Gait3D", {"": Rule(unmatched="left out")}, ("",), probe_names=frozenset(listed))
 
 
 _BY_CROSS_VIEW = {"CASIA-B": _casia_b, "OUMVLP": _oumvlp}
-_FIXED = {"GREW": _grew, "SUSTech1K": _sustech1k, "CCPG": _ccpg}
+_FIXED = {"GREW": lambda: Protocol("GREW", {"": Rule(("01",), ("02",))}, ("",)), "SUSTech1K": _sustech1k, "CCPG": _ccpg}
 DATASETS = ("GREW", "Gait3D", "CASIA-B", "OUMVLP", "CCPG", "SUSTech1K")
 
 
@@ -246,13 +243,17 @@ def protocol(
 
     Args:
         dataset: one of DATASETS; any name together with `gallery` and `probe`.
-        gallery, probe: walking types; `probe` also as {condition: types}. Where given, they replace the data set's
-            protocol, and its headline is the mean of the conditions.
+        gallery: walking types. Where given, they and `probe` replace the data set's protocol.
+        probe: walking types, or {condition: types}; the headline is the mean of the conditions.
         cross_view: for CASIA-B and OUMVLP "exclude" (default), every pair of different views by itself, or
             "include", a gallery of all views at once without each probe's own view of the same subject (OpenGait's
             cross_view_gallery). With types of your own: "include" (default), one gallery and nothing removed, or
             "exclude", every pair of different views by itself.
         partition: Gait3D's partition file, which lists its probes; default ./datasets/Gait3D/Gait3D.json.
+
+    Returns:
+        The protocol.
+
     Raises:
         ConfigError: an unknown data set without types, one of gallery and probe without the other, or a
             cross_view that is not offered.

@@ -27,10 +27,12 @@ def distance(
         gallery: [m, c, p].
         metric: "euc", Euclidean, or "cos", 1 - cosine similarity.
         device: to compute on.
-        weights: how visible the parts are, see `evaluation.weighted`; None: all count alike.
+        weights: how visible the parts are, see `method.beyond.weighted`; None: all count alike.
+
     Returns:
         [n, m] float32, never negative. They are computed in double precision, so that the number of threads and
         the kind of device hardly ever change a digit.
+
     Raises:
         ConfigError: another metric.
         DataError: an embedding is not finite, or the weights are not theirs.
@@ -71,23 +73,20 @@ def _parts(embeddings: np.ndarray, device) -> torch.Tensor:
 
 def _block(probe: torch.Tensor, gallery: torch.Tensor, metric: str, weights: Weights | None) -> torch.Tensor:
     total = torch.zeros(probe.shape[1], gallery.shape[1], dtype=torch.float64, device=probe.device)
-    whole = len(probe)
+    divisor: torch.Tensor | int = len(probe)
     if weights is not None:
-        ours_seen, theirs_seen = (
-            torch.from_numpy(np.asarray(side, dtype=np.float64)).to(probe.device).T.contiguous()  # [p, n]
-            for side in (weights.probe, weights.gallery)
-        )
-        whole = ours_seen.T @ theirs_seen + len(probe) * weights.epsilon
-    for part, (ours, theirs) in enumerate(zip(probe, gallery, strict=True)):
-        ours, theirs = ours.double(), theirs.double()
+        u, v = (torch.from_numpy(np.asarray(side, dtype=np.float64)).to(probe.device).T.contiguous()  # [p, n]
+                for side in (weights.probe, weights.gallery))  # fmt: skip
+        divisor = u.T @ v + len(probe) * weights.epsilon
+    for part, (x, y) in enumerate(zip(probe.double(), gallery.double(), strict=True)):
         if metric == "euc":
-            apart = torch.cdist(ours, theirs, compute_mode="use_mm_for_euclid_dist")
+            apart = torch.cdist(x, y, compute_mode="use_mm_for_euclid_dist")
         else:
-            apart = 1 - F.normalize(ours, dim=1) @ F.normalize(theirs, dim=1).T
+            apart = 1 - F.normalize(x, dim=1) @ F.normalize(y, dim=1).T
         if weights is not None:
-            apart *= torch.outer(ours_seen[part], theirs_seen[part]).add_(weights.epsilon)
+            apart *= torch.outer(u[part], v[part]).add_(weights.epsilon)
         total += apart
-    return (total / whole).clamp_(min=0).float()
+    return (total / divisor).clamp_(min=0).float()
 
 
 class Ranking(NamedTuple):
@@ -97,8 +96,9 @@ class Ranking(NamedTuple):
         matches: [b] int64, sequences of its identity.
         first: [b] int64 place of the nearest of them, from 0; NOWHERE where there is none.
         precision: [b] float64 average precision, the mean over its matches of the share of matches up to there.
-        penalty: [b] float64 inverse negative penalty, the share of matches up to the last one. Both NaN where
-            there is none.
+        penalty: [b] float64 inverse negative penalty, the share of matches up to the last one.
+
+    The last two are NaN where there is no match.
     """
 
     matches: np.ndarray
@@ -111,8 +111,12 @@ def rank(distances: torch.Tensor, matches: torch.Tensor, removed: torch.Tensor |
     """Rank a gallery for each probe.
 
     Args:
-        distances: [b, m], m at least 1. matches: [b, m] bool, of the same identity and not removed.
+        distances: [b, m], m at least 1.
+        matches: [b, m] bool, of the same identity and not removed.
         removed: [b, m] bool, not in that probe's gallery; None where everything is.
+
+    Returns:
+        The ranking of b probes.
     """
     if removed is not None:
         distances = distances.masked_fill(removed, torch.inf)

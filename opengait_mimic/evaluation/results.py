@@ -31,16 +31,11 @@ def fingerprint(path: str | Path | None, **more) -> dict | None:
     """A checkpoint's path and SHA-256, with `more` beside; None where there is no file."""
     if path is None or not Path(path).is_file():
         return None
-    with open(path, "rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256") if hasattr(hashlib, "file_digest") else _digest(stream)
-    return {"path": str(path), "sha256": digest.hexdigest(), **more}
-
-
-def _digest(stream) -> hashlib._Hash:
     digest = hashlib.sha256()
-    while block := stream.read(2**20):
-        digest.update(block)
-    return digest
+    with open(path, "rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return {"path": str(path), "sha256": digest.hexdigest(), **more}
 
 
 def matched_result(path: Path, matching: str) -> Path:
@@ -56,7 +51,9 @@ def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> No
 
     Args:
         path: of the JSON; the arrays' file has the same name with .npz.
-        content: the result, JSON-ready, without "format" and "probes". probes: arrays by name; may be empty.
+        content: the result, JSON-ready, without "format" and "probes".
+        probes: arrays by name; may be empty.
+
     Raises:
         ValueError: a number is not finite; nothing is written.
     """

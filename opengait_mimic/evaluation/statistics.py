@@ -23,10 +23,12 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Attributes:
-    difference: weighted mean of the first method minus that of the second.
-    interval: its paired bootstrap interval.
-    p: two-sided, see `paired_test`.
+    """Two methods compared.
+
+    Attributes:
+        difference: weighted mean of the first method minus that of the second.
+        interval: its paired bootstrap interval.
+        p: two-sided, see `paired_test`.
     """
 
     difference: float
@@ -42,6 +44,11 @@ def repeats_interval(values, level: float = LEVEL) -> Interval:
 
     Args:
         values: [r], r at least 2.
+        level: how often the interval covers the mean.
+
+    Returns:
+        The interval.
+
     Raises:
         ValueError: a single value has no spread.
     """
@@ -61,7 +68,14 @@ def bootstrap_interval(
     lies between the (1 - level) / 2 and (1 + level) / 2 quantiles of the draws.
 
     Args:
-        values, weights: [k], weights not all 0.
+        values: [k].
+        weights: [k], not all 0.
+        level: how often the interval covers the mean.
+        draws: how many are made.
+        seed: of the draws.
+
+    Returns:
+        The interval.
     """
     weights = np.asarray(weights, dtype=np.float64)
     return _ratio_interval(weights * values, weights, level, draws, seed)
@@ -81,7 +95,16 @@ def rp_interval(
     and are left out.
 
     Args:
-        occluded, holistic, weights: [k], of the same probes.
+        occluded: [k] what each probe scores under occlusion.
+        holistic: [k] what the holistic network scores on the same probes.
+        weights: [k], of the same probes.
+        level: how often the interval covers RP.
+        draws: how many are made.
+        seed: of the draws.
+
+    Returns:
+        The interval.
+
     Raises:
         ValueError: HP is 0.
     """
@@ -106,7 +129,15 @@ def paired_test(
     p is 1. The interval is the bootstrap of D over probes.
 
     Args:
-        ours, theirs, weights: [k]; weights sum to 1.
+        ours: [k] what each probe scores by one method.
+        theirs: [k] what it scores by the other.
+        weights: [k], not all 0.
+        level: of the interval.
+        draws: most sign patterns that are counted.
+        seed: of what is drawn.
+
+    Returns:
+        The difference, its interval and p.
     """
     weights = np.asarray(weights, dtype=np.float64)
     weights = weights / weights.sum()

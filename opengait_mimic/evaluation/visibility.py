@@ -1,4 +1,4 @@
-"""How well a VEN names the kind and estimates the amount of an occlusion."""
+"""How well a VEN classifies the type and estimates the amount of an occlusion."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from opengait_mimic.errors import DataError
 
 
 class VisibilityReport(NamedTuple):
-    """Attributes:
-    accuracy: share of clips whose kind is right, 0–1.
-    confusion: [k, k] counts, rows true, columns predicted.
-    amount_error: mean absolute error of the occluded fraction.
-    amount_error_by_kind: [k] the same per true kind, NaN for kinds that do not occur.
-    parts_error: mean absolute error of the visible shares of strips.
-    The first two are None for a VEN that does not classify, the next two for one that does not regress, the last for
-    one that knows no parts.
+    """How a VEN does on a test set; None for a task that it does not have.
+
+    Attributes:
+        accuracy: share of clips whose type is right, 0–1.
+        confusion: [k, k] counts, rows true, columns predicted.
+        amount_error: mean absolute error of the occluded fraction.
+        amount_error_by_kind: [k] the same per true type, NaN for types that do not occur.
+        parts_error: mean absolute error of the visible shares of horizontal parts.
     """
 
     accuracy: float | None
@@ -36,17 +36,26 @@ def visibility_report(
     part_logits: np.ndarray | None = None,
     true_parts: np.ndarray | None = None,
 ) -> VisibilityReport:
-    """Compare n clips' predictions with the plans they were occluded by.
+    """Compare n clips' predictions with what they were occluded by.
 
     Args:
-        classes: k. logits: [n, k], or None. amount: [n], 0–1, or None. kind: [n] true class.
-        true_amount: [n], 0–1. part_logits: [n, t] before the sigmoid, or None. true_parts: [n, t], 0–1.
+        classes: k.
+        logits: [n, k], or None.
+        amount: [n], 0–1, or None.
+        kind: [n] true class.
+        true_amount: [n], 0–1.
+        part_logits: [n, t] before the sigmoid, or None.
+        true_parts: [n, t], 0–1, where there are part_logits.
+
+    Returns:
+        The report.
+
     Raises:
         DataError: a prediction is not finite.
     """
     for predictions in (logits, amount, part_logits):
         if predictions is not None and not np.isfinite(predictions).all():
-            raise DataError("predictions that are not finite numbers cannot be judged; the network has diverged")
+            raise DataError("predictions that are not finite numbers cannot be evaluated; the network has diverged")
     accuracy = confusion = error = by_kind = parts_error = None
     if logits is not None:
         predicted = logits.argmax(1)
@@ -63,8 +72,7 @@ def visibility_report(
 
 
 def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
-    """The report as text: confusion with true kinds in rows, and the amount's error per kind, where it has these."""
-    width = max(len(k) for k in kinds) + 2
+    """The report as text: confusion with true types in rows, and the amount's error per type, where it has these."""
     found = []
     if report.accuracy is not None:
         found.append(f"kind right: {100 * report.accuracy:.2f}%")
@@ -72,33 +80,23 @@ def visibility_table(report: VisibilityReport, kinds: list[str]) -> str:
         found.append(f"amount: mean absolute error {report.amount_error:.4f}")
     if report.parts_error is not None:
         found.append(f"parts: mean absolute error {report.parts_error:.4f}")
-    if report.confusion is None and report.amount_error is None:
-        return "   ".join(found)
-    header = [f"{k:>{width}}" for k in kinds] if report.confusion is not None else []
-    rows = ["   ".join(found), f"{'true / predicted':<18}" + "".join(header)]
-    if report.amount_error is not None:
-        rows[1] += f"{'amount error':>15}"
-    for i, name in enumerate(kinds):
-        row = f"{name:<18}"
-        if report.confusion is not None:
-            row += "".join(f"{c:>{width}}" for c in report.confusion[i])
-        if report.amount_error_by_kind is not None:
-            error = report.amount_error_by_kind[i]
-            row += f"{'-' if np.isnan(error) else format(error, '.4f'):>15}"
-        rows.append(row)
-    return "\n".join(rows)
+    lines, width = ["   ".join(found)], max(map(len, kinds)) + 2
+    columns = [[f"{name:<18}" for name in ("true / predicted", *kinds)]]
+    if report.confusion is not None:
+        columns += [[f"{cell:>{width}}" for cell in (kinds[k], *counts)] for k, counts in enumerate(report.confusion.T)]
+    if report.amount_error_by_kind is not None:
+        errors = ["-" if np.isnan(error) else f"{error:.4f}" for error in report.amount_error_by_kind]
+        columns.append([f"{cell:>15}" for cell in ("amount error", *errors)])
+    if len(columns) > 1:
+        lines += map("".join, zip(*columns, strict=True))
+    return "\n".join(lines)
 
 
 def visibility_scalars(report: VisibilityReport, kinds: list[str]) -> dict[str, float]:
-    """The report for TensorBoard: accuracy and recall per kind in percent, and the amount's error."""
-    scalars = {}
-    if report.confusion is not None:
-        scalars["scalar/test_visibility/accuracy"] = 100 * report.accuracy
-        for i, (name, counts) in enumerate(zip(kinds, report.confusion, strict=True)):
-            if counts.sum():
-                scalars[f"scalar/test_visibility/recall_{name}"] = float(100 * counts[i] / counts.sum())
-    if report.amount_error is not None:
-        scalars["scalar/test_visibility/amount_error"] = report.amount_error
-    if report.parts_error is not None:
-        scalars["scalar/test_visibility/parts_error"] = report.parts_error
-    return scalars
+    """The report for TensorBoard: accuracy and recall per type in percent, and the errors."""
+    scalars = {"amount_error": report.amount_error, "parts_error": report.parts_error}
+    if report.confusion is not None and report.accuracy is not None:
+        scalars["accuracy"] = 100 * report.accuracy
+        for k, (name, counts) in enumerate(zip(kinds, report.confusion, strict=True)):
+            scalars[f"recall_{name}"] = float(100 * counts[k] / counts.sum()) if counts.any() else None
+    return {f"scalar/test_visibility/{name}": value for name, value in scalars.items() if value is not None}
