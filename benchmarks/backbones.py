@@ -25,8 +25,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic import __version__
 from opengait_mimic.apps import console
-from opengait_mimic.data import generate_walkers, progress
+from opengait_mimic.data import progress
 from opengait_mimic.data.read import read_array
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import ConfigError, RunFailed
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge

@@ -12,7 +12,7 @@ from measure import Report, in_turn, main
 from opengait_mimic.apps.experiments.recipes.build import file_name, narrow, recipe, small
 from opengait_mimic.apps.experiments.recipes.facts import BACKBONES
 from opengait_mimic.apps.experiments.recipes.files import yaml_text
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge
 

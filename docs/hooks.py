@@ -10,7 +10,7 @@ from opengait_mimic.cli import commands
 
 def on_config(config):
     r"""Show the examples in a command's help (paragraphs after \b) as code; mkdocs-click would join their lines."""
-    for command in (commands, *commands.commands.values()):
+    for command in (commands, *(commands.get_command(None, name) for name in commands.list_commands(None))):
         command.help = re.sub(r"\x08\n((?:.+\n?)+)", _as_code, inspect.cleandoc(command.help))
     return config
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opengait_mimic.data import walker_sequence
 from opengait_mimic.method.occlusion import TYPES
 from opengait_mimic.method.occlusion.drawing import occlude_clip
+from opengait_mimic.walkers.walkers import walker_sequence
 
 FOLDER = Path(__file__).parent / "pictures"
 FRAMES = 24

@@ -24,11 +24,13 @@ from scipy.optimize import minimize
 from scipy.stats import rankdata
 from tqdm import tqdm
 
-from opengait_mimic.data import Noise, flesh, joints, mocap, sample_subject, sample_walk, silhouettes
+from opengait_mimic.data import mocap
 from opengait_mimic.method.clips import clip_means
 from opengait_mimic.method.losses import visibility
 from opengait_mimic.method.occlusion import Mixture, apply_occlusion, mixture, visible_mask
 from opengait_mimic.method.ven import VisibilityNetwork
+from opengait_mimic.walkers.render import Noise, flesh, silhouettes
+from opengait_mimic.walkers.walkers import joints, sample_subject, sample_walk
 
 CLEAR, MERGED, HIDDEN = range(3)
 MARKED = {HIDDEN: "partly hidden", MERGED: "merged"}

@@ -8,6 +8,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -60,7 +61,7 @@ def _at_a_desktop() -> bool:
 
 
 def _set(**change: bool) -> Callable:
-    def callback(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    def callback(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         if value:
             set_verbosity(replace(verbosity(), **change))
 
@@ -77,26 +78,57 @@ def _verbosity_options() -> list[click.Option]:
 
 
 class Commands(click.Group):
-    """A group of commands that all take --quiet and --json, before or after the command's name."""
+    """A group whose commands are loaded when they are used; all take --quiet and --json, before or after their name.
 
-    def __init__(self, *arguments, **options):
+    Args:
+        sections: {heading of the help: {command: (its module below `apps`, what it does)}}.
+        other_names: {what a command is called elsewhere: the command}.
+    """
+
+    def __init__(self, *arguments, sections: dict, other_names: dict[str, str], **options):
         super().__init__(*arguments, **options)
+        self.sections, self.other_names = sections, other_names
+        self.known = {name: about for part in sections.values() for name, about in part.items()}
         self.params += _verbosity_options()
 
     def make_context(self, *arguments, **options) -> click.Context:
         set_verbosity(Verbosity())  # each call anew, in a process that makes several
         return super().make_context(*arguments, **options)
 
-    def add_command(self, command: click.Command, name: str | None = None) -> None:
-        command.params += _verbosity_options()
-        super().add_command(command, name)
+    def list_commands(self, ctx: click.Context | None) -> list[str]:  # noqa: ARG002
+        return list(self.known)
 
-    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.other_names:
+            raise click.UsageError(f"no command {cmd_name!r}; did you mean {self.other_names[cmd_name]!r}?", ctx)
+        if cmd_name in self.known and cmd_name not in self.commands:
+            module = import_module(f"opengait_mimic.apps.{self.known[cmd_name][0]}")
+            command = next(c for c in vars(module).values() if isinstance(c, click.Command) and c.name == cmd_name)
+            command.params += _verbosity_options()
+            self.commands[cmd_name] = command
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for heading, part in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, about) for name, (_, about) in part.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Exit status"):
             formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUS.items()])
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+host = click.option("--host", default=None, metavar="PATH|embedded",
+                    help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded."
+                    )  # fmt: skip
+device = click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None,
+                      help="Default: cuda where there is any.")  # fmt: skip
+iteration = click.option("--iter", "iteration", type=click.IntRange(min=1), default=None, metavar="N",
+                         help="The checkpoint to start from, instead of the YAML's restore_hint.")  # fmt: skip
+resume = click.option("--resume/--no-resume", default=True, show_default=True,
+                      help="Go on where an earlier command in the same folder was left, or do everything again."
+                      )  # fmt: skip
 
 
 def completion_script(shell: str, group: click.Group) -> str:

@@ -24,7 +24,7 @@ from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.walkers.walkers import walker_sequence
 
-NAMES = sorted(commands.commands)
+NAMES = commands.list_commands(None)
 
 
 class Terminal(io.StringIO):
@@ -75,6 +75,8 @@ class TestExitStatus:
             (["check-data", "nowhere"], "nowhere: no such folder"),
             (["check-dat", "nowhere"], "No such command 'check-dat'"),
             (["tables", "--seeds", "0"], "--seeds"),
+            (["evaluate", "--cfgs", "x.yaml"], "did you mean 'test'"),
+            (["predict", "x.pkl"], "did you mean 'identify'"),
         ],
     )
     def test_a_mistake(self, arguments, told, call, tmp_path, monkeypatch):
@@ -97,13 +99,13 @@ class TestExitStatus:
         def end(**options):
             raise raised
 
-        monkeypatch.setattr(commands.commands["completion"], "callback", end)
+        monkeypatch.setattr(commands.get_command(None, "completion"), "callback", end)
         code, out, err = call("completion", "bash")
         assert code == status and status in EXIT_STATUS
         assert out == "" and len(err.splitlines()) <= 4 and "Traceback" not in err
 
 
-class TestVoice:
+class TestVerbosity:
     def test_json_is_alone_on_standard_output_wherever_it_is_asked_for(self, sils, call):
         printed = [call(*a) for a in (["check-data", sils, "--json"], ["--json", "check-data", sils])]
         assert printed[0] == printed[1] and printed[0].status == 1
@@ -251,7 +253,7 @@ def test_check_looks_at_every_file_whatever_one_of_them_ends_with(monkeypatch, c
         if (error := ends[str(path)]) is not None:
             raise error
 
-    monkeypatch.setattr("opengait_mimic.opengait.config.check.check", checked)
+    monkeypatch.setattr("opengait_mimic.apps.training.commands.check", checked)
     activate("embedded")
     monkeypatch.setattr("opengait_mimic.opengait.models.preflight.rehearse_run", lambda *arguments: None)
     named = [word for path in ends for word in ("--cfgs", path)]

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opengait_mimic.cli import commands
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import MimicError, RunFailed
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.run.failures import failures_in_one_line

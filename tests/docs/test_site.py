@@ -124,7 +124,7 @@ def test_the_site_is_built_without_a_warning_and_fetches_nothing(site):
 
 def test_the_reference_has_every_command(site):
     text = (site / "cli.html").read_text(encoding="utf-8")
-    for name in commands.commands:
+    for name in commands.list_commands(None):
         assert f'id="opengait-mimic-{name}"' in text
     assert "Sentinel" not in text and "\x08" not in text
     assert "<p>opengait-mimic " not in text, "examples are shown as code"

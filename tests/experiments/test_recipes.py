@@ -29,7 +29,7 @@ from opengait_mimic.apps.experiments.recipes import (
     yaml_file,
     yaml_text,
 )
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
 from opengait_mimic.evaluation.protocols import protocol

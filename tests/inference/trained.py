@@ -9,7 +9,7 @@ import pytest
 import yaml
 from narrow import BACKBONES, IDENTITY, KINDS, MICKD, SEEN, VEN, configuration
 
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.opengait.activation import activate
 
 TRIPLET = IDENTITY[:1]

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from opengait_mimic.apps.report.collect import collect, groups
-from opengait_mimic.apps.report.command import report
+from opengait_mimic.apps.report.commands import report
 from opengait_mimic.apps.report.figures import (
     curve_figure,
     drawings,
@@ -193,7 +193,7 @@ def test_the_command_without_results(tmp_path):
 
 def test_the_command_in_a_process_of_its_own(results, tmp_path):
     path = results.write(results.recognition("Mimic + VEN", 30.0))
-    code = "from opengait_mimic.apps.report.command import report; report()"
+    code = "from opengait_mimic.apps.report.commands import report; report()"
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "report" / "report.html").exists()

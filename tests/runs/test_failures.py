@@ -12,7 +12,7 @@ import yaml
 from commands import checkout, write_yamls
 from forked import command, finished, kill, processes, wait_for
 
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 
 CHECKPOINTS = "output/GREW/VisibilityEstimation/ven/checkpoints"
 

@@ -15,7 +15,7 @@ import torch
 import yaml
 from commands import checkout, environment, write_yamls
 
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.opengait.install import install
 
 # A user of OpenGait on a newer PyTorch may have asked it to load anything; older ones do so by default.

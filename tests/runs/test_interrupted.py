@@ -25,7 +25,7 @@ import yaml
 from commands import checkout, environment, write_yamls
 from forked import command, finished, kill, processes
 
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 
 STAGES = {"teacher": "Baseline", "ven": "VisibilityEstimation", "aware": "OcclusionAware", "mimic": "MimicGait"}
 TOTAL = 8

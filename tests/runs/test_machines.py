@@ -13,7 +13,7 @@ import pytest
 import torch
 from commands import checkout, environment, opengait_mimic, write_yamls
 
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import torch
 import yaml
 from commands import environment, opengait_mimic, write_yamls
 
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 
 
 @pytest.fixture(scope="module")

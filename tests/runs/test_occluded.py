@@ -16,7 +16,7 @@ from commands import checkout, opengait_mimic, write_yamls
 from forked import command, finished, wait_for
 
 from opengait_mimic.apps.inference import load
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.evaluation.plda_model import read_plda
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import defaults, merge

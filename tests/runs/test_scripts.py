@@ -12,7 +12,7 @@ import yaml
 from commands import checkout, environment, write_yamls
 
 from opengait_mimic.cli import main
-from opengait_mimic.data import generate_walkers
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.opengait.host import DEVICE_VARIABLE
 from opengait_mimic.opengait.run.worker import Outcome, Run, intended

@@ -17,7 +17,7 @@ import pytest
 import torch
 from commands import checkout, environment, opengait_mimic, write_yamls
 
-from opengait_mimic.data import generate_walkers, render_recordings
+from opengait_mimic.data.tree import generate_walkers, render_recordings
 from opengait_mimic.opengait.install import install
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "cmu-walk"

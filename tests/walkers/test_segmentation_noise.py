@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from opengait_mimic.data import CLEAN, NOISY, Noise, generate_walkers, join_walkers, walker_sequence
 from opengait_mimic.data.read import read_frames
-from opengait_mimic.data.tree import write_sequence
+from opengait_mimic.data.tree import generate_walkers, join_walkers, write_sequence
+from opengait_mimic.walkers.render import CLEAN, NOISY, Noise
 from opengait_mimic.walkers.segmentation_noise import HIGHEST, noise_like, roughness
+from opengait_mimic.walkers.walkers import walker_sequence
 
 
 def drawn(*rows):

@@ -17,8 +17,6 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 COUNT = click.IntRange(min=1)
 partition = click.option("--partition", type=FILE, help="Its partition JSON.")
-resume = click.option("--resume/--no-resume", default=True, show_default=True,
-                      help="Go on where an earlier command in the same folder was left, or do all again.")  # fmt: skip
 
 
 @click.command()
@@ -27,7 +25,7 @@ resume = click.option("--resume/--no-resume", default=True, show_default=True,
 @click.option("--data", type=FOLDER, help="A data set in OpenGait's layout instead of generated walkers.")
 @partition
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated walkers.")
-@resume
+@console.resume
 @console.dry_run
 @click.option("--open/--no-open", "open_page", default=None,
               help="Show the page in the browser. Default: on a desktop's terminal.")  # fmt: skip
@@ -99,13 +97,9 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
 @click.option(
     "--nproc", type=COUNT, default=1, show_default=True, metavar="N", help="Processes per stage (one per GPU on CUDA)."
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where there is any.")
-@click.option(
-    "--host",
-    metavar="PATH|embedded",
-    help="An OpenGait checkout, or the embedded host. Default: $OPENGAIT_ROOT, else embedded.",
-)
-@resume
+@console.device
+@console.host
+@console.resume
 @click.option(
     "--beyond", is_flag=True, help="Instead of the paper's tables, the one of what goes beyond it (docs/beyond.md)."
 )

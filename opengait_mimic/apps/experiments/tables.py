@@ -26,8 +26,9 @@ from opengait_mimic.apps.experiments.recipes.methods import Run
 from opengait_mimic.apps.experiments.stages import Stage, run_stages
 from opengait_mimic.apps.report.collect import collect
 from opengait_mimic.apps.report.write import Written, write_report
-from opengait_mimic.data import generate_walkers, progress
+from opengait_mimic.data import progress
 from opengait_mimic.data.partition import dataset_of, read_partition
+from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import ConfigError, DataError, nearest
 from opengait_mimic.evaluation.results import matched_result
 from opengait_mimic.method.beyond.matching import MATCHING_TITLES

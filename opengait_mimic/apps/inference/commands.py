@@ -5,9 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import torch
 
 from opengait_mimic.apps import console
+from opengait_mimic.apps.inference import load
+from opengait_mimic.apps.inference.export import write_export
+from opengait_mimic.apps.inference.gallery import (
+    compared,
+    embed_and_keep,
+    embed_clips,
+    find_clips,
+    joined,
+    nearest_by_odds,
+    read_gallery,
+    refuse_another_model,
+    threshold,
+    write_gallery,
+)
+from opengait_mimic.apps.inference.search import Index, nearest_subjects
 from opengait_mimic.data import progress
+from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.plda_model import read_plda
 
 LOW_VISIBILITY = 0.7
 SHOWN = 3
@@ -55,8 +73,6 @@ def embed(data, checkpoint, config, device, out, types, limit):
     opengait-mimic embed --checkpoint output/GREW/MimicGait/mimic GREW-pkl -o embeddings.npz
     opengait-mimic embed --checkpoint mimic.pt --config mimic.yaml GREW-pkl --type 01 -o embeddings.npz
     """
-    from opengait_mimic.apps.inference.gallery import write_gallery
-
     model, part = _model(checkpoint, config, device), _part(out)
     found = _embedded(model, _clips([data], types), part)
     write_gallery(out, found)
@@ -82,9 +98,6 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
     opengait-mimic enroll --checkpoint output/GREW/MimicGait/mimic GREW-pkl --type 01 --gallery gallery.npz
     opengait-mimic enroll --checkpoint mimic.pt clip.pkl --subject 00042 --gallery gallery.npz
     """
-    from opengait_mimic.apps.inference.gallery import joined, read_gallery, refuse_another_model, write_gallery
-    from opengait_mimic.errors import DataError
-
     model = _model(checkpoint, config, device)
     before = read_gallery(gallery) if gallery.exists() else None
     if before is not None:
@@ -121,9 +134,6 @@ def identify(probes, checkpoint, config, device, gallery, top, learned, types, l
     opengait-mimic identify --checkpoint output/GREW/MimicGait/mimic --gallery gallery.npz clip.pkl
     opengait-mimic identify --gallery gallery.npz embeddings.npz --json
     """
-    from opengait_mimic.apps.inference.gallery import nearest_by_odds
-    from opengait_mimic.apps.inference.search import Index, nearest_subjects
-
     learned = _learned(learned)
     enrolled, found = _compared(gallery, probes, checkpoint, config, device, types)
     if learned is None:
@@ -165,9 +175,6 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, learn
     opengait-mimic verify --checkpoint output/GREW/MimicGait/mimic --gallery gallery.npz --far 0.001 a.pkl b.pkl
     opengait-mimic verify --checkpoint mimic.pt --threshold 0.5 a.pkl b.pkl
     """
-    from opengait_mimic.apps.inference.gallery import compared, read_gallery, refuse_another_model, threshold
-    from opengait_mimic.errors import DataError
-
     if (gallery is None) == (value is None):
         raise click.UsageError("give --gallery, which decides the threshold, or --threshold")
     learned = _learned(learned)
@@ -210,22 +217,16 @@ def export(checkpoint, config, device, out, width):
     \b
     opengait-mimic export --checkpoint output/GREW/MimicGait/mimic -o mimic.onnx
     """
-    from opengait_mimic.apps.inference.export import write_export
-
     told = write_export(_model(checkpoint, config, device), out, width)
     console.conclude(f"Wrote {out}: {told}.", {"file": str(out), "signature": told})
 
 
 def _model(checkpoint: Path, config: Path | None, device: str | None):
-    import torch
-
-    from opengait_mimic.apps.inference import load
 
     return load(checkpoint, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _learned(path: Path | None):
-    from opengait_mimic.evaluation.plda_model import read_plda
 
     return None if path is None else read_plda(path)
 
@@ -240,13 +241,11 @@ def _part(out: Path) -> Path:
 
 
 def _clips(paths, types=()) -> list:
-    from opengait_mimic.apps.inference.gallery import find_clips
 
     return [clip for path in paths for clip in find_clips(path, types)]
 
 
 def _embedded(model, clips, part: Path | None = None):
-    from opengait_mimic.apps.inference.gallery import embed_and_keep, embed_clips
 
     with progress.bar(len(clips), "embed", "clip") as bar:
         if part is not None:
@@ -256,8 +255,6 @@ def _embedded(model, clips, part: Path | None = None):
 
 def _compared(gallery: Path, probes, checkpoint, config, device, types):
     """A gallery and the probes, of one model."""
-    from opengait_mimic.apps.inference.gallery import read_gallery, refuse_another_model
-    from opengait_mimic.errors import DataError
 
     enrolled = read_gallery(gallery)
     if not len(enrolled):

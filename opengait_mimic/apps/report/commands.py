@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from opengait_mimic.apps import console
+from opengait_mimic.apps.report.collect import collect
+from opengait_mimic.apps.report.write import write_report
 from opengait_mimic.data import progress
 
 
@@ -36,9 +38,6 @@ def report(runs, out, clips):
     opengait-mimic report output
     opengait-mimic report output ../elsewhere/output --clips GREW-pkl -o paper
     """
-    from opengait_mimic.apps.report.collect import collect
-    from opengait_mimic.apps.report.write import write_report
-
     collection = collect(runs)
     for line in collection.skipped:
         progress.warn(line)

@@ -1,0 +1,1 @@
+"""Making, checking and looking at data sets."""

@@ -1,0 +1,1 @@
+"""What prepares a machine or an OpenGait checkout."""

@@ -1,0 +1,1 @@
+"""Training, testing and checking a configuration."""
