@@ -241,6 +241,18 @@ class TestWhichCheckpoint:
         # and what it leaves is its own
         assert "nothing to train: 8" in self.go_on(folder)
 
+    @pytest.mark.parametrize(
+        ("file", "change", "named"),
+        [("teacher", lambda c: c["model_cfg"]["backbone_cfg"].update(strides=[2, 1, 1, 1]), "backbone: model_cfg"),
+         ("ven", lambda c: c["trainer_cfg"]["transform"][0]["trf_cfg"][-1]["kinds"].reverse(), "ven: classes")],
+    )  # fmt: skip
+    def test_another_yaml_of_its_backbone_or_ven_is_another_training(self, begin, uninterrupted, file, change, named):
+        folder = begin("embedded", "mimic")
+        shutil.copytree(checkpoints(uninterrupted("embedded"), "mimic"), checkpoints(folder, "mimic"))
+        edit(folder, file, change)
+        finished(train(folder, "mimic"))
+        assert f"of another configuration (networks: {named}" in log(folder)
+
     def test_no_resume_starts_anew_and_what_was_before_does_not_count(self, folder, uninterrupted):
         self.go_on(folder, "--no-resume", status=-9, crash_at=NOTE + CHECKPOINT + 1)
         said = self.go_on(folder)

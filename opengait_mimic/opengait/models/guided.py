@@ -134,6 +134,12 @@ class GuidedModel(OccludedModel):
             if model_cfg.get("class_num"):
                 self.neck = PartBNNeck(shape.parts, shape.channels, model_cfg["class_num"])
 
+    def networks_from_files(self) -> dict:
+        found = {"backbone": {"model_cfg": self.spec.model_cfg, "dataset_name": self.spec.dataset_name}}
+        if self.ven_spec is not None:
+            found["ven"] = {"model_cfg": self.ven_spec.model_cfg, "classes": self.ven_spec.kinds.classes}
+        return found
+
     def uses_own_losses(self) -> bool:
         """Whether the backbone trains with the losses its own forward feeds."""
         return False

@@ -26,7 +26,6 @@ from opengait_mimic.opengait.process.resuming import (
     Beside,
     begin,
     deciding_config,
-    difference,
     draw_from,
     numbered_loader,
     own_checkpoints,
@@ -62,6 +61,10 @@ class Resumable:
     def asked_cfgs(self) -> dict:
         """The run's configuration, as it was before the model changed it."""
         return self.cfgs
+
+    def networks_from_files(self) -> dict:
+        """What other files than the run's own YAML say of the networks that were built, by name."""
+        return {}
 
     # A step
 
@@ -149,7 +152,7 @@ class Resumable:
         }
         scaler = self._scaler()
         state = scaler.state_dict() if scaler is not None else {}
-        config = deciding_config(self.asked_cfgs())
+        config = deciding_config(self.asked_cfgs(), self.networks_from_files())
         path = self._own_path(iteration)
         # The checkpoint comes last: with it, all that belongs to it is there.
         describe_beside(path, self.cfgs)
@@ -190,7 +193,7 @@ class Resumable:
         if beside is not None:
             if not path.is_file() or fingerprint(path)["sha256"] != beside.sha256:
                 raise CheckpointError(f"{path}: not what this training saved there")
-            changed = difference(beside.config, deciding_config(self.asked_cfgs()))
+            changed = beside.difference_from(deciding_config(self.asked_cfgs(), self.networks_from_files()))
             if changed:
                 raise CheckpointError(f"{path}: of another configuration ({changed})")
         # It goes on with everything, whatever a start from another training's checkpoint would leave out.

@@ -106,6 +106,11 @@ class Beside:
     scaler: dict
     config: dict
 
+    def difference_from(self, config: dict) -> str | None:
+        """Where a `deciding_config` differs first; version 0.1.0 kept nothing of the files that it names."""
+        own = config if "networks" in self.config else {k: v for k, v in config.items() if k != "networks"}
+        return difference(self.config, own)
+
 
 def beside_path(checkpoint: Path) -> Path:
     """Where what is kept beside a checkpoint is."""
@@ -140,11 +145,17 @@ def read_beside(checkpoint: Path) -> Beside | None:
     return beside
 
 
-def deciding_config(cfgs: dict) -> dict:
-    """The part of a configuration that decides what a training ends with, its length aside, JSON-ready."""
+def deciding_config(cfgs: dict, networks: dict | None = None) -> dict:
+    """The part of a configuration that decides what a training ends with, its length aside, JSON-ready.
+
+    Args:
+        cfgs: the run's configuration.
+        networks: what the files that it names say of the networks that were built, by name.
+    """
     kept = {name: cfgs[name] for name in ("model_cfg", "loss_cfg", "optimizer_cfg", "scheduler_cfg")}
     kept["data_cfg"] = {k: cfgs["data_cfg"].get(k) for k in ("dataset_name", "data_in_use")}
     kept["trainer_cfg"] = {k: v for k, v in cfgs["trainer_cfg"].items() if k not in FREE_KEYS}
+    kept["networks"] = networks or {}
     return json.loads(json.dumps(kept, default=str))
 
 
