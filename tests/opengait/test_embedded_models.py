@@ -13,8 +13,10 @@ from opengait_mimic.opengait.activation import activate
 
 activate("embedded")
 
-from modeling import models, modules  # noqa: E402
-from modeling.backbones import ResNet9  # noqa: E402
+from modeling import models  # noqa: E402
+
+from opengait_mimic.backbones import modules  # noqa: E402
+from opengait_mimic.backbones.resnet import ResNet9  # noqa: E402
 
 TOLERANCE = {"atol": 1e-4, "rtol": 0}
 

@@ -26,10 +26,11 @@ activate("embedded")
 
 import main  # noqa: E402
 import utils  # noqa: E402
-from modeling import backbones, models  # noqa: E402
+from modeling import models  # noqa: E402
 from modeling.base_model import BaseModel  # noqa: E402
 
 from opengait_mimic.errors import CheckpointError  # noqa: E402
+from opengait_mimic.opengait.process.distributed import ensure_group  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUBJECTS, FRAMES, HEIGHT, WIDTH = 6, 5, 16, 12
@@ -151,7 +152,7 @@ OUTPUT = Path("output/CASIA-B/Toy/run")
 
 def test_training_then_testing_through_the_command_line(folder, capsys):
     path = write_yaml(folder, configuration(folder, total_iter=40, save_iter=20))
-    assert main.main(["--cfgs", path, "--phase", "train", "--log_to_file", "--local-rank", "0"]) is None
+    assert main.main(["--cfgs", path, "--phase", "train", "--log_to_file"]) is None
     assert len(Toy.losses) == 40 and np.mean(Toy.losses[-5:]) < 0.3 * np.mean(Toy.losses[:5])
     assert sorted(p.name for p in (OUTPUT / "checkpoints").iterdir()) == ["run-00020.pt", "run-00040.pt"]
     assert list((OUTPUT / "summary").iterdir()) and len(list((OUTPUT / "logs").iterdir())) == 1
@@ -237,13 +238,6 @@ def test_the_test_batch_must_be_one_sequence_per_process(folder):
     assert Toy.losses == []
 
 
-def test_a_loss_that_is_no_number_stops_the_training(folder):
-    model = Toy(load(folder, configuration(folder)), training=True)
-    model.iteration = 7
-    with pytest.raises(FloatingPointError, match="NaN at iteration 7"):
-        model.train_step(torch.tensor(float("nan"), requires_grad=True))
-
-
 @pytest.mark.skipif(not hasattr(torch.amp, "GradScaler"), reason="before torch 2.3 the scaler is for GPUs only")
 def test_a_step_that_overflows_is_skipped_and_not_counted(folder):
     model = Toy(load(folder, configuration(folder)), training=True)
@@ -273,38 +267,21 @@ def test_unknown_names_are_refused(folder, section, key, message):
 # Building
 
 
-class Tiny(nn.Sequential):
-    def __init__(self, width, affine=True):
-        super().__init__(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width, affine=affine), nn.Linear(width, 2, bias=False))
+class Tiny(BaseModel):
+    def build_network(self, model_cfg):
+        self.layers = nn.Sequential(nn.Conv2d(1, 64, 3), nn.BatchNorm2d(64), nn.Linear(64, 2, bias=False))
 
 
-def test_a_backbone_is_built_by_name_and_initialised(folder, monkeypatch):
-    monkeypatch.setattr(backbones, "Tiny", Tiny, raising=False)
-    cfgs = load(folder, configuration(folder))
-    cfgs["model_cfg"] = {"model": "BaseModel", "backbone_cfg": {"type": "Tiny", "width": 64}}
+def test_a_network_is_initialised_and_fixed_batch_norm_keeps_its_statistics(folder):
     torch.manual_seed(0)
-    conv, norm, linear = BaseModel(cfgs, training=True).Backbone
+    model = Tiny(load(folder, configuration(folder)), training=True)
+    conv, norm, linear = model.layers
     bound = (6 / (9 + 9 * 64)) ** 0.5
     assert 0.9 * bound < conv.weight.abs().max() <= bound and conv.bias.abs().max() == 0
     assert abs(norm.weight.mean() - 1) < 0.01 and 0.01 < norm.weight.std() < 0.03 and norm.bias.abs().max() == 0
     assert linear.weight.abs().max() <= (6 / 66) ** 0.5
-
-
-def test_a_list_of_backbones_is_a_module_list(folder, monkeypatch):
-    monkeypatch.setattr(backbones, "Tiny", Tiny, raising=False)
-    nets = Toy(load(folder, configuration(folder)), training=True).get_backbone(
-        [{"type": "Tiny", "width": w} for w in (2, 3)]
-    )
-    assert isinstance(nets, nn.ModuleList) and [net[0].out_channels for net in nets] == [2, 3]
-
-
-def test_fixed_batch_norm_keeps_its_statistics(folder, monkeypatch):
-    monkeypatch.setattr(backbones, "Tiny", Tiny, raising=False)
-    cfgs = load(folder, configuration(folder))
-    cfgs["model_cfg"] = {"model": "BaseModel", "backbone_cfg": {"type": "Tiny", "width": 2}}
-    model = BaseModel(cfgs, training=True)
     model.fix_BN()
-    assert model.training and not model.Backbone[1].training and model.Backbone[0].training
+    assert model.training and not norm.training and conv.training
 
 
 def test_frozen_parameters_are_not_optimised(folder):
@@ -361,13 +338,6 @@ def test_a_path_restores_the_weights_at_iteration_0(trained):
     assert torch.equal(model.embed.weight, torch.load(path, weights_only=True)["model"]["embed.weight"])
 
 
-def test_a_finished_training_is_not_repeated(trained, capsys):
-    folder, cfg = trained
-    Toy.losses = []
-    main.run(load(folder, {**cfg, "trainer_cfg": {**cfg["trainer_cfg"], "restore_hint": 8}}), training=True)
-    assert Toy.losses == [] and "nothing to train" in capsys.readouterr().out
-
-
 def test_a_failed_save_leaves_the_old_checkpoint(trained, monkeypatch):
     folder, cfg = trained
     model = Toy(load(folder, cfg), training=True)
@@ -402,8 +372,8 @@ def test_checkpoints_that_do_not_fit_are_refused_in_one_line(trained):
     Path("evil.pt").write_bytes(pickle.dumps({"model": os.getcwd}, protocol=2))
     for name, error, message in (
         ("missing.pt", CheckpointError, "checkpoint is missing: missing.pt"),
-        ("narrow.pt", CheckpointError, r"embed.weight \[2, 2\] instead of \[8, 192\]"),
-        ("other.pt", CheckpointError, "missing embed.weight, .* and 1 more; unexpected net.embed.weight"),
+        ("narrow.pt", CheckpointError, r"embed.weight is \[2, 2\], expected \[8, 192\]"),
+        ("other.pt", CheckpointError, "4 missing .embed.weight, .*4 unknown .net.embed.weight"),
         ("foreign.pt", CheckpointError, "holds no 'model'"),
         ("garbage.pt", CheckpointError, "cannot be read"),
         ("cut.pt", CheckpointError, "cannot be read"),
@@ -414,8 +384,6 @@ def test_checkpoints_that_do_not_fit_are_refused_in_one_line(trained):
         assert name in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(CheckpointError, match="run-00007.pt"):
         restoring(folder, cfg, 7)
-    with pytest.raises(ValueError, match="an iteration or a path, found True"):
-        restoring(folder, cfg, True)
 
 
 def test_without_strictness_what_fits_is_restored(trained):
@@ -425,18 +393,6 @@ def test_without_strictness_what_fits_is_restored(trained):
     torch.save({"model": {**embed, "other": torch.zeros(1)}}, "part.pt")
     model = restoring(folder, cfg, "part.pt", restore_ckpt_strict=False)
     assert torch.equal(model.embed.weight, embed["embed.weight"])
-
-
-def test_an_optimizer_of_another_network_is_refused_with_its_remedy(trained):
-    folder, cfg = trained
-    state = torch.load(OUTPUT / "checkpoints/run-00008.pt", weights_only=True)
-    state["optimizer"]["param_groups"][0]["params"].pop()
-    torch.save(state, "less.pt")
-    with pytest.raises(ValueError, match="less.pt: its optimizer does not fit.*optimizer_reset"):
-        Toy(
-            load(folder, {**cfg, "trainer_cfg": {**cfg["trainer_cfg"], "restore_hint": "less.pt"}}),
-            training=True,
-        )
 
 
 # Several processes
@@ -482,9 +438,11 @@ def test_two_processes_train_and_test_as_one_does(folder):
 
 
 def one_run_of_a_group(path, seen):
+    ensure_group()
     result = main.main(["--cfgs", path, "--phase", "train"])
     if os.environ["RANK"] == "0":
         Path(seen).write_text(json.dumps({"losses": Toy.losses, "result": result}))
+    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

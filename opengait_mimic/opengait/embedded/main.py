@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
+from pathlib import Path
 
-import torch.distributed as dist
 import utils
 from modeling import models
 from torch.nn import Module, SyncBatchNorm
@@ -20,7 +19,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--phase", choices=("train", "test"), default="train")
     parser.add_argument("--iter", type=int, default=None, metavar="N", help="restore the checkpoint of iteration N")
     parser.add_argument("--log_to_file", action="store_true", help="write the log to output/…/logs as well")
-    parser.add_argument("--local_rank", "--local-rank", help=argparse.SUPPRESS)  # given by older launchers
     return parser
 
 
@@ -37,7 +35,7 @@ def run(cfgs: dict, training: bool, log_to_file: bool = False) -> dict | None:
     manager = utils.get_msg_mgr()
     name = cfgs["model_cfg"]["model"]
     engine_cfg = cfgs["trainer_cfg" if training else "evaluator_cfg"]
-    folder = os.path.join("output", cfgs["data_cfg"]["dataset_name"], name, engine_cfg["save_name"])
+    folder = Path("output", cfgs["data_cfg"]["dataset_name"], name, engine_cfg["save_name"])
     if training:
         hint = engine_cfg["restore_hint"]
         manager.init_manager(folder, log_to_file, engine_cfg["log_iter"], hint if isinstance(hint, int) else 0)
@@ -70,20 +68,13 @@ def _distributed(model: Module, trainer_cfg: dict, training: bool) -> Module:
 
 
 def main(argv: Sequence[str] | None = None) -> dict | None:
-    """The command line; joins the process group that torchrun's environment names, if any."""
+    """The command line, in a process that belongs to its group already, if there is one."""
     args = _parser().parse_args(argv)
     cfgs = utils.config_loader(args.cfgs)
     if args.iter is not None:
         for section in ("trainer_cfg", "evaluator_cfg"):
             cfgs[section]["restore_hint"] = args.iter
-    grouped = int(os.environ.get("WORLD_SIZE", 1)) > 1
-    if grouped:
-        utils.init_process_group()
-    try:
-        return run(cfgs, args.phase == "train", args.log_to_file)
-    finally:
-        if grouped:
-            dist.destroy_process_group()
+    return run(cfgs, args.phase == "train", args.log_to_file)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +52,7 @@ class DataSet(data.Dataset):
 
     @staticmethod
     def _subjects(root: Path, partition: Path, part: str) -> list[str]:
-        if not root.is_dir():
-            raise DataError(f"data_cfg.dataset_root: no folder {root}")
-        if not partition.is_file():
-            raise DataError(f"data_cfg.dataset_partition: no file {partition}")
-        return sorted(set(read_partition(partition, part)) & set(os.listdir(root)))
+        return sorted(name for name in set(read_partition(partition, part)) if (root / name).is_dir())
 
     @staticmethod
     def _find_sequences(root: Path, subjects: list[str], prefix: str, in_use: list | None) -> list[list]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import random
 from pathlib import Path
 
@@ -19,35 +18,21 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
-from modeling import backbones
 from modeling.loss_aggregator import LossAggregator
 from opengait_mimic.data import progress
-from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.opengait.checkpoints import read_checkpoint, scheduler_state, write_checkpoint
+from opengait_mimic.errors import ConfigError
+from opengait_mimic.opengait.checkpoints import load_weights, read_checkpoint, scheduler_state, write_checkpoint
 
 # What a sampler section says to the CollateFn instead of to the sampler.
-COLLATE_KEYS = (
-    "type",
-    "sample_type",
-    "frames_num_fixed",
-    "frames_num_min",
-    "frames_num_max",
-    "frames_skip_num",
-    "frames_all_limit",
-)
+COLLATE_KEYS = ("type", "sample_type", "frames_num_fixed", "frames_num_min", "frames_num_max", "frames_skip_num",
+                "frames_all_limit")  # fmt: skip
 NORM_LAYERS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
-SHOWN_NAMES = 3
 
 
-def _seed_worker(worker_id: int) -> None:
+def _seed_worker(_: int) -> None:
     seed = torch.initial_seed() % 2**32
     random.seed(seed)
     np.random.seed(seed)
-
-
-def _first_few(names: list[str]) -> str:
-    more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 class BaseModel(nn.Module):
@@ -71,12 +56,8 @@ class BaseModel(nn.Module):
         self.cfgs = cfgs
         self.iteration = 0
         self.engine_cfg = cfgs["trainer_cfg" if training else "evaluator_cfg"]
-        self.save_path = os.path.join(
-            "output",
-            cfgs["data_cfg"]["dataset_name"],
-            cfgs["model_cfg"]["model"],
-            self.engine_cfg["save_name"],
-        )
+        name = cfgs["model_cfg"]["model"]
+        self.save_path = str(Path("output", cfgs["data_cfg"]["dataset_name"], name, self.engine_cfg["save_name"]))
         self.build_network(cfgs["model_cfg"])
         self.init_parameters()
         self.trainer_trfs = get_transform(cfgs["trainer_cfg"]["transform"])
@@ -100,16 +81,9 @@ class BaseModel(nn.Module):
 
     # Building
 
-    def get_backbone(self, backbone_cfg: dict | list[dict]) -> nn.Module:
-        """The network of modeling.backbones that `type` names; for a list, a ModuleList of them."""
-        if isinstance(backbone_cfg, list):
-            return nn.ModuleList(self.get_backbone(entry) for entry in backbone_cfg)
-        network = utils.get_attr_from([backbones], backbone_cfg["type"], "backbone (backbone_cfg.type)")
-        return network(**utils.get_valid_args(network, backbone_cfg, ("type",)))
-
     def build_network(self, model_cfg: dict) -> None:
-        """Make the submodules; without a subclass's own, the backbone alone."""
-        self.Backbone = self.get_backbone(model_cfg["backbone_cfg"])
+        """Make the submodules."""
+        raise NotImplementedError
 
     def init_parameters(self) -> None:
         """Xavier for convolutions and linear maps, weights near 1 for norm layers, biases 0."""
@@ -176,54 +150,31 @@ class BaseModel(nn.Module):
     def resume_ckpt(self, restore_hint: int | str) -> None:
         """Restore the own checkpoint of an iteration, or the file at a path (the iteration stays 0).
 
-        Raises:
-            ConfigError: restore_hint is neither.
-            CheckpointError: see `_load_ckpt`.
-        """
-        if isinstance(restore_hint, str):
-            self._load_ckpt(restore_hint)
-        elif isinstance(restore_hint, int) and not isinstance(restore_hint, bool):
-            self._load_ckpt(self._ckpt_path(restore_hint))
-            self.iteration = restore_hint
-        else:
-            raise ConfigError(f"restore_hint must be an iteration or a path, found {restore_hint!r}")
-
-    def _load_ckpt(self, path: str | os.PathLike) -> None:
-        """Load a checkpoint; in training also the optimizer and scheduler, unless they are to be reset.
+        In training also the optimizer and the scheduler, unless they are to be reset.
 
         Raises:
             CheckpointError: no such file, it cannot be read, or it is of another network.
         """
+        own = isinstance(restore_hint, int)
+        path = self._ckpt_path(restore_hint) if own else Path(restore_hint)
         state = read_checkpoint(path, "the", utils.device())
         self._load_network(path, state["model"])
-        if self.training:
-            for part in ("optimizer", "scheduler"):
-                if self.engine_cfg[f"{part}_reset"] or part not in state:
-                    self.msg_mgr.log_warning(f"{path}: the {part} starts anew")
-                    continue
-                try:
-                    getattr(self, part).load_state_dict(state[part])
-                except (ValueError, KeyError) as error:
-                    raise CheckpointError(f"{path}: its {part} does not fit ({error}); see {part}_reset") from None
+        for part in ("optimizer", "scheduler") if self.training else ():
+            if self.engine_cfg[f"{part}_reset"] or part not in state:
+                self.msg_mgr.log_warning(f"{path}: the {part} starts anew")
+            else:
+                getattr(self, part).load_state_dict(state[part])
+        self.iteration = restore_hint if own else 0
         self.msg_mgr.log_info(f"restored {path}")
 
-    def _load_network(self, path: str | os.PathLike, weights: dict) -> None:
-        own = self.state_dict()
-        misfits = [
-            f"{name} {list(weights[name].shape)} instead of {list(own[name].shape)}"
-            for name in own
-            if name in weights and weights[name].shape != own[name].shape
-        ]
-        if misfits:
-            raise CheckpointError(f"{path}: other shapes than the network's: {_first_few(misfits)}")
+    def _load_network(self, path: Path, weights: dict) -> None:
+        if self.engine_cfg["restore_ckpt_strict"]:
+            return load_weights(self, weights, "network", path)
         keys = self.load_state_dict(weights, strict=False)
-        lacks = f"missing {_first_few(keys.missing_keys)}" if keys.missing_keys else ""
-        extra = f"unexpected {_first_few(keys.unexpected_keys)}" if keys.unexpected_keys else ""
-        differences = "; ".join(filter(None, (lacks, extra)))
-        if differences and self.engine_cfg["restore_ckpt_strict"]:
-            raise CheckpointError(f"{path}: other parameters than the network's: {differences}")
-        if differences:
-            self.msg_mgr.log_warning(f"{path}: {differences}")
+        if keys.missing_keys or keys.unexpected_keys:
+            counts = f"{len(keys.missing_keys)} missing, {len(keys.unexpected_keys)} unknown"
+            self.msg_mgr.log_warning(f"{path}: not all of the network's parameters ({counts})")
+        return None
 
     # One batch
 
@@ -261,11 +212,7 @@ class BaseModel(nn.Module):
 
         Returns:
             False where the gradient scaler skipped the step, because half precision overflowed.
-        Raises:
-            FloatingPointError: the loss is not a number.
         """
-        if torch.isnan(loss_sum):
-            raise FloatingPointError(f"the loss is NaN at iteration {self.iteration}")
         self.optimizer.zero_grad()
         self.scaler.scale(loss_sum).backward()
         scale = self.scaler.get_scale()
@@ -308,9 +255,6 @@ class BaseModel(nn.Module):
         cfg, result = module.engine_cfg, None
         if cfg["with_test"]:
             _check_test_batch(module)
-        if module.iteration >= cfg["total_iter"]:
-            module.msg_mgr.log_info(f"nothing to train: {module.iteration} iterations are done")
-            return None
         first = utils.get_rank() == 0
         with progress.bar(cfg["total_iter"], "train", "it", first=first, initial=module.iteration) as bar:
             for inputs in module.train_loader:

@@ -1,6 +1,6 @@
 """Small helpers under the names that OpenGait's models and losses import."""
 
-from .common import (
+from .common import (  # noqa: F401
     DDPPassthrough,
     NoOp,
     Odict,
@@ -12,40 +12,10 @@ from .common import (
     get_rank,
     get_valid_args,
     get_world_size,
-    init_process_group,
     init_seeds,
-    is_dict,
-    is_list,
-    is_tensor,
     list2var,
-    mkdir,
     np2var,
     params_count,
     ts2np,
 )
-from .msg_manager import get_msg_mgr
-
-__all__ = [
-    "DDPPassthrough",
-    "NoOp",
-    "Odict",
-    "config_loader",
-    "ddp_all_gather",
-    "device",
-    "get_attr_from",
-    "get_ddp_module",
-    "get_msg_mgr",
-    "get_rank",
-    "get_valid_args",
-    "get_world_size",
-    "init_process_group",
-    "init_seeds",
-    "is_dict",
-    "is_list",
-    "is_tensor",
-    "list2var",
-    "mkdir",
-    "np2var",
-    "params_count",
-    "ts2np",
-]
+from .msg_manager import get_msg_mgr  # noqa: F401

@@ -13,13 +13,15 @@ from types import ModuleType
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.opengait.config.check import merge
 from opengait_mimic.opengait.config.yamls import read_yaml
 from opengait_mimic.opengait.process.device import device
-from opengait_mimic.opengait.process.distributed import sendable
+from opengait_mimic.opengait.process.distributed import gather
+from opengait_mimic.opengait.process.distributed import rank as get_rank
+from opengait_mimic.opengait.process.distributed import world_size as get_world_size
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
 LOGGER = logging.getLogger("opengait_mimic.embedded")
@@ -29,7 +31,7 @@ class NoOp:
     """Stands for an object whose every method does nothing and returns None."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args, **kwargs: None
+        return lambda *_, **__: None
 
 
 class Odict(OrderedDict):
@@ -41,41 +43,13 @@ class Odict(OrderedDict):
             self.setdefault(key, []).extend(value if isinstance(value, list) else [value])
 
 
-# Devices and processes
+# Processes
 
 
-def get_rank() -> int:
-    """This process's number, 0 without a process group."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-
-
-def get_world_size() -> int:
-    """How many processes share the run, 1 without a process group."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def init_process_group() -> None:
-    """Join the group that the environment describes (as torchrun sets it): NCCL on GPUs, gloo on the CPU."""
-    own = device()
-    if own.type == "cuda":
-        torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo", init_method="env://")
-
-
-def ddp_all_gather(features: torch.Tensor, dim: int = 0, requires_grad: bool = True) -> torch.Tensor:
-    """Every process's `features`, concatenated along `dim` in rank order.
-
-    The shapes must agree between processes. With `requires_grad` the own slice keeps its gradient; the
-    others never have one. One process gets `features` itself.
-    """
-    if get_world_size() == 1:
-        return features
-    own = features.detach().contiguous()
-    slices = [torch.empty_like(own) for _ in range(get_world_size())]
-    dist.all_gather([sendable(slice) for slice in slices], sendable(own))
-    if requires_grad:
-        slices[get_rank()] = features
-    return torch.cat(slices, dim=dim)
+def ddp_all_gather(features: torch.Tensor, requires_grad: bool = True) -> torch.Tensor:
+    """Every process's `features`, equally shaped, concatenated in rank order; with `requires_grad` the own slice
+    keeps its gradient."""
+    return gather(features if requires_grad else features.detach())
 
 
 class DDPPassthrough(DistributedDataParallel):
@@ -111,24 +85,13 @@ def init_seeds(seed: int = 0) -> None:
 # Configuration
 
 
-def _merged(base: object, over: object) -> object:
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
-
-
 def config_loader(path: str | os.PathLike) -> dict:
     """The YAML file at `path`, merged over the defaults: dicts merge key by key, anything else replaces.
 
     Raises:
         ConfigError: no such file, not YAML, or not a mapping of sections.
     """
-    user = read_yaml(path)
-    cfgs = _merged(read_yaml(DEFAULTS), user)
-    own_data = user.get("data_cfg") or {}
-    if "dataset_name" in own_data and "test_dataset_name" not in own_data:
-        cfgs["data_cfg"]["test_dataset_name"] = own_data["dataset_name"]
-    return cfgs
+    return merge(read_yaml(DEFAULTS), read_yaml(path))
 
 
 def get_attr_from(sources: Sequence[ModuleType], name: str, kind: str = "name") -> Callable:
@@ -185,20 +148,3 @@ def list2var(x: list, dtype: torch.dtype | None = None) -> torch.Tensor:
 def params_count(net: torch.nn.Module) -> str:
     """How many parameters a network has, as text."""
     return f"{sum(p.numel() for p in net.parameters()) / 1e6:.3f} M parameters"
-
-
-def mkdir(path: str | os.PathLike) -> None:
-    """Make a folder and its parents, unless they exist."""
-    Path(path).mkdir(parents=True, exist_ok=True)
-
-
-def is_list(x: object) -> bool:
-    return isinstance(x, list)
-
-
-def is_dict(x: object) -> bool:
-    return isinstance(x, dict)
-
-
-def is_tensor(x: object) -> bool:
-    return torch.is_tensor(x)

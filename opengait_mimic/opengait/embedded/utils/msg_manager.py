@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import sys
 import time
@@ -26,25 +25,12 @@ class _ScreenHandler(logging.Handler):
         tqdm.write(self.format(record), file=sys.stdout)
 
 
-def picture_grid(images: torch.Tensor) -> torch.Tensor:
-    """The first frames of a clip side by side, stretched to the range 0 to 1.
-
-    Args:
-        images: [n, h, w], [n, 1, h, w] or [n, 3, h, w]; at most MAX_PICTURES of them are shown.
-    Returns:
-        [1 or 3, rows·(h+1), columns·(w+1)], float32 on the CPU.
-    """
+def _pictures(images: torch.Tensor) -> torch.Tensor:
+    """The first frames, stretched to the range 0 to 1: [n, h, w] or [n, c, h, w] -> [≤ MAX_PICTURES, c, h, w]."""
     images = images.detach()[:MAX_PICTURES].float().cpu()
-    if images.ndim == 3:
-        images = images[:, None]
+    images = images[:, None] if images.ndim == 3 else images
     low, high = images.min(), images.max()
-    images = (images - low) / (high - low).clamp(min=1e-8)
-    count = len(images)
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    images = torch.nn.functional.pad(images, (0, 1, 0, 1, 0, 0, 0, rows * columns - count))
-    grid = images.unflatten(0, (rows, columns))
-    return grid.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+    return (images - low) / (high - low).clamp(min=1e-8)
 
 
 class MessageManager:
@@ -138,7 +124,7 @@ class MessageManager:
             if kind == "scalar":
                 self.writer.add_scalar(name, float(torch.as_tensor(value).float().mean()), self.iteration)
             elif kind == "image":
-                self.writer.add_image(name, picture_grid(value), self.iteration)
+                self.writer.add_images(name, _pictures(value), self.iteration)
             else:
                 raise ValueError(f"summary entry {key!r} must begin with scalar/ or image/")
 

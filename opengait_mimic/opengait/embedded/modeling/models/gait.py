@@ -5,20 +5,32 @@ from __future__ import annotations
 from opengait_mimic import backbones as gait
 
 from ..base_model import BaseModel
-from ..modules import clips_from_inputs, host_outputs
 
 
 class HostNetwork(BaseModel):
     """A model of the host with the layers of a gait network, its other base class."""
 
     def build_network(self, model_cfg: dict) -> None:
+        """Build the gait network's layers."""
         self.build(model_cfg, self.cfgs["data_cfg"]["dataset_name"])
 
     def forward(self, inputs: tuple) -> dict[str, dict]:
-        ipts, labels, _, _, seqL = inputs
-        clips = clips_from_inputs(ipts)
+        """The host's dictionary: embeddings [n, c, p] and logits [n, class_num, p] of silhouettes.
+
+        Args:
+            inputs: (ipts, labels [n], types, views, seqL), ipts[0] being [n, s, h, w] or [n, s, c, h, w].
+        """
+        (sils, *_), labels, _, _, seqL = inputs
+        clips = sils.unsqueeze(1) if sils.dim() == 4 else sils.transpose(1, 2)  # [n, c, s, h, w]
         found = self.features(clips, seqL)
-        return host_outputs(clips, labels, found.embeddings, found.logits, found.compared)
+        training_feat = {"triplet": {"embeddings": found.embeddings, "labels": labels}}
+        if found.logits is not None:
+            training_feat["softmax"] = {"logits": found.logits, "labels": labels}
+        return {
+            "training_feat": training_feat,
+            "visual_summary": {"image/sils": clips.transpose(1, 2).flatten(0, 1)},
+            "inference_feat": {"embeddings": found.compared},
+        }
 
 
 class Baseline(HostNetwork, gait.GaitBase):
