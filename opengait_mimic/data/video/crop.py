@@ -27,11 +27,15 @@ class Box(NamedTuple):
         return self.right - self.left
 
 
-def extent(mask: np.ndarray) -> Box | None:
-    """The smallest box around what is not 0 in a mask [h, w]; None where all is."""
+def extent(mask: np.ndarray) -> Box:
+    """The smallest box around what is not 0 in a mask [h, w].
+
+    Raises:
+        ValueError: all of it is 0.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return None
+        raise ValueError("the mask is empty")
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
 
@@ -43,14 +47,14 @@ def silhouette(mask: np.ndarray) -> np.ndarray:
 
     Args:
         mask: [h, w], one body in bool or uint8 0…255.
+
     Returns:
         uint8 [64, 64], grey where an edge runs through a pixel.
+
     Raises:
         ValueError: the mask is all 0.
     """
     box = extent(mask)
-    if box is None:
-        raise ValueError("the mask is empty")
     body = mask[box.top : box.bottom, box.left : box.right]
     body = body.astype(np.uint8) * 255 if body.dtype == bool else body
     width = max(1, round(box.width * SIZE / box.height))

@@ -38,13 +38,20 @@ _BINS = 8
 
 @dataclass(frozen=True, eq=False)
 class Blob:
-    """A connected piece of one frame: its box in the picture, its silhouette uint8 [64, 64], its number of pixels,
-    its colours (see `_colours`; None from masks), whether it touches the frame's border."""
+    """A connected piece of one frame.
+
+    Attributes:
+        box: where it is in the picture.
+        sil: its silhouette, uint8 [64, 64].
+        area: its number of pixels.
+        colours: see `_colours`; alike for all where there is no picture.
+        border: whether it touches the frame's border.
+    """
 
     box: Box
     sil: np.ndarray
     area: int
-    colours: np.ndarray | None
+    colours: np.ndarray
     border: bool
 
 
@@ -62,46 +69,39 @@ def blobs(mask: np.ndarray, smallest: int, picture: np.ndarray | None = None) ->
     """The connected pieces of a mask.
 
     Args:
-        mask: bool [h, w]. smallest: height in pixels below which a piece is left out.
+        mask: bool [h, w].
+        smallest: height in pixels below which a piece is left out.
         picture: uint8 [h, w, 3] for the colours.
     """
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
     found = []
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        if rows.stop - rows.start >= smallest:
-            piece, rows, columns = _without_spurs(labels[rows, columns] == number, rows, columns)
-            if rows.stop - rows.start >= smallest:
-                found.append(_blob(piece, rows, columns, mask.shape, picture))
-    return found
-
-
-def _without_spurs(piece: np.ndarray, rows: slice, columns: slice) -> tuple[np.ndarray, slice, slice]:
-    """A body without what is thinner, from above to below, than an arm: a wire or a barrier tape behind it."""
-    body = ndimage.binary_opening(piece, np.ones((max(1, round(len(piece) * THINNEST)), 1)))
-    labels, count = ndimage.label(body)
-    if not count:
-        return piece, rows, columns
-    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
-    body = labels == largest
-    box = extent(body)
-    top, left = rows.start, columns.start
-    around = slice(top + box.top, top + box.bottom), slice(left + box.left, left + box.right)
-    return body[box.top : box.bottom, box.left : box.right], *around
+        piece = labels[rows, columns] == number
+        if len(piece) >= smallest:
+            found.append(_blob(_without_spurs(piece), rows.start, columns.start, mask.shape, picture))
+    return [blob for blob in found if blob.box.height >= smallest]
 
 
 def instance(mask: np.ndarray, picture: np.ndarray | None = None) -> Blob | None:
     """All of a mask [h, w], bool or uint8 0…255, as one blob; None where it is empty."""
-    box = extent(mask)
-    if box is None:
-        return None
-    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-    return _blob(mask[rows, columns], rows, columns, mask.shape, picture)
+    return _blob(mask, 0, 0, mask.shape, picture) if mask.any() else None
 
 
-def _blob(piece: np.ndarray, rows: slice, columns: slice, shape: tuple[int, int], picture: np.ndarray | None) -> Blob:
-    box = Box(rows.start, rows.stop, columns.start, columns.stop)
+def _without_spurs(piece: np.ndarray) -> np.ndarray:
+    """A body without what is thinner, from above to below, than an arm: a wire or a barrier tape behind it."""
+    labels, count = ndimage.label(ndimage.binary_opening(piece, np.ones((max(1, round(len(piece) * THINNEST)), 1))))
+    return labels == np.bincount(labels.ravel())[1:].argmax() + 1 if count else piece
+
+
+def _blob(piece: np.ndarray, top: int, left: int, shape: tuple[int, ...], picture: np.ndarray | None) -> Blob:
+    """The blob of a piece of a frame of this shape, which begins at this row and column."""
+    inner = extent(piece)
+    piece = piece[inner.top : inner.bottom, inner.left : inner.right]
+    box = Box(top + inner.top, top + inner.bottom, left + inner.left, left + inner.right)
     border = box.top <= 0 or box.left <= 0 or box.bottom >= shape[0] or box.right >= shape[1]
-    colours = None if picture is None else _colours(picture[rows, columns], piece)
+    colours = np.ones(1)
+    if picture is not None:
+        colours = _colours(picture[box.top : box.bottom, box.left : box.right], piece)
     return Blob(box, silhouette(piece), int(np.count_nonzero(piece)), colours, border)
 
 
@@ -138,11 +138,8 @@ def _swapped(frames: list[int], found: list[Blob], i: int) -> bool:
         moved = _centre(found[part][-1].box) - _centre(found[part][0].box)
         speeds.append(moved / height / max(1, frames[part][-1] - frames[part][0]))
     slow, fast = sorted(np.hypot(*speed) for speed in speeds)
-    turned = (
-        frames[i] - frames[i - 1] > 1 and speeds[0] @ speeds[1] < -0.5 * slow * fast and slow > fast / 3 and fast > SLOW
-    )
-    if found[i].colours is None:
-        return bool(turned)
+    gap = frames[i] - frames[i - 1] > 1
+    turned = gap and speeds[0] @ speeds[1] < -0.5 * slow * fast and slow > fast / 3 and fast > SLOW
     worn = [np.mean([blob.colours for blob in found[part]], axis=0) for part in (before, after)]
     alike = float(worn[0] @ worn[1]) / float(np.linalg.norm(worn[0]) * np.linalg.norm(worn[1]))
     return bool(turned or alike < 1 - OTHER_COLOURS**2)
@@ -151,7 +148,7 @@ def _swapped(frames: list[int], found: list[Blob], i: int) -> bool:
 class Tracker:
     """Give it the blobs of each frame in order, then take the tracks."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._live: list[_Live] = []
         self._ended: list[Track] = []
 
@@ -184,9 +181,8 @@ class Tracker:
         for i, number in given.items():
             live[i].take(frame, found[number])
             taken.add(number)
-        for i, one in enumerate(live):
-            if i not in given and one.waited > (MERGED_PATIENCE if one.partners else PATIENCE):
-                ended.add(i)
+        patience = [MERGED_PATIENCE if one.partners else PATIENCE for one in live]
+        ended |= {i for i, one in enumerate(live) if i not in given and one.waited > patience[i]}
         gone = [live[i] for i in sorted(ended)]
         self._ended += [one.track for one in gone]
         self._live = [one for i, one in enumerate(live) if i not in ended]
@@ -243,13 +239,13 @@ class Tracker:
 class _Live:
     """A track that is still followed."""
 
-    def __init__(self, frame: int, blob: Blob):
+    centre: np.ndarray
+    colours: np.ndarray
+
+    def __init__(self, frame: int, blob: Blob) -> None:
         self.track = Track()
         self.partners: list[_Live] = []
-        self.centre: np.ndarray
-        self.colours: np.ndarray | None
         self.velocity = np.zeros(2)
-        self.waited = 0
         self.take(frame, blob)
 
     @property
@@ -269,9 +265,7 @@ class _Live:
         """How badly a blob fits: distance in body heights, difference of size, difference of colours."""
         distance = np.hypot(*(_centre(blob.box) - self.centre)) / self.height
         size = abs(np.log(blob.box.height / self.height))
-        colour = 0.0
-        if self.colours is not None and blob.colours is not None:
-            colour = np.sqrt(max(0.0, 1 - float(self.colours @ blob.colours)))
+        colour = np.sqrt(max(0.0, 1 - float(self.colours @ blob.colours)))
         return float(distance + size + COLOUR_WEIGHT * colour)
 
     def reaches(self, blob: Blob) -> bool:
@@ -292,24 +286,15 @@ class _Live:
         if len(recent) > 1:
             elapsed = frame - track.frames[-len(recent)]
             self.velocity = (self.centre - _centre(recent[0].box)) / elapsed
-        if blob.colours is not None:
-            kept = blob.colours if len(track.frames) == 1 else 0.9 * self.colours + 0.1 * blob.colours
-            self.colours = kept / np.linalg.norm(kept)
-        else:
-            self.colours = None
+        worn = blob.colours if len(track.frames) == 1 else 0.9 * self.colours + 0.1 * blob.colours
+        self.colours = worn / np.linalg.norm(worn)
 
     def wait_with(self, others: list[_Live], box: Box, frame: int) -> None:
         """Merged into one blob: stay inside of its box."""
         self.partners += [one for one in others if one not in self.partners]
         self.track.merged.append(frame)
-        place = self.place
-        for axis, (low, high, own_low, own_high) in enumerate(
-            ((box.top, box.bottom, place.top, place.bottom), (box.left, box.right, place.left, place.right))
-        ):
-            if own_high - own_low >= high - low:
-                self.centre[axis] = (low + high) / 2
-            else:
-                self.centre[axis] += max(0, low - own_low) - max(0, own_high - high)
+        half = np.minimum([self.height, self.width], [box.height, box.width]) / 2
+        self.centre = self.centre.clip(np.array([box.top, box.left]) + half, np.array([box.bottom, box.right]) - half)
 
     def mark_group(self, area: int) -> None:
         """The frames in which the blob was clearly larger than the person it leaves."""
