@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -127,6 +128,20 @@ def write_text(path: Path, text: str) -> None:
     """Put a text at `path`, in place of what is there."""
     with whole(path) as stream:
         stream.write(text.encode())
+
+
+def read_json(path: Path) -> dict:
+    """The mapping in a JSON file of ours; an empty one where there is no such file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Put a mapping at `path`, in place of what is there."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -57,18 +55,6 @@ def bar(total: float | None, title: str, unit: str, first: bool = True, **option
     hidden = True if _verbosity.quiet or not first else None
     columns, rows = shutil.get_terminal_size()  # where a terminal tells no size, tqdm would show nothing
     return tqdm(total=total, desc=title, unit=unit, disable=hidden, ncols=columns - 1, nrows=rows, **options)
-
-
-@contextmanager
-def counted(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for what reports (done, in all): gives the function that it calls."""
-    with bar(None, title, unit) as shown:
-
-        def show(done: int, total: int) -> None:
-            shown.total = total
-            shown.update(done - shown.n)
-
-        yield show
 
 
 def number_of(count: int, noun: str) -> str:

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from opengait_mimic.data import mocap
-from opengait_mimic.data.files import whole, write_text
+from opengait_mimic.data import mocap, progress
+from opengait_mimic.data.files import read_json, whole, write_json
 from opengait_mimic.data.partition import GENERATED, has_part, read_partition
 from opengait_mimic.data.read import Look, difference, look, read_frames, size
 from opengait_mimic.errors import DataError
@@ -35,8 +35,6 @@ from opengait_mimic.walkers.walkers import walker_sequence
 
 TRAIN, GALLERY, PROBE = "00", "01", "02"
 CLIPS = 200  # at most, of a data set that is measured
-
-Progress = Callable[[int, int], None]
 
 
 def write_sequence(root: str | Path, subject: str, type_: str, view: str, sils: np.ndarray) -> Path:
@@ -66,7 +64,7 @@ def write_sequence(root: str | Path, subject: str, type_: str, view: str, sils: 
 def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
     root: str | Path, partition: str | Path, train_subjects: int, test_subjects: int, sequences: int = 8,
     frames: int = 20, seed: int = 0, width: int = 64, gallery: int = 2, probe: int = 4, test_frames: int = 10,
-    views: Sequence[float] = (90.0,), progress: Progress | None = None,
+    views: Sequence[float] = (90.0,),
 ) -> dict[str, list[str]]:  # fmt: skip
     """Write a data set of procedural walkers; an identical one already there is kept.
 
@@ -85,7 +83,6 @@ def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
         probe: likewise.
         test_frames: of each of these.
         views: camera angles in degrees; a subject's sequences take them in turn.
-        progress: called with (subjects done, subjects in all).
 
     Returns:
         The partition, {"TRAIN_SET": [...], "TEST_SET": [...]}.
@@ -119,12 +116,10 @@ def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
     test += [(PROBE, i, gallery + i, test_frames) for i in range(probe)]
 
     def fill(folder: Path) -> None:
-        for number, name in enumerate(names):
+        for number, name in enumerate(_told(names)):
             for type_, place, sequence, length in learn if number < train_subjects else test:
                 sils = walker_sequence(seed, number, sequence, length, width, views[sequence % len(views)])
                 write_sequence(folder, name, type_, f"{place:02d}", sils)
-            if progress:
-                progress(number + 1, total)
 
     return _complete_or_absent(Path(root), Path(partition), recipe, sets, fill)
 
@@ -132,7 +127,6 @@ def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
 def join_walkers(
     root: str | Path, partition: str | Path, own: str | Path, own_partition: str | Path, people: int,
     sequences: int = 8, frames: int = 30, seed: int = 0, views: Sequence[float] = (90.0,),
-    progress: Progress | None = None,
 ) -> dict[str, list[str]]:  # fmt: skip
     """Write a data set of one's own with walkers among the subjects to learn from; an identical one is kept.
 
@@ -151,7 +145,6 @@ def join_walkers(
         frames: of each sequence.
         seed: of the walkers.
         views: camera angles in degrees, those of one's own data at best; a walker's sequences take them in turn.
-        progress: called with (subjects done, subjects in all).
 
     Returns:
         The partition, {"TRAIN_SET": [...], "TEST_SET": [...], "GENERATED_SET": the walkers}; PROBE_SET is kept.
@@ -194,12 +187,10 @@ def join_walkers(
                 target.hardlink_to(path.resolve())
             except OSError:  # another disk, or one without links
                 shutil.copy2(path, target)
-        for number, name in enumerate(names):
+        for number, name in enumerate(_told(names)):
             for i in range(sequences):
                 sils = walker_sequence(seed, number, i, frames, first.frame[1], views[i % len(views)], noise)
                 write_sequence(folder, name, TRAIN, f"{i:02d}", sils // 255 if first.top == 1 else sils)
-            if progress:
-                progress(number + 1, people)
 
     return _complete_or_absent(root, partition, recipe, sets, fill)
 
@@ -226,6 +217,14 @@ def _some_clips(paths: list[Path], first: Look) -> Iterator[np.ndarray]:
         yield frames
 
 
+def _told(subjects: list) -> Iterator:
+    """Passes subjects on with a progress bar on a terminal."""
+    with progress.bar(len(subjects), "silhouettes", "subject") as bar:
+        for subject in subjects:
+            yield subject
+            bar.update()
+
+
 def _at_least_1(counts: dict[str, int]) -> None:
     for name, count in counts.items():
         if count < 1:
@@ -239,7 +238,7 @@ def _known_width(width: int) -> None:
 
 def render_recordings(
     root: str | Path, partition: str | Path, folder: str | Path, views: Sequence[float], frames: int, width: int = 64,
-    holdout: int | None = None, seed: int = 0, noise: Noise = CLEAN, progress: Progress | None = None,
+    holdout: int | None = None, seed: int = 0, noise: Noise = CLEAN,
 ) -> dict[str, list[str]]:  # fmt: skip
     """Write a data set of recorded motion; an identical one already there is kept.
 
@@ -257,7 +256,6 @@ def render_recordings(
         holdout: number of test subjects; half of those that can be, unless given.
         seed: of the draw of test subjects and of the noise.
         noise: what segmentation adds.
-        progress: called with (subjects done, subjects in all).
 
     Returns:
         The partition, {"TRAIN_SET": [...], "TEST_SET": [...]}.
@@ -295,14 +293,12 @@ def render_recordings(
     }  # fmt: skip
 
     def fill(folder: Path) -> None:
-        for done, path in enumerate((path for path in paths if path.stem in trials), start=1):
+        for path in _told([path for path in paths if path.stem in trials]):
             for view in views:
                 for clip in mocap.clips(path, view, frames, width=width, noise=noise, seed=seed):
                     in_turn = (GALLERY, PROBE)[trials[path.stem].index(clip.trial) % 2]
                     name = f"{clip.trial}-{clip.start:04d}-{view:03g}"
                     write_sequence(folder, path.stem, in_turn if path.stem in drawn else TRAIN, name, clip.sils)
-            if progress:
-                progress(done, len(trials))
 
     return _complete_or_absent(Path(root), Path(partition), recipe, sets, fill)
 
@@ -328,18 +324,10 @@ def _complete_or_absent(
     unfinished.mkdir()
     try:
         fill(unfinished)
-        write_text(partition, json.dumps(content, indent=1) + "\n")
+        write_json(partition, content)
         if root.exists():
             root.rmdir()
         unfinished.rename(root)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return sets
-
-
-def read_json(path: Path) -> object:
-    """What a JSON file of ours holds; None where it is not there, or is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from opengait_mimic.apps import console
-from opengait_mimic.data import progress
 from opengait_mimic.data.check_data import check_data, report_content, report_text
 from opengait_mimic.data.files import named
 from opengait_mimic.data.read import read_clip
@@ -156,15 +155,13 @@ def walkers(out, own, partition, people, test_people, sequences, frames, views, 
     out = named(out)
     into = out.with_name(f"{out.name}.json")
     how = {"sequences": sequences, "frames": frames, "views": views, "seed": seed}
-    with progress.counted("walkers", "person") as show:
-        if own is None:
-            tested = 100 if test_people is None else test_people
-            sets = generate_walkers(out, into, people, tested, test_frames=frames, width=int(width or 64),
-                                    progress=show, **how)  # fmt: skip
-        else:
-            own = named(own)
-            partition = partition or own.with_name(f"{own.name}.json")
-            sets = join_walkers(out, into, own, partition, people, progress=show, **how)
+    if own is None:
+        tested = 100 if test_people is None else test_people
+        sets = generate_walkers(out, into, people, tested, test_frames=frames, width=int(width or 64), **how)
+    else:
+        own = named(own)
+        partition = partition or own.with_name(f"{own.name}.json")
+        sets = join_walkers(out, into, own, partition, people, **how)
     learn, test = len(sets["TRAIN_SET"]), len(sets["TEST_SET"])
     console.outcome(
         f"{learn} people to learn from, {people} of them walkers; {test} for the test: {out}, {into}",

@@ -66,10 +66,9 @@ def walkers(folder: Path) -> Data:
     return Data(root, partition, "GREW", WALKERS["train_subjects"])
 
 
-def make_walkers(data: Data, seed: int, title: str = "walkers") -> None:
+def make_walkers(data: Data, seed: int) -> None:
     """Generate them for one seed; those already there are taken again."""
-    with progress.counted(title, "person") as show:
-        generate_walkers(data.root, data.partition, **WALKERS, seed=seed, progress=show)
+    generate_walkers(data.root, data.partition, **WALKERS, seed=seed)
 
 
 def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str | None = None) -> Data:
@@ -233,7 +232,7 @@ def run_tables(options: Options, say: Callable[[str], None], resume: bool = True
     jobs = options.jobs or (max(1, min(MOST_JOBS, (os.cpu_count() or 1) // processes)) if on_cpu else 1)
     if options.data is None:
         for seed, (_, data) in enumerate(sets):
-            make_walkers(data, seed, f"walkers, seed {seed}")
+            make_walkers(data, seed)
     results = run_stages(planned, host, device, processes, jobs, say, resume)
     results += [
         p for path in results for matching in MATCHING_TITLES if (p := matched_result(path, matching)).is_file()

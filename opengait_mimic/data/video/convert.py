@@ -7,7 +7,6 @@ recording, so that the same call again goes on with the next one.
 
 from __future__ import annotations
 
-import json
 import pickle
 import shutil
 from collections import Counter
@@ -21,9 +20,9 @@ import numpy as np
 from PIL import Image
 
 from opengait_mimic.data import progress
-from opengait_mimic.data.files import named, write_text
+from opengait_mimic.data.files import named, read_json, write_json
 from opengait_mimic.data.read import read_array
-from opengait_mimic.data.tree import GALLERY, PROBE, TRAIN, read_json, write_sequence
+from opengait_mimic.data.tree import GALLERY, PROBE, TRAIN, write_sequence
 from opengait_mimic.data.video import background, segmenters, sources
 from opengait_mimic.data.video import contact_sheet as sheet
 from opengait_mimic.data.video.quality import Rules, faults, ground, stretches, walks
@@ -76,16 +75,16 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     recordings = sources.find_sources(inputs)
     recipe = _recipe(recordings, settings)
     beside = {"partition": out.with_name(f"{out.name}.json"), "summary": out.with_name(f"{out.name}-summary.json")}
-    ours = _json(beside["partition"]).get("RECIPE") == recipe
+    ours = read_json(beside["partition"]).get("RECIPE") == recipe
     if ours and out.is_dir() and beside["summary"].is_file():
-        return _json(beside["summary"])
+        return read_json(beside["summary"])
     if out.exists() or (beside["partition"].exists() and not ours):
         raise DataError(f"{out} or {beside['partition'].name} is there already: remove both or choose another folder")
     work = out.with_name(f"{out.name}.unfinished")
-    if work.exists() and _json(work / "recipe.json") != recipe:
+    if work.exists() and read_json(work / "recipe.json") != recipe:
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
-    _write_json(work / "recipe.json", recipe)
+    write_json(work / "recipe.json", recipe)
 
     records = []
     for number, source in enumerate(recordings):
@@ -94,8 +93,8 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
             folder = work / f"{number:05d}"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            _write_json(record, _recording(source, settings, folder))
-        records.append(_json(record))
+            write_json(record, _recording(source, settings, folder))
+        records.append(read_json(record))
     if not any(record["people"] for record in records):
         shutil.rmtree(work)
         raise DataError(_nobody(records))
@@ -320,8 +319,8 @@ def _assemble(out: Path, beside: dict, work: Path, records: list[dict], recipe: 
         target = out.with_name(out.name + (f"-{number}.png" if number > 1 else ".png"))
         image.save(work / target.name)
         (work / target.name).replace(target)
-    _write_json(beside["summary"], summary)
-    _write_json(beside["partition"], {**sets, "RECIPE": recipe})
+    write_json(beside["summary"], summary)
+    write_json(beside["partition"], {**sets, "RECIPE": recipe})
     tree.rename(out)
     shutil.rmtree(work)
     return summary
@@ -342,15 +341,6 @@ def _nobody(records: list[dict]) -> str:
     reasons = Counter(dropped["why"] for record in records for dropped in record["dropped"])
     told = "; ".join(f"{count} tracks: {why}" for why, count in reasons.items()) or "nothing moved"
     return f"nobody was found in {progress.number_of(len(records), 'recording')} ({told})"
-
-
-def _json(path: Path) -> dict:
-    found = read_json(path)
-    return found if isinstance(found, dict) else {}
-
-
-def _write_json(path: Path, content: dict) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def report_lines(summary: dict, out: Path) -> list[str]:
