@@ -11,13 +11,13 @@ import numpy as np
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.evaluation.recognition import Condition, Recognition, cmc, per_probe, scores
 from opengait_mimic.evaluation.relative_performance import relative_performance
+from opengait_mimic.evaluation.statistics import LEVEL as LEVEL
 from opengait_mimic.evaluation.statistics import bootstrap_interval, repeats_interval, rp_interval
 from opengait_mimic.method.occlusion import Mixture, mixture
 
 WHO = ("probe", "gallery", "both")
 GALLERY_BY = ("network", "teacher")
 STANDARD = "occluded"  # the name of the test by the YAML's own Occlusion
-LEVEL = 0.95  # of every interval
 AMOUNT_BINS = tuple(round(0.1 * i, 1) for i in range(11))
 
 
@@ -231,16 +231,16 @@ def _score(name: str, repeats: list[Repeat], reference: Holistic | None) -> dict
     probes = [per_probe(r.recognition.headline)[name] for r in repeats if r.recognition is not None]
     if len(values) > 1:
         entry["sd"] = float(np.std(values, ddof=1))
-        entry["interval"] = list(repeats_interval(values, LEVEL))
+        entry["interval"] = list(repeats_interval(values))
     elif probes:
-        entry["interval"] = [100 * v for v in bootstrap_interval(*probes[0], LEVEL)]
+        entry["interval"] = [100 * v for v in bootstrap_interval(*probes[0])]
     if reference is not None and name in reference.scores:
         entry["HP"] = reference.scores[name]
         entry["RP"] = relative_performance(mean, reference.scores[name])
         if entry["RP"] is not None and reference.recognition is not None and probes:
             holistic, weights = per_probe(reference.recognition.headline)[name]
             occluded = np.mean([p for p, _ in probes], axis=0)
-            entry["RP_interval"] = list(rp_interval(occluded, holistic, weights, LEVEL))
+            entry["RP_interval"] = list(rp_interval(occluded, holistic, weights))
     return entry
 
 

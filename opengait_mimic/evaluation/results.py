@@ -32,7 +32,7 @@ def fingerprint(path: str | Path | None, **more) -> dict | None:
     if path is None or not Path(path).is_file():
         return None
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         while block := stream.read(2**20):
             digest.update(block)
     return {"path": str(path), "sha256": digest.hexdigest(), **more}

@@ -66,7 +66,7 @@ def visibility_report(
         errors = np.abs(amount - true_amount)
         error = float(errors.mean())
         by_kind = np.array([errors[kind == k].mean() if (kind == k).any() else np.nan for k in range(classes)])
-    if part_logits is not None:
+    if part_logits is not None and true_parts is not None:
         parts_error = float(np.abs(1 / (1 + np.exp(-part_logits.astype(np.float64))) - true_parts).mean())
     return VisibilityReport(accuracy, confusion, error, by_kind, parts_error)
 

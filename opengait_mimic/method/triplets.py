@@ -8,7 +8,7 @@ import torch.nn.functional as F
 AT_ONCE = {"cpu": 2**20}  # distances in hand at a time: what a core's cache holds
 AT_ONCE_ON_DEVICE = 2**26
 NEAR = 1e-4  # of the squared norms; below, a squared distance found from products has lost its digits
-SEARCHED = 32  # values; among no more of them a CPU finds a place sooner by comparing with each than by searching
+SEARCHED = 32  # values; a CPU is faster at comparing with each of so few than at a binary search
 FEW = 16  # near features of each anchor; where all are near to all, taking differences would take far longer
 
 
@@ -89,7 +89,7 @@ def euclidean(x: torch.Tensor, y: torch.Tensor, x_norms: torch.Tensor, y_norms: 
     """
     norms = x_norms[:, :, None] + y_norms[:, None, :]
     squared = torch.baddbmm(norms, x, y.transpose(1, 2), alpha=-2)
-    near = (squared <= norms * NEAR).nonzero() if squared.device.type == "cpu" else ()
+    near = (squared <= norms * NEAR).nonzero() if squared.device.type == "cpu" else norms.new_zeros(0, 3).long()
     squared.mul_(squared > norms.mul_(8 * torch.finfo(squared.dtype).eps))
     if 0 < len(near) <= FEW * norms.shape[0] * norms.shape[1]:
         for part, row, other in (some.unbind(1) for some in near.split(max(1, AT_ONCE["cpu"] // x.shape[2]))):

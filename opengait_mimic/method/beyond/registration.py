@@ -1,7 +1,7 @@
 """Put clips that a tight detection box stretched back on their rows, as far as the VEN knows how.
 
-A detector's box around what is visible of a body is stretched over the whole frame (`refit`). The VEN names the kind of
-the occlusion and estimates the hidden share; that says where what is seen belongs.
+A detector's box around what is visible of a body is stretched over the whole frame (`refit`). The VEN predicts the type
+and the amount of the occlusion, which say where what is visible belongs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from opengait_mimic.method.clips import silhouettes
 from opengait_mimic.method.ven import Visibility, amount_values
 
-# Which edge of the frame a kind hides: its axis (rows or columns), and whether it is the last one.
+# Which edge of the frame a type hides: its axis (rows or columns), and whether it is the last one.
 EDGES = {"top": (0, False), "bottom": (0, True), "left": (1, False), "right": (1, True)}
 EMPTY = 0.01  # of the fullest line of a clip; less than that is noise
 
@@ -23,20 +23,22 @@ def register(
 ) -> torch.Tensor:
     """Clips with what is visible where it belongs, and black where it is hidden.
 
-    One transformation for all frames of a clip: the mean over the kinds and amounts that the VEN thinks possible, so
+    One transformation for all frames of a clip: the mean over the types and amounts that the VEN thinks possible, so
     that a doubtful clip is moved softly and a certain one sharply. A clip that is black at the hidden edge already is
-    in its place and stays; so does one whose kind cuts no edge off.
+    in its place and stays; so does one whose type cuts no edge off.
 
     Args:
-        sils: [n, s, h, w] floats, or [1, sum of s, h, w] with seqL [1, n]; with channels [n, s, c, h, w].
-        visibility: what the VEN says of them; it classifies, and knows the amount.
+        sils: [n, s, h, w] floats, or [1, sum of s, h, w] with seqL; with channels [n, s, c, h, w].
+        visibility: what a VEN with both of the paper's tasks predicts for them.
         classes: [k] names of its classes.
+        seqL: [1, n] frames of each clip.
+
     Returns:
         The registered clips, of the same shape and dtype.
     """
+    assert visibility.logits is not None
     probabilities = visibility.logits.detach().float().softmax(1)
     amounts, weights = amount_distribution(visibility)
-    height, width = sils.shape[-2:]
     known = [(index, *EDGES[name]) for index, name in enumerate(classes) if name in EDGES]
     clip_index = None
     if seqL is not None:
@@ -44,15 +46,15 @@ def register(
         clip_index = torch.repeat_interleave(torch.arange(len(lengths), device=sils.device), lengths)
     lines = [_fullness(sils, axis, clip_index, seqL) for axis in (0, 1)]
     stays = 1 - probabilities[:, [index for index, _, _ in known]].sum(1)
-    maps = [stays[:, None, None] * torch.eye(height, device=sils.device), None]  # for rows, for columns
+    rows = stays[:, None, None] * torch.eye(sils.shape[-2], device=sils.device)
+    columns = torch.zeros(len(stays), sils.shape[-1], sils.shape[-1], device=sils.device)
     for index, axis, last in known:
         moved = _expected(amounts, weights, lines[axis], last) * probabilities[:, index, None, None]
-        maps[axis] = moved if maps[axis] is None else maps[axis] + moved
-    rows, columns = (None if m is None else _per_frame(m, clip_index, sils) for m in maps)
+        (rows, columns)[axis].add_(moved)
     values = sils.float()
-    out = rows @ values
-    if columns is not None:
-        out = out + values @ columns.transpose(-1, -2)
+    out = _per_frame(rows, clip_index, sils) @ values
+    if any(axis for _, axis, _ in known):
+        out = out + values @ _per_frame(columns, clip_index, sils).transpose(-1, -2)
     return out.to(sils.dtype)
 
 
@@ -73,6 +75,8 @@ def shrunk(amounts: torch.Tensor, size: int) -> torch.Tensor:
 
     Args:
         amounts: [...] a, 0–1.
+        size: number of lines.
+
     Returns:
         [..., size, size], new lines × old lines; the identity for a = 0.
     """
@@ -85,11 +89,7 @@ def shrunk(amounts: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _expected(amounts: torch.Tensor, weights: torch.Tensor, fullness: torch.Tensor, last: bool) -> torch.Tensor:
-    """[n, size, size] the mean map of clips of which one edge may be cut off.
-
-    Args:
-        amounts, weights: [n, b]. fullness: [n, size] how much silhouette each line has. last: which edge it is.
-    """
+    """[n, size, size] the mean map of clips of which one edge (the last or the first) may be cut off."""
     size = fullness.shape[1]
     fullness = fullness.flip(1) if last else fullness
     full = fullness > EMPTY * fullness.amax(1, keepdim=True)

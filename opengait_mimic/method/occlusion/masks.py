@@ -66,6 +66,6 @@ def bounding_boxes(visible: np.ndarray) -> np.ndarray:
         int64 [f, 4] (top, bottom, left, right), ends exclusive.
     """
     edges = []
-    for lines in (visible.any(2), visible.any(1)):
+    for lines in (np.asarray(visible.any(axis)) for axis in (2, 1)):
         edges += [lines.argmax(1), lines.shape[1] - lines[:, ::-1].argmax(1)]
     return np.stack(edges, axis=1)

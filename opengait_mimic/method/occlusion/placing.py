@@ -81,5 +81,5 @@ def crossing_clip(rng: np.random.Generator, clips: Sequence[np.ndarray]) -> np.n
 
 
 def _cropped(clip: np.ndarray) -> np.ndarray:
-    rows = clip.any((0, 2)).nonzero()[0]
+    rows = np.flatnonzero(clip.any((0, 2)))
     return clip[:, rows[0] : rows[-1] + 1]

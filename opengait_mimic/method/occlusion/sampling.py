@@ -120,9 +120,8 @@ class Mixture:
             if amount[i]:  # where nothing is hidden after all, the clip is clean
                 kind[i] = self.classes.index(self.names[choice])
                 refit[frames] = type_.refit
-        return OcclusionParameters(
-            kind, amount.astype(np.float32), boxes, refit, *map(np.concatenate, (masked, masks, merged))
-        )
+        by_mask = np.concatenate(masked), np.concatenate(masks), np.concatenate(merged)
+        return OcclusionParameters(kind, amount.astype(np.float32), boxes, refit, *by_mask)
 
 
 def _others(number: int, clips: Sequence[np.ndarray], subjects: Sequence, times: Sequence) -> list[np.ndarray]:

@@ -125,5 +125,5 @@ def folder_of_masks(folder: str) -> tuple[np.ndarray, ...]:
 
 
 def _tight(mask: np.ndarray) -> np.ndarray:
-    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return np.ascontiguousarray(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])

@@ -196,7 +196,7 @@ class _Moving(BoxOcclusion):
     velocity: Range = (0.5, 2.0)
     dynamic: ClassVar[bool] = True
 
-    def rows(self, rng: np.random.Generator, height: int) -> tuple[int, int]:
+    def rows(self, rng: np.random.Generator, height: int) -> tuple[int, int]:  # noqa: ARG002
         """The hidden rows (top, bottom)."""
         return 0, height
 
@@ -301,7 +301,7 @@ class Outline(MaskOcclusion, name="outline"):
                 raise ConfigError(f"folder: {self.folder!r} is no path of a folder")
             shapes.folder_of_masks(self.folder)
 
-    def masks(self, rng, times, height, width, others):
+    def masks(self, rng, times, height, width, others):  # noqa: ARG002
         if self.folder is None:
             choices = shapes.library()[self.shapes[int(rng.integers(len(self.shapes)))]]
         else:
@@ -328,7 +328,7 @@ class DetectorCut(MaskOcclusion, name="detector_cut"):
 
     jitter: Range = (0.01, 0.04)
 
-    def masks(self, rng, times, height, width, others):
+    def masks(self, rng, times, height, width, others):  # noqa: ARG002
         kept, split = 1 - rng.uniform(*self.amount), rng.random()
         spread = rng.uniform(*self.jitter)
         moments, which = np.unique(times, return_inverse=True)
