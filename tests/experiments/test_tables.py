@@ -19,16 +19,15 @@ import pytest
 import short_tables
 import yaml
 from commands import checkout, environment
-from short_tables import BRIEF
+from forked import processes
+from short_tables import BRIEF, tree
 
 from opengait_mimic.apps.experiments import stages, tables
 from opengait_mimic.apps.experiments.recipes import BEYOND, METHODS, runs_of
 from opengait_mimic.cli import main
-from opengait_mimic.data.tree import write_sequence
 from opengait_mimic.errors import ConfigError, DataError, RunFailed
 from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.opengait.checkpoints import read_checkpoint
-from opengait_mimic.walkers.walkers import walker_sequence
 
 STAGES = ["teacher_gaitbase.train", "ven.train", "ven.test", "baseline1_gaitbase.test", "mimic_gaitbase.train",
           "mimic_gaitbase.test"]  # fmt: skip
@@ -157,17 +156,6 @@ class TestFailure:
         run(planned(tmp_path))
         assert Counter(order(tmp_path)) == Counter(STAGES[1:]), "what was done stays done"
 
-    def test_the_command_ends_with_that_line_and_status_1(self, short, tmp_path, monkeypatch, call):
-        monkeypatch.setattr(stages, "_work", doubles.work_or_fail)
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF[1:2])
-        monkeypatch.setattr(signal, "signal", lambda *handler: None)  # those of the tests stay
-        monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-        ended = call("tables", "--seeds", 1, "--out", tmp_path, "--host", "embedded")
-        assert ended.status == 1
-        log = tmp_path / "seed0" / "logs" / "ven.train.log"
-        line = f"opengait-mimic: seed 0, GaitBase, VEN: train: the loss is NaN at iteration 3 (all of it: {log})"
-        assert ended.err.splitlines()[-1] == line
-
     def test_a_stage_that_leaves_nothing_has_failed(self, short, tmp_path, monkeypatch):
         monkeypatch.setattr(stages, "_work", doubles.work_for_nothing)
         with pytest.raises(RunFailed, match="Teacher: train: it ended without a word"):
@@ -256,25 +244,6 @@ class TestCommand:
         ended = call("tables", "--out", tmp_path / "out", "--beyond", "--table", 3, "--dry-run")
         assert ended.status == 2 and "--beyond is another one" in ended.err
 
-    def test_a_result_that_is_left_aside_is_named(self, pretended, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF)
-        results = tables.run_stages
-
-        def spoilt(*arguments):
-            paths = results(*arguments)
-            paths[0].write_text("{}")
-            return paths
-
-        monkeypatch.setattr(tables, "run_stages", spoilt)
-        self.run(tmp_path)
-        assert re.search(r"warning: .*VEN.*json: skipped: no result file of opengait-mimic", capsys.readouterr().err)
-
-    def test_a_relative_folder(self, short, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
-        self.run(Path("out"))
-        assert Path("out/seed0/done/baseline1_gaitbase.test").is_file() and Path("out/report/report.html").is_file()
-
     def test_walking_types_of_ones_own(self, short, tmp_path, monkeypatch):
         root, partition = tree(tmp_path, ["before", "after", "other"])
         monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
@@ -318,17 +287,6 @@ def cells(table: str, head: bool = False) -> list:
     return rows[0] if head else [row for row in rows[1:] if len(row) == len(rows[0])]
 
 
-def tree(folder: Path, types: list[str]) -> tuple[Path, Path]:
-    """A data set of eight training and three test subjects, the latter with these types."""
-    names = [f"{subject:03d}" for subject in range(11)]
-    for subject, name in enumerate(names):
-        for place in range(4 if subject < 8 else len(types)):
-            sils = walker_sequence(0, subject, place, 4, width=44)
-            write_sequence(folder / "sils", name, "00" if subject < 8 else types[place], f"{place:02d}", sils)
-    (folder / "sils.json").write_text(json.dumps({"TRAIN_SET": names[:8], "TEST_SET": names[8:]}))
-    return folder / "sils", folder / "sils.json"
-
-
 PATIENCE = 900  # seconds for a program that still works, however busy the machine
 
 
@@ -337,20 +295,7 @@ class TestInterruption:
 
     @contextmanager
     def started(self, folder, iterations=2):
-        arguments = [
-            "--table",
-            "1",
-            "--seeds",
-            "1",
-            "--jobs",
-            "2",
-            "--host",
-            "embedded",
-            "--device",
-            "cpu",
-            "--out",
-            "out",
-        ]
+        arguments = ["--table", "1", "--jobs", "2", "--host", "embedded", "--device", "cpu", "--out", "out"]
         process = subprocess.Popen(
             [sys.executable, short_tables.__file__, *arguments], cwd=folder,
             env={**environment(), "SHORT_ITERATIONS": str(iterations), "SHORT_RUNS": "few"}, start_new_session=True,
@@ -359,14 +304,10 @@ class TestInterruption:
         try:
             yield process
         finally:
-            for number in alive(process.pid):
+            for number in processes(process.pid):
                 os.kill(number, signal.SIGKILL)
 
-    @pytest.mark.parametrize(
-        ("end", "how"),
-        [(os.killpg, signal.SIGINT), (os.kill, signal.SIGINT), (os.kill, signal.SIGKILL)],
-        ids=["Ctrl-C", "interrupted alone", "killed"],
-    )
+    @pytest.mark.parametrize(("end", "how"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGKILL)])
     def test_it_leaves_no_process_behind(self, tmp_path, end, how):
         with self.started(tmp_path, iterations=10**6) as process:
             log = tmp_path / "out/seed0/logs/teacher_gaitbase.train.log"
@@ -376,7 +317,7 @@ class TestInterruption:
             assert "Traceback" not in errors, errors
             if how == signal.SIGINT:
                 assert process.returncode == 130 and "opengait-mimic: interrupted" in errors.splitlines(), errors
-            wait_for(lambda: not alive(process.pid))
+            wait_for(lambda: not processes(process.pid))
 
     def test_killed_it_goes_on_with_the_same_command(self, tmp_path):
         done = tmp_path / "out/seed0/done"
@@ -384,11 +325,11 @@ class TestInterruption:
             wait_for(lambda: (done / "teacher_gaitbase.train").is_file(), process)
             process.kill()
             process.communicate()
-            wait_for(lambda: not alive(process.pid))
+            wait_for(lambda: not processes(process.pid))
         before = {path.name for path in done.iterdir()}
         assert "teacher_gaitbase.train" in before and len(before) < len(STAGES)
         with self.started(tmp_path) as process:
-            said, errors = process.communicate(timeout=PATIENCE)
+            _, errors = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, errors
         assert f"{len(before)} of {len(STAGES)} stages were done before" in errors
         trained = (tmp_path / "out/seed0/logs/teacher_gaitbase.train.log").read_text()
@@ -424,16 +365,3 @@ def wait_for(what, process: subprocess.Popen | None = None) -> None:
         assert time.monotonic() < deadline, "waited too long"
         assert process is None or process.poll() is None or what(), process.communicate()
         time.sleep(0.1)
-
-
-def alive(session: int) -> list[int]:
-    """Processes of a session that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found

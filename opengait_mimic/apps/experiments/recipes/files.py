@@ -103,5 +103,5 @@ def yaml_text(cfgs: dict, comment: Sequence[str] = ()) -> str:
     for name, section in cfgs.items():
         flat = isinstance(section, dict) and not any(isinstance(value, (dict, list)) for value in section.values())
         style = False if flat else None  # None: one line for the innermost mappings and lists
-        blocks.append(yaml.safe_dump({name: section}, default_flow_style=style, sort_keys=False, width=LINE))
+        blocks.append(yaml.safe_dump({name: section}, default_flow_style=style, sort_keys=False, width=100))
     return "".join(f"# {line}\n" for line in comment) + "\n".join(blocks)
