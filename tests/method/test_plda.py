@@ -31,7 +31,7 @@ TOP, BOTTOM = 1, 2
 
 
 def people(seed: int, subjects: int = SUBJECTS, noise: float = 0.3):
-    """Whole clips [n, c, p] of people whose upper and lower parts go together, and who walks in them."""
+    """Holistic clips [n, c, p] of people whose upper and lower parts go together, and who walks in them."""
     rng = np.random.default_rng(seed)
     mixing = np.random.default_rng(0).standard_normal((5, CHANNELS * PARTS))
     each = (rng.standard_normal((subjects, 5)) @ mixing).reshape(subjects, CHANNELS, PARTS)
@@ -96,15 +96,15 @@ def gaussians(seed: int, classes: int, d: int, q: int = 2):
     projections = np.stack([np.linalg.solve(s, f) for s, f in zip(noises, factors, strict=True)])
     precisions = np.stack([f.T @ p for f, p in zip(factors, projections, strict=True)])
 
-    def told(clips, of):
+    def statistics(clips, of):
         h = np.stack([(x - means[k]) @ projections[k] for x, k in zip(clips, of, strict=True)])
         return IdentityStatistics(h, of, np.eye(classes, dtype=int), precisions)
 
-    return (means, factors, noises), told
+    return (means, factors, noises), statistics
 
 
 def log_density(clips, classes, means, factors, noises):
-    """Of clips [n, d] of one person, by the model itself."""
+    """Of clips [n, d] of one subject, by the model itself."""
     stacked = np.concatenate([factors[k] for k in classes])
     return multivariate_normal(
         np.concatenate([means[k] for k in classes]),
@@ -114,9 +114,9 @@ def log_density(clips, classes, means, factors, noises):
 
 def test_it_is_the_likelihood_ratio_of_the_model():
     """Against the densities themselves: of both clips together, and of each alone."""
-    model, told = gaussians(3, 2, 5)
+    model, statistics = gaussians(3, 2, 5)
     clips, classes = np.random.default_rng(4).standard_normal((6, 5)), np.array([0, 1, 0, 1, 1, 0])
-    both = told(clips, classes)
+    both = statistics(clips, classes)
     found = distances(log_likelihood_ratio(both, both)).numpy()
     alone = [log_density(clips[[i]], classes[[i]], *model) for i in range(6)]
     for i in range(6):
@@ -133,7 +133,7 @@ def test_the_fit_is_ridge_regression_on_where_people_differ(shrinkage):
     classes = np.random.default_rng(2).integers(0, 2, len(who)) * (who < 8)
     fit = PLDAFit(clips, who, 2, "euc", Likelihood(dimensions=3, shrinkage=shrinkage))
     fit.add(clips, who, classes)
-    identities = fit.model()
+    model = fit.model()
     x = clips.reshape(len(clips), -1)
     means = np.stack([x[who == i].mean(0) for i in range(12)])
     directions = np.linalg.svd(means - means.mean(0))[2][:3]
@@ -149,23 +149,23 @@ def test_the_fit_is_ridge_regression_on_where_people_differ(shrinkage):
         rest = mine - mine.mean(0) - around @ factors.T
         noise = rest.T @ rest / n
         noise += shrinkage * np.trace(noise) / size * np.eye(size)
-        np.testing.assert_allclose(identities.mean[k], mine.mean(0) - factors @ middle, rtol=1e-8)
+        np.testing.assert_allclose(model.mean[k], mine.mean(0) - factors @ middle, rtol=1e-8)
         projection = np.linalg.solve(noise, factors)
         # y's axes have no sign
-        np.testing.assert_allclose(identities.projection[k] @ identities.projection[k].T, projection @ projection.T,
+        np.testing.assert_allclose(model.projection[k] @ model.projection[k].T, projection @ projection.T,
                                    rtol=1e-6, atol=1e-12)  # fmt: skip
-        np.testing.assert_allclose(abs(identities.precision[k]), abs(factors.T @ projection), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(abs(model.precision[k]), abs(factors.T @ projection), rtol=1e-6, atol=1e-9)
 
 
-def test_a_person_seen_from_head_to_hip_is_found_by_the_legs():
+def test_a_subject_seen_from_head_to_hip_is_found_by_the_legs():
     """Where nothing is seen on both sides, what goes together in people still tells; a distance cannot."""
-    identities = fitted()
+    model = fitted()
     clips, who = people(7, 40)
     classes = np.tile([TOP, BOTTOM], len(who) // 2)
     seen = hidden(clips, classes, 9)
     probes, others = np.flatnonzero(classes == TOP), np.flatnonzero(classes == BOTTOM)
-    told = identities.statistics(seen, classes)
-    (_, found), *_ = PLDAMatching(told, told).blocks(probes, others, who)
+    statistics = model.statistics(seen, classes)
+    (_, found), *_ = PLDAMatching(statistics, statistics).blocks(probes, others, who)
     plain = distance(seen[probes].astype(np.float32), seen[others].astype(np.float32))
     hits = [(who[others][d.argmin(1)] == who[probes]).mean() for d in (found.numpy(), plain)]
     assert hits[0] > 0.5 > 0.2 > hits[1]
@@ -179,47 +179,32 @@ def test_what_tells_nothing_is_one_half():
     fit.add(clips, who, np.zeros(len(who), int))
     for _ in range(200):
         fit.add(rng.standard_normal(clips.shape), who, np.ones(len(who), int))
-    identities = fit.model()
-    blind = identities.statistics(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
-    everybody = identities.statistics(clips, np.zeros(len(who), int))
+    model = fit.model()
+    blind = model.statistics(rng.standard_normal((4, CHANNELS, PARTS)), np.ones(4, int))
+    everybody = model.statistics(clips, np.zeros(len(who), int))
     np.testing.assert_allclose(distances(log_likelihood_ratio(blind, everybody)), np.log(2), atol=0.05)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 9))
 def test_it_is_symmetric_never_negative_and_the_same_in_blocks(seed, rows):
-    identities = IDENTITIES
+    model = MODEL
     rng = np.random.default_rng(seed)
     embeddings, classes = 3 * rng.standard_normal((12, CHANNELS, PARTS)), rng.integers(0, 3, 12)
-    told = identities.statistics(embeddings, classes)
-    whole = distances(log_likelihood_ratio(told, told)).numpy()
+    statistics = model.statistics(embeddings, classes)
+    whole = distances(log_likelihood_ratio(statistics, statistics)).numpy()
     assert (whole >= 0).all() and np.isfinite(whole).all()
     np.testing.assert_allclose(whole, whole.T, rtol=1e-5, atol=1e-7)
     before, module.CELLS_AT_ONCE = module.CELLS_AT_ONCE, 12 * rows
     try:
-        blocks = list(PLDAMatching(told, told).blocks(np.arange(12), np.arange(12), np.arange(12)))
+        blocks = list(PLDAMatching(statistics, statistics).blocks(np.arange(12), np.arange(12), np.arange(12)))
     finally:
         module.CELLS_AT_ONCE = before
     assert len(blocks) == -(-12 // rows)
     np.testing.assert_array_equal(np.concatenate([b.numpy() for _, b in blocks]), whole)
 
 
-IDENTITIES = fitted()
-
-
-def test_the_order_in_which_it_learns_does_not_matter():
-    clips, who = people(1)
-    classes = np.random.default_rng(2).integers(0, 3, len(who))
-    shuffled = np.random.default_rng(3).permutation(len(who))
-    found = []
-    for order in (np.arange(len(who)), shuffled):
-        fit = PLDAFit(clips, who, 3, "cos", Likelihood(dimensions=4))
-        for part in np.array_split(order, 5):
-            fit.add(clips[part], who[part], classes[part])
-        identities = fit.model()
-        told = identities.statistics(clips, classes)
-        found.append(log_likelihood_ratio(told, told))
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
+MODEL = fitted()
 
 
 def test_a_class_that_was_hardly_met_takes_the_model_of_all():
@@ -227,9 +212,9 @@ def test_a_class_that_was_hardly_met_takes_the_model_of_all():
     fit = PLDAFit(clips, who, 3, "euc", Likelihood())
     fit.add(clips, who, np.zeros(len(who), int))
     fit.add(clips[:3], who[:3], np.full(3, TOP))
-    identities = fit.model()
-    assert identities.known.tolist() == [True, False, False]
-    assert identities.statistics(clips[:3], np.array([0, TOP, BOTTOM])).of.tolist() == [0, 3, 3]
+    model = fit.model()
+    assert model.known.tolist() == [True, False, False]
+    assert model.statistics(clips[:3], np.array([0, TOP, BOTTOM])).of.tolist() == [0, 3, 3]
 
 
 def test_large_embeddings_are_modelled_by_the_main_directions_of_each_part(monkeypatch):
@@ -246,90 +231,66 @@ def test_cosine_looks_at_the_direction_of_each_part_alone():
     clips, who = people(1)
     fit = PLDAFit(clips, who, 1, "cos", Likelihood())
     fit.add(clips, who, np.zeros(len(who), int))
-    identities = fit.model()
+    model = fit.model()
     longer = clips * np.array([1, 2, 3, 4])
-    np.testing.assert_allclose(
-        identities.statistics(clips, who * 0).h, identities.statistics(longer, who * 0).h, atol=1e-8
-    )
+    np.testing.assert_allclose(model.statistics(clips, who * 0).h, model.statistics(longer, who * 0).h, atol=1e-8)
 
 
 def test_a_recognition_takes_it_in_place_of_a_distance():
-    identities = fitted()
+    model = fitted()
     clips, who = people(11, 30)
     classes = np.random.default_rng(5).integers(0, 3, len(who))
     seen = hidden(clips, classes, 1)
-    told = identities.statistics(seen, classes)
+    statistics = model.statistics(seen, classes)
     names = [f"{i:03d}" for i in who], ["01", "02"] * (len(who) // 2), ["v"] * len(who)
-    plain, by_odds = (
+    plain, by_plda = (
         scores(evaluate_embeddings(seen, seen, *names, protocol("GREW"), weights=how).headline)
-        for how in (None, PLDAMatching(told, told))
+        for how in (None, PLDAMatching(statistics, statistics))
     )
-    assert by_odds["Rank-1"] > plain["Rank-1"] + 10 and by_odds["TAR@0.01"] > plain["TAR@0.01"]
+    assert by_plda["Rank-1"] > plain["Rank-1"] + 10 and by_plda["TAR@0.01"] > plain["TAR@0.01"]
 
 
-def test_what_several_clips_tell_of_a_person_is_the_models_too():
-    """Against the densities: of a probe and all clips of a person together, and of both apart."""
+def test_what_several_clips_tell_of_a_subject_is_the_models_too():
+    """Against the densities: of a probe and all clips of a subject together, and of both apart."""
     model, of = gaussians(8, 3, 4)
     clips, classes = np.random.default_rng(9).standard_normal((8, 4)), np.array([0, 1, 2, 1, 1, 0, 0, 2])
-    told = of(clips, classes)
+    statistics = of(clips, classes)
     who = np.array([0, 1, 0, 0, 2, 1])  # of the last six; the first two are probes
-    persons = told.rows(np.arange(2, 8)).per_subject(who, 3)
-    found = log_likelihood_ratio(told.rows(np.arange(2)), persons).numpy()
+    subjects = statistics.rows(np.arange(2, 8)).per_subject(who, 3)
+    found = log_likelihood_ratio(statistics.rows(np.arange(2)), subjects).numpy()
     for i in (0, 1):
-        for person in (0, 1, 2):
-            theirs = 2 + np.flatnonzero(who == person)
+        for subject in (0, 1, 2):
+            theirs = 2 + np.flatnonzero(who == subject)
             all_of_them = [i, *theirs]
             expected = (
                 log_density(clips[all_of_them], classes[all_of_them], *model)
                 - log_density(clips[[i]], classes[[i]], *model)
                 - log_density(clips[theirs], classes[theirs], *model)
             )
-            assert found[i, person] == pytest.approx(expected, rel=1e-8)
+            assert found[i, subject] == pytest.approx(expected, rel=1e-8)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), st.booleans(), st.integers(1, 9))
-def test_a_clip_is_helped_by_the_others_of_its_person(seed, by_view, rows):
-    """One pair at a time: the mean of the clip's odds and of those of its person, without clips of the probe's view."""
+def test_a_clip_is_helped_by_the_others_of_its_subject(seed, by_view, rows):
+    """One pair at a time: the mean of the clip's ratio and its subject's, without clips of the probe's view."""
     rng, n = np.random.default_rng(seed), 14
     embeddings, classes = 3 * rng.standard_normal((n, CHANNELS, PARTS)), rng.integers(0, 3, n)
     labels, views = rng.integers(0, 4, n), rng.integers(0, 3, n)
-    told = IDENTITIES.statistics(embeddings, classes)
+    statistics = MODEL.statistics(embeddings, classes)
     probes, gallery = rng.permutation(n)[:5], rng.permutation(n)[:9]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CELLS_AT_ONCE", 9 * rows)
-        blocks = PLDAMatching(told, told, True).blocks(probes, gallery, labels, views if by_view else None)
+        blocks = PLDAMatching(statistics, statistics, True).blocks(probes, gallery, labels, views if by_view else None)
         found = np.concatenate([block.numpy() for _, block in blocks])
     for i, probe in enumerate(probes):
         for j, clip in enumerate(gallery):
             helping = [g for g in gallery if labels[g] == labels[clip] and not (by_view and views[g] == views[probe])]
-            odds = log_likelihood_ratio(told.rows([probe]), told.rows([clip]))
+            ratio = log_likelihood_ratio(statistics.rows([probe]), statistics.rows([clip]))
             if helping:
-                person = told.rows(helping).per_subject(np.zeros(len(helping), int), 1)
-                odds = (odds + log_likelihood_ratio(told.rows([probe]), person)) / 2
-            assert found[i, j] == pytest.approx(float(distances(odds)), rel=1e-5, abs=1e-7)
-
-
-def test_who_has_one_clip_is_compared_by_that():
-    told = IDENTITIES.statistics(*[part[:20] for part in (people(3)[0], np.tile([0, TOP], 10))])
-    rows = np.arange(20)
-    (_, alone), (_, helped) = (
-        next(PLDAMatching(told, told, persons).blocks(rows, rows, rows)) for persons in (False, True)
-    )
-    np.testing.assert_allclose(helped, alone, rtol=1e-5, atol=1e-7)
-
-
-def test_all_clips_of_a_person_find_whom_single_ones_miss():
-    clips, who = people(11, 60, noise=1.5)
-    classes = np.random.default_rng(5).integers(0, 3, len(who))
-    told = fitted().statistics(hidden(clips, classes, 1), classes)
-    names = [f"{i:03d}" for i in who], ["01", "01", "01", "01", "02", "02"] * (len(who) // 6), ["v"] * len(who)
-    one, all_of_them = (
-        scores(evaluate_embeddings(clips, clips, *names, protocol("GREW", gallery=["01"], probe=["02"]),
-                         weights=PLDAMatching(told, told, persons)).headline)
-        for persons in (False, True)
-    )  # fmt: skip
-    assert all_of_them["Rank-1"] > one["Rank-1"] + 5 and all_of_them["mAP"] > one["mAP"]
+                subject = statistics.rows(helping).per_subject(np.zeros(len(helping), int), 1)
+                ratio = (ratio + log_likelihood_ratio(statistics.rows([probe]), subject)) / 2
+            assert found[i, j] == pytest.approx(float(distances(ratio)), rel=1e-5, abs=1e-7)
 
 
 def test_clips_that_a_protocol_removes_do_not_help_either():
@@ -343,8 +304,10 @@ def test_clips_that_a_protocol_removes_do_not_help_either():
     classes = np.zeros(len(who), int)
     hits, precision = [], []
     for seen in (clips, changed):
-        told = IDENTITIES.statistics(seen, classes)
-        found = evaluate_embeddings(seen, seen, *names, asked, weights=PLDAMatching(told, told, True)).headline
+        statistics = MODEL.statistics(seen, classes)
+        found = evaluate_embeddings(
+            seen, seen, *names, asked, weights=PLDAMatching(statistics, statistics, True)
+        ).headline
         hits.append(dict(zip(found.probes.tolist(), found.hits, strict=True)))
         precision.append(dict(zip(found.probes.tolist(), found.precision, strict=True)))
     from_a, from_b = (int(np.flatnonzero((who == 0) & (types == "02") & (views == view))[0]) for view in "ab")
@@ -386,18 +349,19 @@ def test_too_little_to_learn_from():
 
 
 @pytest.mark.parametrize("largest", [2048, 8])
-def test_how_many_clips_are_taken_at_once_does_not_matter(monkeypatch, largest):
+def test_neither_order_nor_how_many_clips_are_taken_at_once_matter(monkeypatch, largest):
     monkeypatch.setattr(module, "LARGEST", largest)
     clips, who = people(1, 10)
     classes = np.random.default_rng(2).integers(0, 3, len(who))
     found = []
-    for at_once in (4096, 7):
+    for at_once, order in ((4096, np.arange(len(who))), (7, np.random.default_rng(3).permutation(len(who)))):
         monkeypatch.setattr(module, "CLIPS_AT_ONCE", at_once)
-        fit = PLDAFit(clips, who, 3, "euc", Likelihood(dimensions=4))
-        fit.add(clips, who, classes)
-        told = fit.model().statistics(clips, classes)
-        found.append(log_likelihood_ratio(told, told))
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-7)
+        fit = PLDAFit(clips, who, 3, "cos", Likelihood(dimensions=4))
+        for part in np.array_split(order, 5):
+            fit.add(clips[part], who[part], classes[part])
+        statistics = fit.model().statistics(clips, classes)
+        found.append(log_likelihood_ratio(statistics, statistics))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -428,10 +392,10 @@ def test_a_file_that_is_no_model_of_identities_is_refused(tmp_path, change):
 
 def test_main_directions_come_back_with_the_model(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LARGEST", 8)
-    identities = fitted(dimensions=4)
-    write_plda(tmp_path / "identities.npz", TrainedPLDA(identities, ("clean", "top", "bottom"), "f"))
+    model = fitted(dimensions=4)
+    write_plda(tmp_path / "identities.npz", TrainedPLDA(model, ("clean", "top", "bottom"), "f"))
     found = read_plda(tmp_path / "identities.npz").plda.vectors.directions
-    np.testing.assert_array_equal(found, identities.vectors.directions)
+    np.testing.assert_array_equal(found, model.vectors.directions)
     assert found.shape == (PARTS, CHANNELS, 2)
     learned = read_plda(tmp_path / "identities.npz")
     with pytest.raises(DataError, match=r"not one of embeddings \[4, 3\]"):

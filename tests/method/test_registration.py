@@ -1,4 +1,4 @@
-"""What the VEN learns of strips, and what is done with it: labels, parts of backbones, registration."""
+"""What the VEN learns of horizontal parts, and what is done with it: labels, parts of backbones, registration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def smooth(clips=1, frames=2, height=64, width=44):
     return 0.5 + 0.4 * torch.sin(4 * y + 2 * x + phase)
 
 
-def told(kind, amount, clips=1, bins=None):
+def seen_by_ven(kind, amount, clips=1, bins=None):
     """A VEN that is certain."""
     logits = torch.full((clips, len(CLASSES)), -40.0)
     logits[:, CLASSES.index(kind)] = 40
@@ -115,7 +115,7 @@ def test_the_pyramid_of_a_backbone(model_cfg, parts, bins):
     assert part_bins(model_cfg, parts) == bins
 
 
-def test_the_user_may_say_what_the_parts_are_where_it_cannot_be_told():
+def test_the_user_may_say_what_the_parts_are_where_it_cannot_be_seen_by_ven():
     with pytest.raises(ConfigError, match="which rows are the 7 parts of Odd"):
         part_bins({"model": "Odd"}, 7)
     assert part_bins({"model": "Odd"}, 7, [4, 2, 1]) == (4, 2, 1)
@@ -187,7 +187,7 @@ def test_a_map_shrinks_to_the_end_and_keeps_means():
 @pytest.mark.parametrize("bins", [None, 33])
 def test_a_refitted_clip_comes_back_to_its_place(kind, bins):
     sils, plan = smooth(), plan_of(kind, 0.5, refit=True)
-    back = register(apply_occlusion(sils, plan), told(kind, plan.amount[0], bins=bins), CLASSES)
+    back = register(apply_occlusion(sils, plan), seen_by_ven(kind, plan.amount[0], bins=bins), CLASSES)
     painted = apply_occlusion(sils, plan_of(kind, 0.5))
     assert (back - painted).abs().mean() < 0.01
     assert (apply_occlusion(sils, plan) - painted).abs().mean() > 0.1, "what it would be without"
@@ -196,18 +196,18 @@ def test_a_refitted_clip_comes_back_to_its_place(kind, bins):
 @pytest.mark.parametrize("kind", ["top", "bottom", "left", "right"])
 def test_a_clip_painted_in_place_stays(kind):
     painted = apply_occlusion(smooth(), plan_of(kind, [0.4, 0.6]))
-    torch.testing.assert_close(register(painted, told(kind, 0.5, bins=17), CLASSES), painted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(register(painted, seen_by_ven(kind, 0.5, bins=17), CLASSES), painted, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["clean", "moving_patch"])
 def test_kinds_that_cut_no_edge_off_stay(kind):
     sils = smooth(3)
-    torch.testing.assert_close(register(sils, told(kind, 0.5, 3), CLASSES), sils, atol=1e-5, rtol=0)
+    torch.testing.assert_close(register(sils, seen_by_ven(kind, 0.5, 3), CLASSES), sils, atol=1e-5, rtol=0)
 
 
 def test_doubt_moves_softly():
     sils = smooth()
-    seen = told("top", 0.5)
+    seen = seen_by_ven("top", 0.5)
     doubt = seen._replace(logits=torch.tensor([[0.0, 0.0, -40, -40, -40, -40]]))
     mean = (sils + register(sils, seen, CLASSES)) / 2
     torch.testing.assert_close(register(sils, doubt, CLASSES), mean, atol=1e-5, rtol=0)
@@ -215,7 +215,7 @@ def test_doubt_moves_softly():
 
 def test_clips_along_time_and_with_channels_are_registered_alike():
     sils = smooth(2, 3)
-    seen = told("bottom", 0.45, 2, bins=17)
+    seen = seen_by_ven("bottom", 0.45, 2, bins=17)
     each = register(sils, seen, CLASSES)
     joined = register(sils.flatten(0, 1)[None], seen, CLASSES, torch.tensor([[3, 3]]))
     torch.testing.assert_close(joined[0].unflatten(0, (2, 3)), each)
