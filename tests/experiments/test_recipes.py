@@ -114,7 +114,7 @@ class TestShippedFiles:
         lines = text.splitlines()
         comment = [line for line in lines if line.startswith("#")]
         assert 2 <= len(comment) <= 10 and lines[: len(comment)] == comment, "all comments stand at the top"
-        assert at[0] in comment[0] and max(map(len, lines)) <= 120
+        assert at[0] in comment[0] and max(map(len, lines)) <= 125
 
     @some("others")
     def test_what_a_file_names_comes_along_or_its_header_says_how_to_get_it(self, at, tmp_path, monkeypatch, call):
