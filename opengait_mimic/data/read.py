@@ -16,6 +16,7 @@ from opengait_mimic.data.video import sources
 from opengait_mimic.data.video.crop import silhouette
 from opengait_mimic.errors import DataError, one_line
 
+SMALLEST = 3  # rows and columns of a frame
 ADVICE = "opengait-mimic check-data lists all such files"
 
 
@@ -36,15 +37,15 @@ def read_array(path: str | os.PathLike) -> np.ndarray:
 
     Returns:
         A new array in the machine's byte order.
+
     Raises:
         DataError: the file cannot be opened, is no pickle of a numeric array, or the array has no frame.
     """
     try:
         array = array_from(read_file(path, LARGEST))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except NotAnArray as error:
-        raise DataError(f"{path}: cannot be read: {one_line(str(error))}") from None
+    except (OSError, NotAnArray) as error:
+        told = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(f"{path}: cannot be read: {one_line(str(told))}") from None
     if array.ndim == 0:
         raise DataError(f"{path}: expected an array of numbers, found one number")
     if len(array) == 0:
@@ -56,13 +57,14 @@ def read_frames(path: str | os.PathLike) -> np.ndarray:
     """Read the frames of one sequence, [s, h, w] (or [s, c, h, w]).
 
     Raises:
-        DataError: what `read_array` refuses, another shape, a frame without pixels, values that are not finite.
+        DataError: what `read_array` refuses, another shape, frames too small for a body, values that are not finite.
     """
     frames = read_array(path)
+    shape = list(frames.shape)
     if frames.ndim not in (3, 4):
-        raise DataError(f"{path}: expected frames [s, h, w], found the shape {list(frames.shape)}; {ADVICE}")
-    if frames.size == 0:
-        raise DataError(f"{path}: its frames have no pixels, found the shape {list(frames.shape)}; {ADVICE}")
+        raise DataError(f"{path}: expected frames [s, h, w], found the shape {shape}; {ADVICE}")
+    if frames.size == 0 or min(shape[-2:]) < SMALLEST:
+        raise DataError(f"{path}: its frames have no pixels or too few, found the shape {shape}; {ADVICE}")
     if frames.dtype.kind == "f" and not np.isfinite(frames).all():
         raise DataError(f"{path}: holds NaN or infinite values; {ADVICE}")
     return frames
@@ -96,9 +98,12 @@ def read_sequence(paths: Sequence[str | os.PathLike], like: str | os.PathLike | 
     """Read every stream of one sequence; the first one holds its silhouettes.
 
     Args:
-        paths: one file per stream. like: the silhouettes of the data set's first sequence, which these must look like.
+        paths: one file per stream.
+        like: the silhouettes of the data set's first sequence, which these must look like.
+
     Returns:
         One array per stream, of the same number of frames.
+
     Raises:
         DataError: a file that `read_frames` (for further streams, `read_array`) refuses, streams of different lengths,
             or silhouettes unlike the first sequence's.
@@ -108,22 +113,26 @@ def read_sequence(paths: Sequence[str | os.PathLike], like: str | os.PathLike | 
     if len(lengths) > 1:
         raise DataError(f"{Path(paths[0]).parent}: streams of different lengths {lengths}; {ADVICE}")
     if like is not None and paths[0] != like:
-        unlike = difference(look(streams[0]), _look_of(str(like), os.stat(like).st_mtime_ns))
+        unlike = difference(look(streams[0]), _look_of(Path(like), Path(like).stat().st_mtime_ns))
         if unlike:
             raise DataError(f"{paths[0]}: {unlike} as in {like}; {ADVICE}")
     return streams
 
 
 @functools.lru_cache(maxsize=64)
-def _look_of(path: str, changed: int) -> Look:
+def _look_of(path: Path, changed: int) -> Look:  # noqa: ARG001 (a file that has changed is another one)
     return look(read_frames(path))
 
 
 def read_clip(path: Path) -> np.ndarray:
     """A clip to draw: a silhouettes .pkl, a folder of masks, or a folder with .pkl files below it (the first).
 
+    Args:
+        path: of it.
+
     Returns:
-        uint8 [s, h, w], 0…255; masks are cropped to 64 x 64, frames without anybody left out.
+        uint8 [s, h, w], 0…255; masks are cropped to 64×64, frames without anybody left out.
+
     Raises:
         DataError: there is none, or it is no clip.
     """
@@ -136,14 +145,12 @@ def read_clip(path: Path) -> np.ndarray:
         if not sils:
             raise DataError(f"{path}: all masks are empty")
         return np.stack(sils)
-    file = path
-    if path.is_dir():
-        file = min(path.rglob("*.pkl"), default=None)
-        if file is None:
-            raise DataError(f"{path}: no .pkl file in it, and no masks")
-    sils = read_array(file)
-    if sils.ndim != 3 or 0 in sils.shape:
-        raise DataError(f"{file}: expected silhouettes [frames, height, width], found {list(sils.shape)}")
-    if sils.dtype != np.uint8 or sils.max() == 1:
-        sils = (255 * np.clip(sils / max(1.0, float(sils.max())), 0, 1)).astype(np.uint8)
-    return sils
+    file = min(path.rglob("*.pkl"), default=None) if path.is_dir() else path
+    if file is None:
+        raise DataError(f"{path}: no .pkl file in it, and no masks")
+    clip = read_frames(file)
+    if clip.ndim != 3:
+        raise DataError(f"{file}: expected silhouettes [frames, height, width], found {list(clip.shape)}")
+    if clip.dtype != np.uint8 or clip.max() == 1:
+        clip = (255 * np.clip(clip / max(1.0, float(clip.max())), 0, 1)).astype(np.uint8)
+    return clip

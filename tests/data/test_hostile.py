@@ -288,6 +288,7 @@ def nan(value):
         (np.zeros(5), r"found the shape \[5\]"),
         (np.zeros((2, 2, 2, 2, 2)), "found the shape"),
         (CLIP[:, :0], "no pixels"),
+        (CLIP[:, :, :2], "too few"),
         (nan(np.nan), "NaN or infinite"),
         (nan(np.inf), "NaN or infinite"),
         ([CLIP[0], CLIP[1]], "a list, not an array"),

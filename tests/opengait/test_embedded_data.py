@@ -38,7 +38,7 @@ def tree(tmp_path):
         clip = np.full((4, 6, 5), int(subject), np.uint8)
         folder = tmp_path / "root" / subject / walk / "090"
         write(folder / "0-sil.pkl", clip)
-        write(folder / "1-frames.pkl", np.arange(4).reshape(4, 1, 1))
+        write(folder / "1-frames.pkl", np.arange(36).reshape(4, 3, 3))
     partition = tmp_path / "partition.json"
     partition.write_text(json.dumps({"TRAIN_SET": ["001", "002", "099"], "TEST_SET": ["003"]}))
     return {
