@@ -16,7 +16,7 @@ from commands import checkout, environment, opengait_mimic
 from narrow import GAITBASE
 
 from opengait_mimic.apps.inference import Model, load
-from opengait_mimic.apps.inference.network import RecognitionNetwork
+from opengait_mimic.apps.inference.network import build_network
 from opengait_mimic.apps.inference.silhouettes import as_clips, prepare
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
@@ -91,7 +91,7 @@ class TestLoad:
     def test_says_what_a_ven_of_one_task_knows(self, task):
         ven = {"channels": [2, 2, 4], "feature": 3, "tasks": [task]}
         described = Description("MimicGait", GAITBASE, "GREW", ven, ("clean", "top"))
-        network = RecognitionNetwork(described, (16, 11, 8)).eval()
+        network = build_network(described, (16, 11, 8)).eval()
         found = Model(described, network, torch.device("cpu")).embed(np.zeros((2, 5, 64, 44), np.uint8))
         assert (found.kind is None) == (task == "regression") and (found.amount is None) == (task == "classification")
         assert len(found.kind if found.amount is None else found.amount) == 2

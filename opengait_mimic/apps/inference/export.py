@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from opengait_mimic.apps.inference.model import Model
-from opengait_mimic.apps.inference.network import RecognitionNetwork
 from opengait_mimic.apps.inference.silhouettes import columns_cut
 from opengait_mimic.backbones.gaitgl import MIN_FRAMES
 from opengait_mimic.errors import ConfigError, MimicError
+from opengait_mimic.method.mimic import MimicNetwork
 from opengait_mimic.opengait.description import Description
 
 NEEDED = ("onnx", "onnxscript")
@@ -32,7 +32,7 @@ CAN_EXPORT = tuple(int(number) for number in torch.__version__.split(".")[:2]) >
 class Exported(nn.Module):
     """A network with the cut of its silhouettes: clips as they are stored, of one length, in; tensors out."""
 
-    def __init__(self, network: RecognitionNetwork, cut: int):
+    def __init__(self, network: MimicNetwork, cut: int):
         super().__init__()
         self.network = network
         self.cut = cut
@@ -117,7 +117,7 @@ def metadata(model: Model, width: int = 64) -> dict:
         whole numbers, to get 0–1), min_frames, frames_limit, outputs; weighted (ε) where parts are weighted.
     """
     description = model.description
-    tasks = () if model.network.ven is None else model.network.ven.tasks
+    tasks = () if model.network.ven is None else model.network.ven.network.tasks
     has = {
         "embeddings": True,
         "kind_logits": "classification" in tasks,

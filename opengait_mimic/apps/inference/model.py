@@ -11,15 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from opengait_mimic.apps.inference.network import RecognitionNetwork, Seen, fingerprint, trained_network
+from opengait_mimic.apps.inference.network import trained_network
 from opengait_mimic.apps.inference.silhouettes import as_clips, prepare
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
+from opengait_mimic.method.mimic import MimicNetwork, Recognised
 from opengait_mimic.opengait.checkpoints import read_weights
-from opengait_mimic.opengait.description import (
-    Description,
-    describe_checkpoint,
-    describe_yaml,
-)
+from opengait_mimic.opengait.description import Description, describe_checkpoint, describe_yaml, fingerprint
 
 CHECKPOINT = re.compile(r"(?P<run>.+)-(?P<iteration>\d{5,})\.pt")
 FRAMES_AT_ONCE = 1024
@@ -56,9 +53,9 @@ class Model:
         weighted: ε of visibility-weighted matching, None for the plain distance.
     """
 
-    def __init__(self, description: Description, network: RecognitionNetwork, device: torch.device):
+    def __init__(self, description: Description, network: MimicNetwork, device: torch.device):
         self.description = description
-        self.fingerprint = fingerprint(network, description)
+        self.fingerprint = fingerprint(network.state_dict(), description)
         self.network = network.to(device)
         self.device = device
         self.metric = description.metric
@@ -89,14 +86,14 @@ class Model:
         for place, (clip, name) in enumerate(zip(clips, names, strict=True)):
             prepared = prepare(clip, self.description, name)
             by_shape[prepared.shape].append((place, prepared))
-        found: list[Seen | None] = [None] * len(clips)
+        found: list[Recognised | None] = [None] * len(clips)
         for shape, group in by_shape.items():
             together = max(1, min(batch, FRAMES_AT_ONCE // shape[0]))
             for first in range(0, len(group), together):
                 places, prepared = zip(*group[first : first + together], strict=True)
                 seen = self.network(torch.stack(prepared).to(self.device))
                 for i, place in enumerate(places):
-                    found[place] = Seen(*(None if value is None else value[i].cpu().numpy() for value in seen))
+                    found[place] = Recognised(*(None if value is None else value[i].cpu().numpy() for value in seen))
         embeddings, logits, amounts, visibility = (
             None if column[0] is None else np.stack(column) for column in zip(*found, strict=True)
         )

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from data.transform import get_transform
+from modeling.base_model import BaseModel
 
-from opengait_mimic.method.pages import room
-
-# What moves or blackens pixels, and what makes new values of them. All leave a clip as it is more often than not.
+# What moves or blackens pixels, and what makes new values of them; a clip often goes through the latter unchanged.
 OF_BYTES = ("RandomHorizontalFlip", "RandomErasing")
 OF_VALUES = ("RandomRotate", "RandomPerspective", "RandomAffine")
 BASE = ("BaseSilTransform", "BaseSilCuttingTransform")
@@ -61,37 +60,27 @@ def apply(clip: np.ndarray, steps: Steps) -> np.ndarray:
 
     Args:
         clip: [s, (c,) h, w] uint8; it stays as it is.
+        steps: of the YAML.
     Returns:
         uint8 not yet scaled, or, where a transform made new values, float32 scaled to 0–1.
     """
     for step in steps.before:
-        clip = _act(step, clip, np.copy)
+        clip = step(clip.copy())
     width = clip.shape[-1]
     cut = width // 64 * 10 if steps.cut is None else steps.cut
     clip = clip[..., cut : width - cut]
-
-    def values(clip: np.ndarray) -> np.ndarray:
-        return clip.astype(np.float32) / np.float32(steps.divisor)
-
     if clip.dtype != np.uint8:
-        clip = values(clip)
+        clip = clip.astype(np.float32) / np.float32(steps.divisor)
     for step, of_bytes in steps.after:
-        as_it_is = of_bytes or clip.dtype != np.uint8
-        clip = _act(step, clip, np.copy if as_it_is else values)
+        if not of_bytes and clip.dtype == np.uint8:
+            # One frame shows whether the step is to do anything; what it draws depends on no pixel.
+            frame, drawn = clip[:1], random.getstate()
+            if step(frame) is frame:
+                continue
+            random.setstate(drawn)
+            clip = clip.astype(np.float32) / np.float32(steps.divisor)
+        clip = step(clip.copy())
     return clip if clip.dtype == np.uint8 else np.asarray(clip, dtype=np.float32)
-
-
-def _act(step: Callable, clip: np.ndarray, copy: Callable) -> np.ndarray:
-    """`step` on a copy of the clip, or the clip itself where the step leaves it as it is.
-
-    That is tried on one bright frame, in which it shows where a step blackens pixels of what it is given and returns
-    the same array; what a step draws depends on no pixel.
-    """
-    trial, drawn = np.ones_like(clip[:1]), random.getstate()
-    if step(trial) is trial and trial.all():
-        return clip
-    random.setstate(drawn)
-    return step(copy(clip))
 
 
 def onto(clips: list[np.ndarray], divisor: float, device: torch.device) -> torch.Tensor:
@@ -99,48 +88,33 @@ def onto(clips: list[np.ndarray], divisor: float, device: torch.device) -> torch
 
     Args:
         clips: as `apply` returns them.
+        divisor: the value that becomes 1.
+        device: where to put them.
     """
-    bytewise = np.array([clip.dtype == np.uint8 for clip in clips])
-    sils = room((len(clips), *clips[0].shape), torch.float32, device)
-    if bytewise.all():
-        return sils.copy_(_joined(clips, device)).div_(divisor)
-    for chosen in (bytewise.nonzero()[0], (~bytewise).nonzero()[0]):
-        if len(chosen):
-            sils[torch.from_numpy(chosen).to(device)] = _joined([clips[i] for i in chosen], device).to(torch.float32)
-    return sils.div_(torch.from_numpy(np.where(bytewise, divisor, 1)).to(sils).view(-1, *[1] * clips[0].ndim))
+    sils = torch.empty((len(clips), *clips[0].shape), device=device)
+    for bytewise in (True, False):
+        chosen = [i for i, clip in enumerate(clips) if (clip.dtype == np.uint8) == bytewise]
+        if chosen:
+            values = torch.from_numpy(np.stack([clips[i] for i in chosen])).to(device).float()
+            sils[chosen] = values.div_(divisor) if bytewise else values
+    return sils
 
 
-def _joined(clips: list[np.ndarray], device: torch.device) -> torch.Tensor:
-    if len(clips) > 1:
-        joined = np.stack(clips)
-    else:  # torch takes views, but none that run backwards, as a mirrored clip does
-        joined = (clips[0] if min(clips[0].strides) >= 0 else clips[0].copy())[None]
-    return torch.from_numpy(joined).to(device)
+def pretreated(net, steps: Steps | None, batch: list) -> tuple:
+    """What the host's own pretreatment gives of a batch, rounded to float32 a little earlier.
 
-
-class BytewiseInputs:
-    """Stands before a host's BaseModel: its transforms and its transfer, for one input of bytes per clip.
-
-    The results are the host's, rounded to float32 a little earlier; other inputs take the host's own way.
+    Args:
+        net: one of our models.
+        steps: of its transforms; None leaves the batch to the host, as do inputs other than one of bytes per clip.
+        batch: inputs, labels, types, views and lengths as the host's loader gives them.
     """
-
-    def __init__(self, cfgs: dict, training: bool):
-        self.steps = {
-            learning: steps(cfgs[section]["transform"])
-            for learning, section in ((True, "trainer_cfg"), (False, "evaluator_cfg"))
-        }
-        super().__init__(cfgs, training)
-
-    def inputs_pretreament(self, batch: list) -> tuple:
-        """The host's pretreatment (its name); the inputs need no gradient."""
-        seqs, labs, typs, vies, seqL = batch
-        steps = self.steps[self.training]
-        if steps is None or len(seqs) != 1 or any(clip.dtype != np.uint8 for clip in seqs[0]):
-            return super().inputs_pretreament(batch)
-        device = next(self.parameters()).device
-        sils = onto([apply(clip, steps) for clip in seqs[0]], steps.divisor, device)
-        labs = torch.as_tensor(np.asarray(labs), device=device).long()
-        if seqL is not None:
-            total = int(np.sum(seqL))
-            sils, seqL = sils[:, :total], torch.as_tensor(np.asarray(seqL), device=device).int()
-        return [sils], labs, typs, vies, seqL
+    seqs, labs, typs, vies, seqL = batch
+    if steps is None or len(seqs) != 1 or any(clip.dtype != np.uint8 for clip in seqs[0]):
+        return BaseModel.inputs_pretreament(net, batch)
+    device = next(net.parameters()).device
+    sils = onto([apply(clip, steps) for clip in seqs[0]], steps.divisor, device)
+    labs = torch.as_tensor(np.asarray(labs), device=device).long()
+    if seqL is not None:
+        total = int(np.sum(seqL))
+        sils, seqL = sils[:, :total], torch.as_tensor(np.asarray(seqL), device=device).int()
+    return [sils], labs, typs, vies, seqL

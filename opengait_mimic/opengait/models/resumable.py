@@ -19,9 +19,10 @@ from opengait_mimic.opengait import host as hosts
 from opengait_mimic.opengait.checkpoints import read_checkpoint, scheduler_state, write_checkpoint
 from opengait_mimic.opengait.config.sections import training_seed
 from opengait_mimic.opengait.description import describe_beside
-from opengait_mimic.opengait.models.panels import Speed
-from opengait_mimic.opengait.process.distributed import rank, world_size
-from opengait_mimic.opengait.process.resuming import (
+from opengait_mimic.opengait.models.host_types import Host
+from opengait_mimic.opengait.models.tensorboard import Speed
+from opengait_mimic.opengait.run.distributed import rank, world_size
+from opengait_mimic.opengait.run.resuming import (
     STEP,
     Beside,
     begin,
@@ -35,8 +36,8 @@ from opengait_mimic.opengait.process.resuming import (
 )
 
 
-class Resumable:
-    """Stands before a host's BaseModel in a class's bases.
+class Resumable(Host):
+    """A mixin for a host's BaseModel.
 
     A step of training depends on the seed, the process and the number of its batch only (see `resuming`). Checkpoints
     have the host's layout; what they lack is kept in a file beside each.
@@ -73,12 +74,16 @@ class Resumable:
         loader = super().get_loader(data_cfg, train)
         return numbered_loader(loader, training_seed(self.cfgs), rank()) if train else loader
 
-    def inputs_pretreament(self, batch: list) -> tuple:
-        """The host's pretreatment (its name), its random numbers and the step's drawn from the batch's number."""
+    def begin_step(self, clips: int) -> None:
+        """In training, let all random numbers of the step be drawn from its batch's number."""
         if self.training:
             draw_from(training_seed(self.cfgs), STEP, self.batches, rank())
             self.batches += 1
-            self.speed.take(len(batch[1]))
+            self.speed.take(clips)
+
+    def inputs_pretreament(self, batch: list) -> tuple:
+        """The host's pretreatment (its name), which begins a step."""
+        self.begin_step(len(batch[1]))
         return super().inputs_pretreament(batch)
 
     @property
@@ -155,7 +160,7 @@ class Resumable:
         config = deciding_config(self.asked_cfgs(), self.networks_from_files())
         path = self._own_path(iteration)
         # The checkpoint comes last: with it, all that belongs to it is there.
-        describe_beside(path, self.cfgs)
+        describe_beside(path, self)
         write_checkpoint(
             content,
             path,

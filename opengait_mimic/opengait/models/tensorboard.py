@@ -24,10 +24,10 @@ PAIRS_SHOWN = 8
 CELL, MARGIN = 80, 100  # pixels
 
 
-class Panels:
+class Summary:
     """A forward hook of our models, which fills `visual_summary` in training where the host writes it.
 
-    image/pairs (frames, whole above occluded); of what is distilled scalar/distance/…; of a VEN in training
+    image/pairs (frames, holistic above occluded); of what is distilled scalar/distance/…; of a VEN in training
     scalar/visibility/… and image/visibility_confusion, of all steps since the last log point.
     """
 
@@ -39,24 +39,24 @@ class Panels:
             return
         clips, _, _, _, seqL = inputs[0]
         features = {k: v for k, v in output["training_feat"].items() if isinstance(v, dict)}
-        judged = next((seen for seen in features.values() if "true_amount" in seen), None)
-        if judged is not None:
+        estimated = next((given for given in features.values() if "true_amount" in given), None)
+        if estimated is not None:
             self.tally = self.tally or Tally(net.classes)
-            self.tally.add(judged.get("logits"), judged.get("amount"), judged["kind"], judged["true_amount"])
+            self.tally.add(*(estimated.get(name) for name in ("logits", "amount", "kind", "true_amount")))
         if not net.logs_now:
             return
         summary = output["visual_summary"]
         summary["image/pairs"] = pairs(clips.holistic, clips.occluded, seqL)
-        for prefix, seen in features.items():
-            if "mimic" in seen:
-                summary.update(_distances(seen, net.loss_entry(prefix)))
+        for prefix, given in features.items():
+            if "mimic" in given:
+                summary.update(_distances(given, net.loss_entry(prefix)))
         if self.tally is not None:
-            summary.update(self.tally.panels())
+            summary.update(self.tally.summary())
             self.tally = None
 
 
 def pairs(holistic: torch.Tensor, occluded: torch.Tensor, seqL: torch.Tensor | None) -> torch.Tensor:
-    """The middle frame of the first clips, whole above occluded.
+    """The middle frame of the first clips, holistic above occluded.
 
     Args:
         holistic, occluded: [n, s, h, w], or [1, sum of s, h, w] with seqL [1, n]; with channels [n, s, c, h, w].
@@ -109,7 +109,7 @@ class Tally:
             error = (amount.float() - true_amount).abs().sum()
             self.error = error if self.error is None else self.error + error
 
-    def panels(self) -> dict:
+    def summary(self) -> dict:
         """Accuracy and recall of each kind in percent, the confusion as a picture, the amount's mean error."""
         found = {}
         if self.confusion is not None:
@@ -177,7 +177,7 @@ class Speed:
         return found
 
 
-def conclude_test(net, scalars: dict[str, float] | None) -> dict[str, float] | None:
+def write_scores(net, scalars: dict[str, float] | None) -> dict[str, float] | None:
     """A test's scalars with its speed; a run that only tests writes them to TensorBoard, where a training's host does.
 
     Args:
