@@ -311,7 +311,7 @@ def trained_mimic(case: Case, host: str | Path, folder: Path):
     """
     from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
-    from opengait_mimic.opengait.models.guided import build_backbone, build_visibility_network
+    from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 
     torch.manual_seed(0)
     np.random.seed(0)

@@ -24,7 +24,7 @@ def tested(folder: Path, host: str | Path, subjects: int, frames: int):
     """A mimic of random weights on the test of GREW's protocol, with generated walkers."""
     from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
-    from opengait_mimic.opengait.models.guided import build_backbone, build_visibility_network
+    from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 
     root, partition = folder / "sils", folder / "sils.json"
     # Half of the clips are probes, as in GREW.
@@ -49,20 +49,20 @@ def tested(folder: Path, host: str | Path, subjects: int, frames: int):
 def repeated(net) -> tuple:
     """Five kinds with ten seeds each: as our tests look, and as many tests of their own."""
     from opengait_mimic.method.occlusion import mixture
-    from opengait_mimic.opengait.models.passes import Pass, look
-    from opengait_mimic.opengait.models.testing import Judge, sides
+    from opengait_mimic.opengait.models.embedding import Condition, embed_data_set
+    from opengait_mimic.opengait.models.testing import Scorer, sides
 
     def own(inputs):
         return net.forward(inputs)["inference_feat"]
 
-    probes = sides(Judge(net.asked), net.test_loader.dataset)["probe"]
+    probes = sides(Scorer(net.asked), net.test_loader.dataset)["probe"]
     drawn = [(mixture([{"kind": kind, "prob": 1}]), seed) for kind in KINDS for seed in range(SEEDS)]
 
     def together():
-        return list(look(net, [Pass(own), *(Pass(own, mix, seed, probes) for mix, seed in drawn)]))
+        return list(embed_data_set(net, [Condition(own), *(Condition(own, mix, seed, probes) for mix, seed in drawn)]))
 
     def one_by_one():
-        return [next(look(net, [Pass(own, mix, seed)])) for mix, seed in drawn]
+        return [next(embed_data_set(net, [Condition(own, mix, seed)])) for mix, seed in drawn]
 
     return together, one_by_one
 

@@ -57,7 +57,7 @@ def sides() -> tuple:
     from opengait_mimic.method.occlusion import Occlusion
     from opengait_mimic.opengait.models.byte_inputs import steps
     from opengait_mimic.opengait.models.occluded import OccludedModel
-    from opengait_mimic.opengait.models.panels import Speed
+    from opengait_mimic.opengait.models.tensorboard import Speed
     from opengait_mimic.opengait.process.resuming import STEP, draw_from
 
     def prepare(model, transforms) -> None:
@@ -74,7 +74,7 @@ def sides() -> tuple:
     class Ours(OccludedModel):
         def __init__(self):
             prepare(self, get_transform([{"type": "Compose", "trf_cfg": AUGMENTED}]))
-            self.steps = {True: steps([{"type": "Compose", "trf_cfg": AUGMENTED}])}
+            self.steps = {"trainer_cfg": steps([{"type": "Compose", "trf_cfg": AUGMENTED}])}
             self.cfgs = {"trainer_cfg": {}}
             self.speed = Speed()
             self.engine_cfg = {"transform": [{"type": "Compose", "trf_cfg": AUGMENTED}]}

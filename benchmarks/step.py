@@ -31,7 +31,7 @@ def steps(backbone: str, folder: Path, host: str | Path, batch: tuple[int, int],
     from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
     from opengait_mimic.opengait.models.backbone import host_model
-    from opengait_mimic.opengait.models.guided import build_backbone, build_visibility_network
+    from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 
     dataset = BACKBONES[backbone][0]
     root, partition = folder / "sils", folder / "sils.json"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from opengait_mimic.method.beyond.parts import parts_visibility
 from opengait_mimic.method.beyond.registration import register
+from opengait_mimic.method.beyond.weighted import parts_visibility
 from opengait_mimic.method.ven import DetailedVisibility, Visibility
 
 

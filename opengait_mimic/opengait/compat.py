@@ -203,7 +203,7 @@ def _described_checkpoints(use: Use) -> None:
         save(self, iteration)
         if rank() == 0:
             name = f"{self.engine_cfg['save_name']}-{iteration:0>5}.pt"
-            describe_beside(Path(self.save_path, "checkpoints", name), self.cfgs)
+            describe_beside(Path(self.save_path, "checkpoints", name), self)
 
     BaseModel.save_ckpt = save_ckpt
 

@@ -47,10 +47,10 @@ def evaluate_visibility(data, dataset, kinds):
             and true_parts [n, t] over the test set.
         dataset: its name. kinds: [k] names of the classes.
     """
-    return visibility_scalars(judge_visibility(data, dataset, kinds), kinds)
+    return visibility_scalars(score_visibility(data, dataset, kinds), kinds)
 
 
-def judge_visibility(data: dict, dataset: str, kinds: list[str]) -> VisibilityReport:
+def score_visibility(data: dict, dataset: str, kinds: list[str]) -> VisibilityReport:
     """What a VEN said of a test set beside the truth, logged as a table; see `evaluate_visibility`."""
     report = visibility_report(
         len(kinds), data.get("logits"), data.get("amount"), data["kind"], data["true_amount"], data.get("part_logits"),

@@ -255,7 +255,7 @@ def test_check_looks_at_every_file_whatever_one_of_them_ends_with(monkeypatch, c
 
     monkeypatch.setattr("opengait_mimic.apps.training.commands.check", checked)
     activate("embedded")
-    monkeypatch.setattr("opengait_mimic.opengait.models.preflight.rehearse_run", lambda *arguments: None)
+    monkeypatch.setattr("opengait_mimic.opengait.models.preflight.preflight", lambda *arguments: None)
     named = [word for path in ends for word in ("--cfgs", path)]
     code, out, err = call("check", *named, "--host", "embedded", "--json")
     assert code == status and json.loads(out) == {path: error and str(error) for path, error in ends.items()}

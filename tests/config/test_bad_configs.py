@@ -45,7 +45,7 @@ def ready(tmp_path_factory) -> Path:
     """A folder with the four configurations, their data, and checkpoints of the teacher and the VEN."""
     activate("embedded")
     from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
-    from opengait_mimic.opengait.models.guided import build_backbone, build_visibility_network
+    from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 
     folder = tmp_path_factory.mktemp("ready")
     generate_walkers(folder / "sils", folder / "sils.json", 6, 4, sequences=4, frames=12)
@@ -640,7 +640,7 @@ def test_what_the_check_lets_pass_trains_or_says_why(ready, data):
     from main import run
 
     from opengait_mimic.opengait.config.check import check
-    from opengait_mimic.opengait.models.preflight import rehearse_run
+    from opengait_mimic.opengait.models.preflight import preflight
 
     cfgs = data.draw(broken(ready))
     with pytest.MonkeyPatch.context() as patch:
@@ -649,7 +649,7 @@ def test_what_the_check_lets_pass_trains_or_says_why(ready, data):
         (ready / "z.yaml").write_text(yaml.safe_dump(cfgs))
         try:
             found = check("z.yaml", "embedded", "train")
-            failures_in_one_line(rehearse_run)(found, "embedded", True, "z.yaml")
+            failures_in_one_line(preflight)(found, "embedded", True, "z.yaml")
             found["trainer_cfg"].update(total_iter=2, save_iter=2, log_iter=1)
             found["data_cfg"]["num_workers"] = 0
             failures_in_one_line(run)(found, training=True)

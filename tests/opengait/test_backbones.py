@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import backbones as table
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 from commands import checkout, environment
 from torch import nn
@@ -26,7 +26,7 @@ activate("embedded")
 from modeling import models as host_models  # noqa: E402
 from modeling.base_model import BaseModel  # noqa: E402
 
-from opengait_mimic.opengait.models import OccludedModel  # noqa: E402
+from opengait_mimic.opengait.models import MimicGait, OccludedModel  # noqa: E402
 from opengait_mimic.opengait.models.backbone import Backbone, probe  # noqa: E402
 
 # Silhouette models of OpenGait, and those whose one input has rows.
@@ -167,7 +167,7 @@ def test_models_with_other_inputs_and_tasks_are_refused_in_one_line(name):
 def test_a_data_set_that_hands_over_more_than_one_input_is_refused():
     inputs = (["heat maps", "silhouettes", "numbers"], [], [], [], None)
     with pytest.raises(ConfigError, match="data_in_use: this model takes one input per clip, found 2"):
-        OccludedModel.whole(object(), inputs)
+        OccludedModel.holistic_batch(object(), inputs)
 
 
 # ---- the table ---------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_model_that_fails_is_told_with_its_reason_and_status_1(fussy, monkeypa
 
 def test_a_step_that_trains_less_than_it_should_is_found_out(fussy, monkeypatch, tmp_path):
     case = table.Case(dict(fussy), trainer_cfg={"steps": 1})
-    monkeypatch.setattr("opengait_mimic.opengait.models.guided.probe", lambda *a: probe(*a)._replace(idle=[]))
+    monkeypatch.setattr("opengait_mimic.opengait.models.recognition.probe", lambda *a: probe(*a)._replace(idle=[]))
     with table.quiet_host(), pytest.raises(RuntimeError, match="no gradient reaches backbone.model.classifier"):
         table.trained_mimic(case, "embedded", tmp_path)
 
@@ -223,16 +223,12 @@ def test_the_mimics_optimizer_keeps_the_backbones_groups(fussy, tmp_path):
 
 
 def test_a_backbone_that_stays_partly_as_pretrained_must_start_from_the_teacher(fussy, tmp_path):
-    from opengait_mimic.opengait.models.guided import backbone_in_training
-
-    cfgs = {"model_cfg": {"backbone": fussy}, "optimizer_cfg": SGD,
-            "trainer_cfg": {"sampler": {"sample_type": "fixed_ordered"}}}  # fmt: skip
-    spec = backbone_spec(cfgs["model_cfg"], "Gait3D")
-    with pytest.raises(ConfigError, match="no 'steps'"):
-        backbone_in_training(spec, cfgs)
-    spec = replace(spec, trainer_cfg={"steps": 1})
+    path = tmp_path / "fussy.yaml"
+    path.write_text(yaml.safe_dump({"model_cfg": fussy, "trainer_cfg": {"steps": 1}}))
+    cfgs = {"model_cfg": {"model": "MimicGait", "backbone": str(path)}, "data_cfg": {"dataset_name": "Gait3D"},
+            "optimizer_cfg": SGD, "evaluator_cfg": {}}  # fmt: skip
     with pytest.raises(ConfigError, match="Fussy trains a part of its network only; set init_from_teacher: true"):
-        backbone_in_training(spec, cfgs)
+        MimicGait.build(cfgs, True)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ activate("embedded")
 
 from main import run  # noqa: E402
 
-from opengait_mimic.opengait.models import MimicGait, OcclusionAware, ResidualGait, VisibilityEstimation, passes  # noqa: E402
+from opengait_mimic.opengait.models import MimicGait, OcclusionAware, ResidualGait, VisibilityEstimation, embedding  # noqa: E402
 
 CUT = [{"kind": "top", "prob": 0.4, "refit": True}, {"kind": "bottom", "prob": 0.4, "refit": True}]
 PARTS = {**VEN, "tasks": ["classification", "regression", "parts"], "bands": 4, "amount_bins": 9}
@@ -73,12 +73,12 @@ def results(name) -> dict[str, dict]:
     return {content["method"]: content for content in found}
 
 
-def embedded(net, occluded: bool) -> passes.Seen:
+def embedded(net, occluded: bool) -> embedding.Embeddings:
     """The test set as the network sees it."""
     occlusion = net.occlusion["evaluator_cfg"]
-    one = passes.Pass(lambda inputs: net.forward(inputs)["inference_feat"], occlusion.mixture if occluded else None,
+    one = embedding.Condition(net.embeddings_of, occlusion.mixture if occluded else None,
                        occlusion.seed)  # fmt: skip
-    return next(passes.look(net.eval(), [one]))
+    return next(embedding.embed_data_set(net.eval(), [one]))
 
 
 def test_a_ven_with_parts_learns_and_says_how_well(data, stage):
@@ -107,10 +107,11 @@ def test_visibilities_of_any_backbones_parts_come_from_the_strips(data, stage, b
     model_cfg = {**BASELINE1, "backbone": backbone, "init_from_teacher": False}
     net = OcclusionAware(asked(data, "b", model_cfg, losses, hint=0), False).eval()
     with torch.no_grad():
-        embeddings, seen = net.recognise(torch.rand(2, 6, 64, 44))
-    found = net.compared(embeddings, seen)["visibility"]
-    strips = seen.part_logits.sigmoid()
-    assert found.shape == (2, embeddings.shape[2]) == (2, sum(bins))
+        sils = torch.rand(2, 6, 64, 44)
+        found = net.network(sils).visibility
+        strips = net.ven(sils).part_logits.sigmoid()
+        parts = net.embed(sils).shape[2]
+    assert found.shape == (2, parts) == (2, sum(bins))
     by_hand = []
     for count in bins:
         fine = strips.repeat_interleave(count, 1)  # 16 · count rows
@@ -156,7 +157,7 @@ def test_a_test_by_likelihood_learns_from_the_training_set_as_the_ven_sees_it(da
 
     def features(clips):
         with torch.no_grad():
-            each = [net.compared(*net.recognise(clip[None])) for clip in clips]
+            each = [net.compared(net.network(clip[None])) for clip in clips]
         return [np.concatenate([one[k].numpy() for one in each]) for k in ("embeddings", "seen_kind")]
 
     def hidden(clip, seed):
@@ -195,7 +196,7 @@ def test_a_mimic_trains_and_tests_on_registered_clips(data, stage):
     net = MimicGait(copy.deepcopy(cfgs), True)
     inputs = net.inputs_pretreament(next(iter(net.train_loader)))
     clips, seqL = inputs[0], inputs[4]
-    registered, seen = net.look(clips.occluded, seqL)
+    registered, seen = net.network.guide(clips.occluded, seqL)
     assert registered.shape == clips.occluded.shape and not torch.equal(registered, clips.occluded)
     with torch.no_grad():
         net.eval()
@@ -239,7 +240,7 @@ def test_a_trained_residual_and_a_registered_mimic_work_without_a_host(data, sta
             clip, net.occlusion["trainer_cfg"].mixture.sample([np.random.default_rng(0)], [np.arange(7)], 64, 44)
         )
         with torch.no_grad():
-            expected = net.eval().compared(*net.recognise(clip))
+            expected = net.eval().compared(net.network(clip))
         found = model.embed(clip.numpy())
         np.testing.assert_allclose(found.embeddings, expected["embeddings"], atol=1e-5)
         np.testing.assert_allclose(found.visibility, expected["visibility"], atol=1e-6)

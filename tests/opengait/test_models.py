@@ -18,23 +18,35 @@ from torch import nn
 
 from opengait_mimic.errors import CheckpointError, ConfigError
 from opengait_mimic.opengait.activation import activate
+from opengait_mimic.opengait.config import sections
 from opengait_mimic.opengait.config.check import defaults, merge
 from opengait_mimic.opengait.config.sections import read_yaml, shipped
+from opengait_mimic.opengait.description import describe_checkpoint
 
 activate("embedded")
 
 from data.collate_fn import CollateFn  # noqa: E402
 from evaluation import evaluator  # noqa: E402
 from main import run  # noqa: E402
+from modeling import losses  # noqa: E402
 from modeling import models as host_models  # noqa: E402
 from modeling.base_model import BaseModel  # noqa: E402
 from modeling.loss_aggregator import LossAggregator  # noqa: E402
+from modeling.losses.base import BaseLoss  # noqa: E402
+from utils import init_seeds  # noqa: E402
 
 from opengait_mimic.method import losses as functional  # noqa: E402
 from opengait_mimic.method.occlusion.types import CrossingPerson  # noqa: E402
-from opengait_mimic.opengait.models import Backbone, MimicGait, OcclusionAware, VisibilityEstimation  # noqa: E402
+from opengait_mimic.opengait.models import (  # noqa: E402
+    Backbone,
+    MimicGait,
+    OcclusionAware,
+    VisibilityEstimation,
+    recognition,
+)
 from opengait_mimic.opengait.models.backbone import probe  # noqa: E402
 from opengait_mimic.opengait.models.occluded import WithFrameNumbers  # noqa: E402
+from opengait_mimic.opengait.models.preflight import preflight  # noqa: E402
 
 
 def first_batch(model):
@@ -116,9 +128,9 @@ class TestOcclusionInTheBatch:
         numbers = np.concatenate(inputs[0][-1])
         assert len(inputs[0]) == 2 and len(numbers) == sum(len(clip) for clip in inputs[0][0])
         lengths = [6] * 16 if inputs[4] is None else inputs[4][0].tolist()
-        whole = model.whole(inputs)
+        whole = model.holistic_batch(inputs)
         np.testing.assert_array_equal(np.concatenate(whole.numbers), numbers)
-        plan = model.kinds.sample([np.random.default_rng(0)] * len(lengths), whole.numbers, 64, 44)
+        plan = model.mixture.sample([np.random.default_rng(0)] * len(lengths), whole.numbers, 64, 44)
         seen = 0
         for times, boxes in zip(np.split(numbers, np.cumsum(lengths)[:-1]),
                                 np.split(plan.boxes, np.cumsum(lengths)[:-1]), strict=True):  # fmt: skip
@@ -162,7 +174,7 @@ class TestOcclusionInTheBatch:
                              [{"kind": "crossing_person", "prob": 1}], sample_type)  # fmt: skip
         model = OcclusionAware(cfgs, training=True)
         inputs = next(iter(model.train_loader))
-        whole = model.whole(inputs)
+        whole = model.holistic_batch(inputs)
         clips = model.inputs_pretreament(inputs)[0]
         assert (clips.kind == 1).sum() >= 14 and clips.occluded.shape == clips.holistic.shape
         subjects = whole.labs.tolist()
@@ -313,6 +325,89 @@ class TestMimic:
         assert model.train_step(loss)
 
 
+class TestBuilding:
+    CFG = {"model": "MimicGait", "backbone": "teacher.yaml", "ven": "ven.yaml", "init_from_teacher": True}
+
+    @pytest.fixture
+    def cfgs(self, data):
+        return configuration(data, "mimic", self.CFG, MICKD, KINDS)
+
+    def test_the_run_takes_what_the_pre_flight_check_built(self, cfgs, trained, monkeypatch):
+        built, probed, read = [], [], []
+        for module, name, calls in (
+            (recognition, "build_backbone", built), (recognition, "probe", probed), (sections, "read_yaml", read),
+        ):  # fmt: skip
+            original = getattr(module, name)
+            monkeypatch.setattr(module, name, lambda *a, o=original, c=calls, **k: c.append(1) or o(*a, **k))
+        init_seeds(0)
+        alone = MimicGait(cfgs, training=True)
+        built.clear(), probed.clear(), read.clear()
+        preflight(cfgs, "embedded", True, "mimic.yaml")
+        init_seeds(0)
+        model = MimicGait(cfgs, training=True)
+        model.save_ckpt(1)
+        assert (len(built), len(probed), len(read)) == (2, 1, 2), "mimic and teacher; backbone's and VEN's YAML"
+        for name, value in alone.state_dict().items():
+            assert torch.equal(model.state_dict()[name], value), "the same start with and without the check"
+
+    def test_a_checkpoint_is_described_as_it_was_built_whatever_the_yaml_says_later(self, cfgs, trained):
+        model = MimicGait(cfgs, training=True)
+        model.save_ckpt(1)
+        first = describe_checkpoint(model._own_path(1))
+        for name, section, key, value in (
+            ("ven", "model_cfg", "feature", 16), ("teacher", "model_cfg", "bin_num", [8]),
+        ):  # fmt: skip
+            edited = read_yaml(f"{name}.yaml")
+            edited[section][key] = value
+            Path(f"{name}.yaml").write_text(yaml.safe_dump(edited))
+        model.save_ckpt(2)
+        assert describe_checkpoint(model._own_path(2)) == first
+        assert (first.ven["feature"], first.backbone) == (6, GAITBASE)
+
+
+class CosineLoss(BaseLoss):
+    """A loss of one's own: it gets what it asks for."""
+
+    def forward(self, mimic, teacher, labels, amount=None, unheard_of=None):
+        assert amount.shape == labels.shape and unheard_of is None
+        return (1 - nn.functional.cosine_similarity(mimic, teacher, dim=1)).mean(), self.info
+
+
+class GreedyLoss(BaseLoss):
+    def forward(self, mimic, gait_speed):
+        raise AssertionError
+
+
+class TestLosses:
+    def features(self, data, loss, model="MimicGait"):
+        cfg = {"model": model, "backbone": "teacher.yaml", "ven": "ven.yaml"}
+        cfgs = configuration(data, "m", cfg, [{"type": loss, "log_prefix": "own"}], KINDS)
+        net = {"MimicGait": MimicGait, "OcclusionAware": OcclusionAware}[model](cfgs, training=True)
+        features = net(first_batch(net))["training_feat"]
+        return features, net.loss_aggregator(features)[0]
+
+    def test_one_of_ones_own_takes_one_class_and_its_entry(self, data, trained, monkeypatch):
+        monkeypatch.setattr(losses, "CosineLoss", CosineLoss, raising=False)
+        features, loss = self.features(data, "CosineLoss")
+        assert set(features["own"]) == {"mimic", "teacher", "labels", "amount"} and 0 < loss < 2
+
+    @pytest.mark.parametrize(
+        ("loss", "model", "message"),
+        [
+            ("GreedyLoss", "MimicGait", "GreedyLoss asks for gait_speed; MimicGait has embeddings, labels"),
+            ("MiCKDLoss", "OcclusionAware", "MiCKDLoss asks for mimic; OcclusionAware has embeddings, labels"),
+            ("MiCKDLos", "MimicGait", "did you mean 'MiCKDLoss'"),
+            ("CrossEntropyLoss", "OcclusionAware", "logits need model_cfg.class_num"),
+        ],
+    )
+    def test_one_that_asks_for_what_the_model_has_not_is_refused(
+        self, data, trained, monkeypatch, loss, model, message
+    ):
+        monkeypatch.setattr(losses, "GreedyLoss", GreedyLoss, raising=False)
+        with pytest.raises(ConfigError, match=message):
+            self.features(data, loss, model)
+
+
 class TestVisibilityEstimation:
     def test_learns_what_is_hidden(self, data, here):
         kinds = [{"kind": "top", "prob": 0.4}, {"kind": "bottom", "prob": 0.4}]
@@ -372,11 +467,6 @@ class TestOcclusionAware:
         loss, _ = model.loss_aggregator(features)
         loss.backward()
         assert [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
-
-    def test_cross_entropy_needs_the_number_of_identities(self, data, trained):
-        cfg = {"model": "OcclusionAware", "backbone": "teacher.yaml", "ven": "ven.yaml"}
-        with pytest.raises(ConfigError, match="class_num"):
-            OcclusionAware(configuration(data, "aware", cfg, IDENTITY, KINDS), training=True)
 
 
 @pytest.mark.parametrize("path", sorted(shipped("configs").rglob("*.yaml")), ids=lambda p: f"{p.parent.name}-{p.stem}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import pickle
 import shutil
 from pathlib import Path
@@ -33,7 +32,7 @@ from main import run  # noqa: E402
 from modeling.base_model import BaseModel  # noqa: E402
 from utils import init_seeds  # noqa: E402
 
-from opengait_mimic.opengait.models import MimicGait, OcclusionAware, VisibilityEstimation, passes, unfinished  # noqa: E402
+from opengait_mimic.opengait.models import MimicGait, OcclusionAware, VisibilityEstimation, embedding  # noqa: E402
 
 MIMIC = {"model": "MimicGait", "backbone": "teacher.yaml", "ven": "ven.yaml"}
 AWARE = {"model": "OcclusionAware", "backbone": "teacher.yaml"}
@@ -160,13 +159,13 @@ class TestLoading:
     def loads(self, monkeypatch):
         """How often the test set was loaded, clip by clip."""
         counted = []
-        original = MimicGait.whole
+        original = MimicGait.holistic_batch
 
         def whole(self, inputs):
             counted.append(inputs[0][0][0].shape)
             return original(self, inputs)
 
-        monkeypatch.setattr(MimicGait, "whole", whole)
+        monkeypatch.setattr(MimicGait, "holistic_batch", whole)
         return counted
 
     def test_each_clip_is_loaded_once_for_all_tests(self, data, mimic, loads):
@@ -177,12 +176,12 @@ class TestLoading:
         cfgs = asked(data, repeats=2)  # own, teacher and two draws: four passes
         _, once, arrays = outcome(cfgs)
         loads.clear()
-        monkeypatch.setattr(passes, "KEPT_AT_ONCE", 24 * 4 * 8 * 16 * 3)  # three passes of 8 × 16 floats
+        monkeypatch.setattr(embedding, "KEPT_AT_ONCE", 24 * 4 * 8 * 16 * 3)  # three passes of 8 × 16 floats
         _, twice, again = outcome(cfgs)
         assert len(loads) == 2 * 24
         assert twice == once and set(arrays) == set(again)
         assert all((arrays[name] == again[name]).all() for name in arrays)
-        monkeypatch.setattr(passes, "KEPT_AT_ONCE", 1)
+        monkeypatch.setattr(embedding, "KEPT_AT_ONCE", 1)
         loads.clear()
         assert outcome(cfgs)[1] == once
         assert len(loads) == 4 * 24
@@ -497,94 +496,3 @@ class TestSeeds:
     def test_what_is_no_seed_is_refused(self, data, here, seed):
         with pytest.raises(ConfigError, match="trainer_cfg: seed: .* is not a whole number from 0"):
             self.start(data, seed)
-
-
-class TestAnInterruptedTest:
-    """It goes on where it was, and ends as one that was not interrupted."""
-
-    @pytest.fixture
-    def cfgs(self, data):
-        return asked(data, repeats=2)
-
-    @pytest.fixture
-    def expected(self, mimic, cfgs):
-        return outcome(cfgs)
-
-    @pytest.fixture
-    def taken(self, monkeypatch) -> list:
-        """The batches that are loaded and prepared."""
-        batches, whole = [], MimicGait.whole
-        monkeypatch.setattr(MimicGait, "whole", lambda net, inputs: batches.append(inputs[1]) or whole(net, inputs))
-        return batches
-
-    @staticmethod
-    def interrupted(cfgs, at: int, error: type[BaseException] = KeyboardInterrupt) -> None:
-        """Run the test until its `at`-th look at a clip."""
-        forward, looks = MimicGait.forward, []
-
-        def look(net, inputs):
-            looks.append(1)
-            if len(looks) == at:
-                raise error
-            return forward(net, inputs)
-
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(error):
-            patch.setattr(MimicGait, "forward", look)
-            run(copy.deepcopy(cfgs), training=False)
-
-    @staticmethod
-    def same(found, expected) -> None:
-        for one, other in zip(found[:2], expected[:2], strict=True):
-            assert json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-        assert found[2].keys() == expected[2].keys()
-        for name, array in found[2].items():
-            np.testing.assert_array_equal(array, expected[2][name])
-
-    @pytest.mark.parametrize("at", [1, 8, 14, 29])  # in the middle of a clip's looks, too
-    def test_by_ctrl_c(self, cfgs, expected, taken, at):
-        self.interrupted(cfgs, at)
-        seen = len(taken) - 1
-        assert bool(list(Path("output").rglob("*.unfinished/test-0-0-0.npz"))) == (seen > 0)
-        taken.clear()
-        self.same(outcome(cfgs), expected)
-        assert len(taken) == self.clips(cfgs) - seen
-        assert not list(Path("output").rglob("*.unfinished"))
-
-    @staticmethod
-    def clips(cfgs) -> int:
-        return len(MimicGait(copy.deepcopy(cfgs), False).test_loader.dataset)
-
-    def test_again_and_again_or_by_what_leaves_no_time_to_keep_anything(self, cfgs, expected, taken, monkeypatch):
-        monkeypatch.setattr(unfinished, "SAVED_EVERY", 0)
-        for at in (14, 9, 12):
-            self.interrupted(cfgs, at, MemoryError)
-        pieces = sorted(path.name for path in Path("output").rglob("*.unfinished/*"))
-        kept = len(taken) - 3
-        assert len(pieces) == kept > 3
-        taken.clear()
-        self.same(outcome(cfgs), expected)
-        assert len(taken) == self.clips(cfgs) - kept
-
-    def test_what_is_kept_of_another_test_or_damaged_is_left_aside(self, cfgs, expected, taken, data):
-        self.interrupted(cfgs, 14)
-        other = asked(data, repeats=2, seed=5)
-        shutil.copytree("output", "before")
-        taken.clear()
-        outcome(other)
-        assert len(taken) == self.clips(cfgs)
-        shutil.rmtree("output")
-        shutil.copytree("before", "output")
-        (piece,) = Path("output").rglob("*.unfinished/*")
-        piece.write_bytes(piece.read_bytes()[:-200])
-        taken.clear()
-        self.same(outcome(cfgs), expected)
-        assert len(taken) == self.clips(cfgs)
-
-    def test_a_file_changed_in_between_makes_it_another_test(self, cfgs, expected, taken):
-        self.interrupted(cfgs, 14)
-        for path in Path(cfgs["data_cfg"]["dataset_root"]).rglob("*.pkl"):
-            when = path.stat()
-            os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns + 1000))
-        taken.clear()
-        self.same(outcome(cfgs), expected)
-        assert len(taken) == self.clips(cfgs)

@@ -7,7 +7,7 @@ from torch import nn
 
 from opengait_mimic.backbones import gait_network
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.method.beyond.parts import part_bins, strips_to_parts
+from opengait_mimic.method.beyond.weighted import part_bins, strips_to_parts
 from opengait_mimic.method.mimic import Fusion, MimicNetwork, PartVisibility
 from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.checkpoints import load_weights

@@ -113,9 +113,9 @@ def check_command(cfgs, phase, nproc, iteration, host):
             merged = check(path, host, phase, nproc, iteration or 0)
             activate(host)
             # Our models extend those of the host, which has just been chosen.
-            from opengait_mimic.opengait.models.preflight import rehearse_run  # noqa: PLC0415
+            from opengait_mimic.opengait.models.preflight import preflight  # noqa: PLC0415
 
-            failures_in_one_line(rehearse_run)(merged, host, phase == "train", path)
+            failures_in_one_line(preflight)(merged, host, phase == "train", path)
             found[str(path)] = None
         except (MimicError, RunFailed) as error:
             status = max(status, 2 if isinstance(error, MimicError) else 1)

@@ -256,14 +256,27 @@ def _trial(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int]) 
 
 def _attempt(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int], count: int, planes: int):
     """The result of the host model's forward on `count` clips of ones, or the exception that it raised."""
-    frames, height, width = frame_shape
-    clips, seqL = torch.ones(count, frames, *([planes] if planes > 1 else []), height, width), None
-    if joined:
-        clips, seqL = clips.flatten(0, 1)[None], torch.full((1, count), frames, dtype=torch.int32)
+    clips, seqL = trial_clips(count, joined, frame_shape, planes)
     try:
         return backbone.retval(clips, seqL, torch.zeros(count, dtype=torch.long))
     except MISFITS as error:
         return error
+
+
+def joined_clips(trainer_cfg: dict) -> bool:
+    """Whether a training's clips lie along time (`unfixed_*` and `all_*` sampling)."""
+    return not trainer_cfg["sampler"]["sample_type"].startswith("fixed")
+
+
+def trial_clips(
+    count: int, joined: bool, frame_shape: tuple[int, int, int] = (3, 64, 44), planes: int = 1
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """`count` small clips of ones, and seqL where they lie along time."""
+    frames, height, width = frame_shape
+    clips = torch.ones(count, frames, *([planes] if planes > 1 else []), height, width)
+    if not joined:
+        return clips, None
+    return clips.flatten(0, 1)[None], torch.full((1, count), frames, dtype=torch.int32)
 
 
 def _unreached(outputs: list[torch.Tensor], parameters: list[nn.Parameter]) -> list[nn.Parameter]:

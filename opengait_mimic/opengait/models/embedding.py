@@ -13,8 +13,8 @@ import torch.distributed as dist
 from opengait_mimic.data import progress
 from opengait_mimic.method.occlusion import Mixture
 from opengait_mimic.opengait.models.tensorboard import Speed
-from opengait_mimic.opengait.run.distributed import rank, world_size
-from opengait_mimic.opengait.run.loading import WatchedLoader
+from opengait_mimic.opengait.process.distributed import rank, world_size
+from opengait_mimic.opengait.process.loading import WatchedLoader
 
 KEPT_AT_ONCE = 2**32  # bytes of embeddings a process holds; more of them share several loads of the data set
 

@@ -16,6 +16,7 @@ from utils import init_seeds
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.method.clips import clip_lengths, silhouettes
 from opengait_mimic.method.occlusion import Mixture, Occlusion, OcclusionParameters, apply_occlusion, content_rng
+from opengait_mimic.opengait import compat
 from opengait_mimic.opengait.config.sections import (
     MODELS,
     check_model_keys,
@@ -24,13 +25,13 @@ from opengait_mimic.opengait.config.sections import (
     prepared_by,
     training_seed,
 )
+from opengait_mimic.opengait.host import active
 from opengait_mimic.opengait.models.byte_inputs import pretreated, steps
 from opengait_mimic.opengait.models.loss_inputs import loss_entries
 from opengait_mimic.opengait.models.resumable import Resumable
 from opengait_mimic.opengait.models.tensorboard import Summary, write_scores
 from opengait_mimic.opengait.models.testing import recognition_test
-from opengait_mimic.opengait.run.distributed import rank, world_size
-from opengait_mimic.opengait.run.safe import read_safely
+from opengait_mimic.opengait.process.distributed import rank, world_size
 
 
 class Clips(NamedTuple):
@@ -40,14 +41,14 @@ class Clips(NamedTuple):
         occluded, holistic: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1 of the same frames.
         kind: [n] int64 class of the occlusion, 0 is clean.
         amount: [n] float32 occluded fraction.
-        plan: the sampled parameters; None where all clips are holistic.
+        parameters: the sampled ones; None where all clips are holistic.
     """
 
     occluded: torch.Tensor
     holistic: torch.Tensor
     kind: torch.Tensor
     amount: torch.Tensor
-    plan: OcclusionParameters | None = None
+    parameters: OcclusionParameters | None = None
 
 
 class Batch(NamedTuple):
@@ -83,9 +84,10 @@ class Batch(NamedTuple):
             clips = Clips(self.sils, self.sils, kind, kind.float())
         else:
             people = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
-            plan = mixture.sample(rngs, self.numbers, *self.sils.shape[-2:], *people)
-            kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (plan.kind, plan.amount))
-            clips = Clips(apply_occlusion(self.sils, plan, self.classes), self.sils, kind, amount, plan)
+            parameters = mixture.sample(rngs, self.numbers, *self.sils.shape[-2:], *people)
+            kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (parameters.kind, parameters.amount))
+            occluded = apply_occlusion(self.sils, parameters, self.classes)
+            clips = Clips(occluded, self.sils, kind, amount, parameters)
         return clips, self.labs, self.typs, self.vies, self.seqL
 
     def occluded_by_content(self, mixture: Mixture | None, seed: int) -> tuple:
@@ -117,7 +119,7 @@ class OccludedModel(Resumable, BaseModel):
     """
 
     def __init__(self, cfgs: dict, training: bool):
-        read_safely()
+        compat.apply(compat.Use(active(), compat.By.MODEL))
         cfgs = copy.deepcopy(cfgs)
         if cfgs["model_cfg"]["model"] in MODELS:  # a subclass of one's own may have keys of its own
             check_model_keys(cfgs["model_cfg"])

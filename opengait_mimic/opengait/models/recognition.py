@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.method.beyond.parts import part_bins, strips_to_parts
 from opengait_mimic.method.beyond.plda import likelihood
-from opengait_mimic.method.beyond.weighted import weighting
+from opengait_mimic.method.beyond.weighted import part_bins, strips_to_parts, weighting
 from opengait_mimic.method.bnneck import PartBNNeck
 from opengait_mimic.method.frozen import Frozen, Teacher
 from opengait_mimic.method.mimic import Fusion, MimicNetwork, PartVisibility, Recognised
@@ -26,10 +25,10 @@ from opengait_mimic.opengait.config.sections import (
     ven_settings,
     ven_spec,
 )
-from opengait_mimic.opengait.models.backbone import Backbone, probe
+from opengait_mimic.opengait.models.backbone import Backbone, joined_clips, probe
 from opengait_mimic.opengait.models.loss_inputs import asked
 from opengait_mimic.opengait.models.occluded import OccludedModel
-from opengait_mimic.opengait.run.distributed import rank, world_size
+from opengait_mimic.opengait.process.distributed import rank, world_size
 
 
 def build_backbone(spec: NetworkSpec, optimizer_cfg: dict | None = None) -> Backbone:
@@ -131,8 +130,7 @@ class RecognitionModel(OccludedModel):
         if left_out and not model_cfg.get("init_from_teacher"):
             name = spec.model_cfg["model"]
             raise ConfigError(f"model_cfg: {name} trains a part of its network only; set init_from_teacher: true")
-        joined = training and not cfgs["trainer_cfg"]["sampler"]["sample_type"].startswith("fixed")
-        shape = probe(backbone.train(training), joined)
+        shape = probe(backbone.train(training), training and joined_clips(cfgs["trainer_cfg"]))
         network = MimicNetwork(backbone, registers=model_cfg.get("register", False))
         if ven is not None:
             visibility = build_visibility_network(ven)
@@ -185,10 +183,9 @@ class RecognitionModel(OccludedModel):
     def build_network(self, model_cfg: dict) -> None:  # noqa: ARG002
         key, built = RecognitionModel.prebuilt or (None, None)
         RecognitionModel.prebuilt = None
-        if key == _key(self.asked, self.phase_training):
-            torch.set_rng_state(built.random_state)
-        else:
+        if key != _key(self.asked, self.phase_training):
             built = self.build(self.cfgs, self.phase_training)
+        torch.set_rng_state(built.random_state)  # whatever was built after the network, and when
         self.built, self.spec, self.ven_spec = built, built.spec, built.ven_spec
         self.embedding_size, self.losses_ask = built.embedding_size, built.losses
         self.tells_types = likelihood(self.cfgs["evaluator_cfg"].get("likelihood")) is not None
@@ -257,6 +254,12 @@ class RecognitionModel(OccludedModel):
             return None
         return Frozen(teacher)
 
+    def networks_from_files(self) -> dict:
+        found = {"backbone": {"model_cfg": self.spec.model_cfg, "dataset_name": self.spec.dataset_name}}
+        if self.ven_spec is not None:
+            found["ven"] = {"model_cfg": self.ven_spec.model_cfg, "classes": self.ven_spec.kinds.classes}
+        return found
+
     # A batch
 
     def forward(self, inputs):
@@ -286,6 +289,10 @@ class RecognitionModel(OccludedModel):
         }
         given = {name: offered[name]() for name in dict.fromkeys(sum(self.losses_ask.values(), []))}
         return recognised, {prefix: {n: given[n] for n in names} for prefix, names in self.losses_ask.items()}
+
+    def embeddings_of(self, inputs: tuple) -> dict[str, torch.Tensor]:
+        """What a test compares of a batch, see `compared`."""
+        return self.forward(inputs)["inference_feat"]
 
     def embed(self, sils: torch.Tensor, seqL: torch.Tensor | None = None) -> torch.Tensor:
         """The embeddings [n, c, p] of clips."""

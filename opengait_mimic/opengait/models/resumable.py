@@ -21,8 +21,8 @@ from opengait_mimic.opengait.config.sections import training_seed
 from opengait_mimic.opengait.description import describe_beside
 from opengait_mimic.opengait.models.host_types import Host
 from opengait_mimic.opengait.models.tensorboard import Speed
-from opengait_mimic.opengait.run.distributed import rank, world_size
-from opengait_mimic.opengait.run.resuming import (
+from opengait_mimic.opengait.process.distributed import rank, world_size
+from opengait_mimic.opengait.process.resuming import (
     STEP,
     Beside,
     begin,

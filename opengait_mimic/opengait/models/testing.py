@@ -6,10 +6,12 @@ import inspect
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from evaluation import evaluator
+from torch import nn
 
 from opengait_mimic.errors import ConfigError, nearest
 from opengait_mimic.evaluation import occluded
@@ -25,18 +27,17 @@ from opengait_mimic.method.beyond.weighted import Weighting, Weights, weighting
 from opengait_mimic.opengait import host as hosts
 from opengait_mimic.opengait.checkpoints import checkpoint_path
 from opengait_mimic.opengait.config.sections import backbone_title, lifted, method_name, training_seed, ven_name
-from opengait_mimic.opengait.evaluators import judge_visibility
-from opengait_mimic.opengait.models.identities import evidence, keep_identities, learn_identities
-from opengait_mimic.opengait.models.passes import Pass, Seen, look
-from opengait_mimic.opengait.models.unfinished import unfinished
+from opengait_mimic.opengait.evaluators import score_visibility
+from opengait_mimic.opengait.models.embedding import Condition, Embeddings, embed_data_set
+from opengait_mimic.opengait.models.identities import keep_identities, learn_identities, statistics
 
 
-class Judge:
+class Scorer:
     """How a model's embeddings become scores: `evaluate_recognition`'s protocol, or another eval function of the host.
 
     Args:
         cfgs: the run's configuration, as in its YAML. how: another way to compare clips than the plain distance:
-            parts count by their visibility, or `identities` compare by likelihood; `persons` then as in `Odds`.
+            parts count by their visibility, or `identities` compare by likelihood; `persons` then as in `PLDAMatching`.
     Raises:
         ConfigError: the host has no such eval function.
     """
@@ -61,7 +62,7 @@ class Judge:
             named = {k: self.cfg[k] for k in ("gallery", "probe", "cross_view") if k in self.cfg}
             self.protocol = protocol(self.dataset, partition=data_cfg["dataset_partition"], **named)
 
-    def __call__(self, probe: Seen, gallery: Seen, device: torch.device) -> Holistic:
+    def __call__(self, probe: Embeddings, gallery: Embeddings, device: torch.device) -> Holistic:
         """Scores in percent of `probe`'s clips against `gallery`'s, and what they come from where that is known."""
         labels, types, views = probe.names.T
         embeddings = probe.features["embeddings"]
@@ -93,161 +94,214 @@ class Judge:
             return {"likelihood": {**asdict(self.how), "persons": self.persons}}
         return {} if self.how is None else {"weighted": asdict(self.how)}
 
-    def _matching(self, probe: Seen, gallery: Seen) -> Weights | PLDAMatching | None:
+    def _matching(self, probe: Embeddings, gallery: Embeddings) -> Weights | PLDAMatching | None:
         if isinstance(self.how, Weighting):
             return Weights(*map(visibility, (probe, gallery)), self.how.epsilon)
         if self.identities is not None:
-            return PLDAMatching(*(evidence(self.identities, side) for side in (probe, gallery)), self.persons)
+            return PLDAMatching(*(statistics(self.identities, side) for side in (probe, gallery)), self.persons)
         return None
 
 
-def visibility(seen: Seen) -> np.ndarray:
+def visibility(embedded: Embeddings) -> np.ndarray:
     """[n, p] visibilities of the parts; 1 for a network that has none (the teacher)."""
-    count, _, parts = seen.features["embeddings"].shape
-    return seen.features.get("visibility", np.ones((count, parts), np.float32))
+    count, _, parts = embedded.features["embeddings"].shape
+    return embedded.features.get("visibility", np.ones((count, parts), np.float32))
+
+
+class RecognitionTest(NamedTuple):
+    """What a test of a recognition model embeds and compares.
+
+    Attributes:
+        settings: `evaluator_cfg.occluded`.
+        tests: on occluded clips. trained: the occlusion types that the network has met in training.
+        teacher: the holistic network that HP is measured with, None where it is not there.
+        scorer: by the plain distance.
+        compared: the clips that are compared, on either side; empty where all are.
+    """
+
+    settings: occluded.Settings
+    tests: list[occluded.OccludedTest]
+    trained: tuple[str, ...]
+    teacher: nn.Module | None
+    scorer: Scorer
+    compared: dict[str, frozenset[tuple[str, str, str]]]
+
+    def holistic_gallery(self, test: occluded.OccludedTest) -> bool:
+        """Whether a test's gallery is holistic. Where both sides had the very same fraction occluded, that alone would
+        bring them together."""
+        return self.settings.who == "probe" or (self.settings.who == "both" and test.protocol == "severity")
+
+    def conditions(self, net) -> list[Condition]:
+        """How the test set is embedded: holistic, by the teacher, and occluded for each seed of each test."""
+        found = [Condition(net.embeddings_of)]
+        if (teacher := self.teacher) is not None:
+            found.append(Condition(lambda inputs: {"embeddings": teacher(inputs[0].occluded, inputs[4])}))
+        for test in self.tests:
+            # Where the other side is compared holistic, it has been embedded already.
+            side = self.compared.get("probe" if self.holistic_gallery(test) else self.settings.who)
+            found += [Condition(net.embeddings_of, test.mixture, seed, side) for seed in test.seeds]
+        return found
+
+
+class Outcome(NamedTuple):
+    """What one scorer found: of the network on holistic clips, of the teacher (HP), and by test.
+
+    Attributes:
+        names: [n, 3] of the test set's clips.
+    """
+
+    names: np.ndarray
+    scorer: Scorer
+    holistic: Holistic
+    reference: Holistic | None
+    repeats: dict[str, list[Repeat]]
 
 
 def recognition_test(net) -> dict[str, float] | None:
-    """Test a recognition model on occluded and on whole clips, beside its teacher on whole clips (HP).
+    """Test a recognition model on occluded and on holistic clips, beside its teacher on holistic clips (HP).
 
-    Writes the result file, prints every test's table, and returns the standard test's scalars for TensorBoard;
-    None on all but the first process. Other ways of matching, where they are asked for, are judged beside the plain
+    Writes the result files, prints every test's table, and returns the standard test's scalars for TensorBoard;
+    None on all but the first process. Other ways of matching, where they are asked for, are scored beside the plain
     distance and have result files of their own.
     """
-    cfgs, log = net.asked, net.msg_mgr.log_info
-    entry = lifted(cfgs["evaluator_cfg"]["transform"], "transform")[1]
-    asked = occluded.settings(cfgs["evaluator_cfg"].get("occluded"))
-    judge = Judge(cfgs)
-    compared = {}
-    if judge.protocol is not None:  # say now, not after embedding everything, that nothing can be compared
-        compared = sides(judge, net.test_loader.dataset)
-    elif asked.who != "both" or asked.severity:
+    test = planned(net)
+    scorers = [test.scorer, *other_scorers(net)]
+    outcomes = embed_and_score(net, test, scorers)
+    if outcomes is None:
+        return None
+    scalars: dict[str, float] = {}
+    for outcome in outcomes:
+        scalars |= report(net, test, outcome)
+    return scalars
+
+
+def planned(net) -> RecognitionTest:
+    """What the YAML asks for; what cannot be tested is said now, not after embedding everything.
+
+    Raises:
+        ConfigError: settings that do not fit each other. DataError: nothing can be compared.
+    """
+    evaluator_cfg = net.asked["evaluator_cfg"]
+    settings, scorer = occluded.settings(evaluator_cfg.get("occluded")), Scorer(net.asked)
+    if scorer.protocol is None and (settings.who != "both" or settings.severity):
         raise ConfigError(
             "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
         )
-    trained = net.trained_kinds()
-    occlusion = net.occlusion["evaluator_cfg"]
-    tests = [] if entry is None else occluded.occluded_tests(asked, entry["kinds"], occlusion.seed, trained)
+    compared = {} if scorer.protocol is None else sides(scorer, net.test_loader.dataset)
+    entry, trained = lifted(evaluator_cfg["transform"], "transform")[1], net.trained_types()
+    tests = []
+    if entry is not None:
+        tests = occluded.occluded_tests(settings, entry["kinds"], net.occlusion["evaluator_cfg"].seed, trained)
     teacher = net.reference_network()
-    if asked.gallery_by == "teacher" and teacher is None:
-        raise ConfigError("evaluator_cfg: occluded: gallery_by: the teacher's checkpoint is not there")
-
-    where = unfinished(result_path(net), net.engine_cfg["save_name"], net.asked, (net, teacher))
-    judges = [judge]
-    if (weighted := weighting(cfgs["evaluator_cfg"].get("weighted"))) is not None:
-        judges.append(Judge(cfgs, weighted))
-    if (odds := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
-        identities = learn_identities(net, odds, where)
-        judges += [Judge(cfgs, odds, identities, persons) for persons in (False, True)]
-        if identities is not None:
-            keep_identities(net, identities, tested_checkpoint(net))
-
-    own = lambda inputs: net.forward(inputs)["inference_feat"]  # noqa: E731
-    passes = [Pass(own)]
     if teacher is not None:
         teacher = teacher.to(next(net.parameters()).device)
-        passes.append(Pass(lambda inputs: {"embeddings": teacher(inputs[0].occluded, inputs[4])}))
-    drawn = [(test, seed) for test in tests for seed in test.seeds]
-    # Where the other side is compared whole, it has been seen already.
-    passes += [
-        Pass(own, test.mixture, seed, compared.get("probe" if _gallery_is_whole(asked, test) else asked.who))
-        for test, seed in drawn
-    ]
-    device = next(net.parameters()).device
-    seen = look(net, passes, 4 * net.embedding_size, where=where)
+    elif settings.gallery_by == "teacher":
+        raise ConfigError("evaluator_cfg: occluded: gallery_by: the teacher's checkpoint is not there")
+    return RecognitionTest(settings, tests, trained, teacher, scorer, compared)
 
-    own_whole = next(seen)
-    teacher_whole = next(seen) if teacher is not None else None
-    first = own_whole is not None
-    gallery = teacher_whole if asked.gallery_by == "teacher" else own_whole
-    if first:
-        log("The network on whole clips:")
-        holistics = [one(own_whole, gallery, device) for one in judges]
-        reference = None
-        if teacher is None:
-            log("RP is not computed: it needs the teacher's checkpoint, which is not there")
-        else:
-            log("The teacher on whole clips (HP):")
-            reference = judge(teacher_whole, teacher_whole, device)
-    drawn_by_judge: list[dict[str, list[Repeat]]] = [defaultdict(list) for _ in judges]
-    for (test, seed), occluded_clips in zip(drawn, seen, strict=True):
-        if not first:
-            continue
-        log(f"{test.name}, seed {seed}:")
-        occluded_clips = occluded_clips.among(own_whole.names)
-        probe = own_whole if asked.who == "gallery" else occluded_clips
-        other = gallery if _gallery_is_whole(asked, test) else occluded_clips
-        shown = (
-            (None, None) if asked.who == "gallery" else (probe.features["drawn_kind"], probe.features["drawn_amount"])
-        )
-        for one, repeats in zip(judges, drawn_by_judge, strict=True):
-            found = one(probe, other, device)
-            repeats[test.name].append(Repeat(found.scores, found.recognition, *shown))
-    if not first:
+
+def other_scorers(net) -> list[Scorer]:
+    """The ways of matching beside the plain distance; a PLDA is learned first."""
+    cfgs, found = net.asked, []
+    if (weighted := weighting(cfgs["evaluator_cfg"].get("weighted"))) is not None:
+        found.append(Scorer(cfgs, weighted))
+    if (plda := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
+        identities = learn_identities(net, plda)
+        found += [Scorer(cfgs, plda, identities, persons) for persons in (False, True)]
+        if identities is not None:
+            keep_identities(net, identities, tested_checkpoint(net))
+    return found
+
+
+def embed_and_score(net, test: RecognitionTest, scorers: list[Scorer]) -> list[Outcome] | None:
+    """Embed the test set in every condition, and compare; None on all but the first process."""
+    log, device = net.msg_mgr.log_info, next(net.parameters()).device
+    embedded = embed_data_set(net, test.conditions(net), 4 * net.embedding_size)
+    own = next(embedded)
+    by_teacher = None if test.teacher is None else next(embedded)
+    if own is None:
+        for _ in embedded:
+            pass
         return None
+    gallery = by_teacher if test.settings.gallery_by == "teacher" else own
+    log("The network on holistic clips:")
+    holistic = [scorer(own, gallery, device) for scorer in scorers]
+    reference = None
+    if by_teacher is None:
+        log("RP is not computed: it needs the teacher's checkpoint, which is not there")
+    else:
+        log("The teacher on holistic clips (HP):")
+        reference = test.scorer(by_teacher, by_teacher, device)
+    outcomes = [
+        Outcome(own.names, scorer, found, reference, defaultdict(list))
+        for scorer, found in zip(scorers, holistic, strict=True)
+    ]
+    drawn = [(one, seed) for one in test.tests for seed in one.seeds]
+    holistic_probes = test.settings.who == "gallery"
+    for (one, seed), found in zip(drawn, embedded, strict=True):
+        log(f"{one.name}, seed {seed}:")
+        hidden = found.among(own.names)
+        probe, other = own if holistic_probes else hidden, gallery if test.holistic_gallery(one) else hidden
+        labels = [None if holistic_probes else probe.features[name] for name in ("drawn_kind", "drawn_amount")]
+        for outcome in outcomes:
+            scored = outcome.scorer(probe, other, device)
+            outcome.repeats[one.name].append(Repeat(scored.scores, scored.recognition, *labels))
+    return outcomes
 
-    about = {
+
+def report(net, test: RecognitionTest, outcome: Outcome) -> dict[str, float]:
+    """Print an outcome's tables and write its result file; returns its scalars for TensorBoard."""
+    log, (_, scorer, holistic, reference, repeats) = net.msg_mgr.log_info, outcome
+    matched_by = f", {MATCHING_TITLES[scorer.matching]}" if scorer.matching else ""
+    summaries = [occluded.summary(one, repeats[one.name], reference) for one in test.tests]
+    for one, summary in zip(test.tests, summaries, strict=True):
+        zero_shot = ", kinds it was not trained on" if one.zero_shot else ""
+        title = f"{one.name} ({one.protocol}{zero_shot}){matched_by}"
+        log(f"{title}\n{relative_table(summary, holistic.scores)}")
+    kept = holistic_retention(holistic.scores, reference and reference.scores)
+    if "Rank-1" in kept:
+        log(f"Holistic retention, own holistic / HP, Rank-1: {kept['Rank-1']:.3f}")
+    settings = test.settings
+    content = {
         "kind": "recognition",
         **_about(net),
         "teacher": fingerprint(net.spec.checkpoint),
         "backbone": backbone_title(net.spec.model_cfg),
         "protocol": {
-            "metric": judge.cfg.get("metric", "euc"),
-            "eval_func": judge.cfg["eval_func"],
-            "who": asked.who,
-            "gallery_by": asked.gallery_by,
-            "repeats": asked.repeats,
-            "seeds": list(tests[0].seeds) if tests else [],
+            "metric": scorer.cfg.get("metric", "euc"),
+            "eval_func": scorer.cfg["eval_func"],
+            "who": settings.who,
+            "gallery_by": settings.gallery_by,
+            "repeats": settings.repeats,
+            "seeds": list(test.tests[0].seeds) if test.tests else [],
             "level": occluded.LEVEL,
+            **scorer.settings,
         },
-        "trained_kinds": list(trained),
+        "trained_kinds": list(test.trained),
+        "method": method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg) + matched_by,
+        "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
+        "retention": kept,
+        "tests": summaries,
     }
-    method = method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg)
-    scalars: dict[str, float] = {}
-    for one, holistic, repeats in zip(judges, holistics, drawn_by_judge, strict=True):
-        compared_by = f", {MATCHING_TITLES[one.matching]}" if one.matching else ""
-        summaries = [occluded.summary(test, repeats[test.name], reference) for test in tests]
-        for test, summary in zip(tests, summaries, strict=True):
-            zero_shot = ", kinds it was not trained on" if test.zero_shot else ""
-            log(f"{test.name} ({test.protocol}{zero_shot}){compared_by}\n"
-                f"{relative_table(summary, holistic.scores)}")  # fmt: skip
-        kept = holistic_retention(holistic.scores, reference and reference.scores)
-        if "Rank-1" in kept:
-            log(f"Holistic retention, own whole / HP, Rank-1: {kept['Rank-1']:.3f}")
-        content = {
-            **about,
-            "method": method + compared_by,
-            "protocol": {**about["protocol"], **one.settings},
-            "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
-            "retention": kept,
-            "tests": summaries,
-        }
-        path = matched_result(result_path(net), one.matching) if one.matching else result_path(net)
-        write_result(path, content, _probes(own_whole.names, holistic, reference, repeats))
-        log(f"Results are in {path}")
-        if not tests:
-            found = {f"scalar/test_accuracy/{name}": value for name, value in holistic.scores.items()}
-        else:
-            found = relative_scalars(summaries[0], holistic.scores)
-        prefix = one.matching and f"{one.matching}_"
-        scalars |= {name.replace("/", f"/{prefix}", 1): value for name, value in found.items()}
-    where.remove()
-    return scalars
+    path = matched_result(result_path(net), scorer.matching) if scorer.matching else result_path(net)
+    write_result(path, content, _probes(outcome))
+    log(f"Results are in {path}")
+    if summaries:
+        found = relative_scalars(summaries[0], holistic.scores)
+    else:
+        found = {f"scalar/test_accuracy/{name}": value for name, value in holistic.scores.items()}
+    prefix = scorer.matching and f"{scorer.matching}_"
+    return {name.replace("/", f"/{prefix}", 1): value for name, value in found.items()}
 
 
-def _gallery_is_whole(asked: occluded.Settings, test: occluded.OccludedTest) -> bool:
-    # Where both sides had the very same fraction hidden, that alone would bring them together.
-    return asked.who == "probe" or (asked.who == "both" and test.protocol == "severity")
-
-
-def sides(judge: Judge, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
+def sides(scorer: Scorer, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
     """The clips of a test set that are a "probe" anywhere, and those in a "gallery".
 
     Raises:
         DataError: nothing can be compared.
     """
     names = list(zip(clips.label_list, clips.types_list, clips.views_list, strict=True))
-    found = judge.protocol.comparisons(*zip(*names, strict=True))
+    found = scorer.protocol.comparisons(*zip(*names, strict=True))
     return {
         "probe": frozenset(names[i] for comparison in found for i in comparison.probes),
         "gallery": frozenset(names[i] for comparison in found for i in comparison.gallery),
@@ -261,47 +315,45 @@ def visibility_test(net) -> dict[str, float] | None:
         Scalars for TensorBoard; None on all but the first process.
     """
     occlusion = net.occlusion["evaluator_cfg"]
-    where = unfinished(result_path(net), net.engine_cfg["save_name"], net.asked, (net,))
-    drawn = Pass(lambda inputs: net.forward(inputs)["inference_feat"],
-                 occlusion and occlusion.mixture, occlusion.seed if occlusion else 0)  # fmt: skip
-    seen = next(look(net, [drawn], where=where))
-    if seen is None:
+    mixture, seed = (occlusion.mixture, occlusion.seed) if occlusion else (None, 0)
+    embedded = next(
+        embed_data_set(net, [Condition(lambda inputs: net.forward(inputs)["inference_feat"], mixture, seed)])
+    )
+    if embedded is None:
         return None
     about, kinds = _about(net), list(net.classes)
-    report = judge_visibility(seen.features, about["dataset"], kinds)
-    by_kind = report.amount_error_by_kind
+    found = score_visibility(embedded.features, about["dataset"], kinds)
+    by_kind = found.amount_error_by_kind
     content = {
         "kind": "visibility",
         **about,
         "method": ven_name(net.asked["model_cfg"]),
         "classes": kinds,
-        "accuracy": report.accuracy and 100 * report.accuracy,
-        "confusion": None if report.confusion is None else report.confusion.tolist(),
-        "amount_error": report.amount_error,
+        "accuracy": found.accuracy and 100 * found.accuracy,
+        "confusion": None if found.confusion is None else found.confusion.tolist(),
+        "amount_error": found.amount_error,
         "amount_error_by_kind": None if by_kind is None else [None if np.isnan(e) else float(e) for e in by_kind],
-        "parts_error": report.parts_error,
+        "parts_error": found.parts_error,
     }
     path = result_path(net)
     write_result(path, content, {})
-    where.remove()
     net.msg_mgr.log_info(f"Results are in {path}")
-    return visibility_scalars(report, kinds)
+    return visibility_scalars(found, kinds)
 
 
-def _probes(names, holistic: Holistic, reference: Holistic | None, repeats: dict[str, list[Repeat]]) -> dict:
+def _probes(outcome: Outcome) -> dict[str, np.ndarray]:
     """Per probe of the headline: its name, its weight, and its hits at ranks 1, 5, 10 and 20, mean over repeats."""
-    if holistic.recognition is None:
+    if outcome.holistic.recognition is None:
         return {}
-
-    headline = holistic.recognition.headline
+    headline = outcome.holistic.recognition.headline
     arrays = {
-        "names": np.array(["/".join(name) for name in names[headline.probes]]),
+        "names": np.array(["/".join(name) for name in outcome.names[headline.probes]]),
         "weights": headline.weights,
         "holistic/own": at_ranks(headline.hits),
     }
-    if reference is not None:
-        arrays["holistic/teacher"] = at_ranks(reference.recognition.headline.hits)
-    for name, drawn in repeats.items():
+    if outcome.reference is not None:
+        arrays["holistic/teacher"] = at_ranks(outcome.reference.recognition.headline.hits)
+    for name, drawn in outcome.repeats.items():
         arrays[f"{name}/hits"] = np.mean([at_ranks(r.recognition.headline.hits) for r in drawn], axis=0)
     return arrays
 

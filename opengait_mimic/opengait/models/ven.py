@@ -8,12 +8,26 @@ from torch.utils.data import DataLoader
 
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.method.occlusion.visible_parts import visible_parts
-from opengait_mimic.method.ven import VisibilityNetwork
+from opengait_mimic.method.ven import PARTS, VisibilityNetwork
 from opengait_mimic.opengait.config.sections import ven_settings
 from opengait_mimic.opengait.models.generated import evened, generated_labels
-from opengait_mimic.opengait.models.occluded import OccludedModel, check_losses, wanted_losses
-from opengait_mimic.opengait.models.panels import conclude_test
+from opengait_mimic.opengait.models.loss_inputs import asked
+from opengait_mimic.opengait.models.occluded import OccludedModel
+from opengait_mimic.opengait.models.tensorboard import write_scores
 from opengait_mimic.opengait.models.testing import visibility_test
+
+
+def heads(network: VisibilityNetwork) -> list[str]:
+    """What a VEN predicts, by the names of `DetailedVisibility`."""
+    tasks = network.tasks
+    there = {"logits": "classification" in tasks, "amount": "regression" in tasks,
+             "amount_logits": network.amount_bins, "part_logits": PARTS in tasks}  # fmt: skip
+    return [name for name, is_there in there.items() if is_there]
+
+
+def offered(network: VisibilityNetwork) -> list[str]:
+    """What a loss can ask for: the predictions, and what is true."""
+    return [*heads(network), "kind", "true_amount", *(["true_parts"] if PARTS in network.tasks else [])]
 
 
 class VisibilityEstimation(OccludedModel):
@@ -28,10 +42,8 @@ class VisibilityEstimation(OccludedModel):
     loss_cfg: VisibilityLoss. eval_func: evaluate_visibility.
     """
 
-    takes = ("VisibilityLoss",)
-
     def build_network(self, model_cfg: dict) -> None:
-        trained, tested = self.kinds, self.occlusion["evaluator_cfg"]
+        trained, tested = self.mixture, self.occlusion["evaluator_cfg"]
         if trained and tested:
             unknown = set(tested.mixture.names) - set(trained.names)
             if unknown:
@@ -39,9 +51,9 @@ class VisibilityEstimation(OccludedModel):
             tested.mixture = replace(tested.mixture, known=trained.names)
         self.classes = (trained or tested.mixture).classes
         self.network = VisibilityNetwork(len(self.classes), **ven_settings(model_cfg))
-        losses = wanted_losses(self.cfgs["loss_cfg"]) if self.phase_training else {}
-        check_losses(losses, self.takes, "VisibilityEstimation", None)
-        self.loss_prefixes = list(losses)
+        self.losses_ask = (
+            asked(self.cfgs["loss_cfg"], offered(self.network), "VisibilityEstimation") if self.phase_training else {}
+        )
         self.cfgs["evaluator_cfg"]["kinds"] = list(self.classes)  # evaluate_visibility names them
 
     def get_loader(self, data_cfg: dict, train: bool = True) -> DataLoader:
@@ -63,20 +75,19 @@ class VisibilityEstimation(OccludedModel):
 
     def forward(self, inputs):
         clips, _, _, _, seqL = inputs
-        seen = self.network(clips.occluded, seqL)
-        heads = ("logits", "amount", "amount_logits", "part_logits")
-        predicted = {name: value for name in heads if (value := getattr(seen, name)) is not None}
-        true = {"kind": clips.kind, "true_amount": clips.amount}
-        if seen.part_logits is not None:
-            true["true_parts"] = visible_parts(clips.holistic, clips.plan, self.network.strips, seqL)
+        visibility = self.network(clips.occluded, seqL)
+        found = {name: getattr(visibility, name) for name in heads(self.network)}
+        found |= {"kind": clips.kind, "true_amount": clips.amount}
+        if "part_logits" in found:
+            found["true_parts"] = visible_parts(clips.holistic, clips.parameters, self.network.strips, seqL)
         return {
-            "training_feat": {prefix: {**predicted, **true} for prefix in self.loss_prefixes},
+            "training_feat": {prefix: {n: found[n] for n in names} for prefix, names in self.losses_ask.items()},
             "visual_summary": self.summary(clips),
-            "inference_feat": {**predicted, **true},
+            "inference_feat": found,
         }
 
     @staticmethod
     def run_test(model):
         """Test on the evaluator's occlusions, and write a result file."""
         net = getattr(model, "module", model)
-        return conclude_test(net, visibility_test(net))
+        return write_scores(net, visibility_test(net))

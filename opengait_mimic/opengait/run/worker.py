@@ -157,10 +157,10 @@ def run_main(run: Run) -> Outcome | None:
     enter(compat.Use(run.host, compat.By.RUN, cfgs, run.verbosity))
     first = rank() == 0  # asked for while there is a group; the host may end it
     # These need the host's modules.
-    from opengait_mimic.opengait.models.preflight import rehearse_run
+    from opengait_mimic.opengait.models.preflight import preflight
     from opengait_mimic.opengait.run.inside import Tested, put_in_place
 
-    rehearse_run(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
+    preflight(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
     resumable = run.phase == "train" and isinstance(cfgs["data_cfg"], dict)  # several have a loop of their own
     own = from_first_process(_to_resume_from(run, cfgs)) if resumable else None
     tests = [Tested({}, None)]

@@ -193,12 +193,12 @@ def seen_by_us(cfgs: dict) -> dict | None:
     from modeling import models
     from utils import init_seeds
 
-    from opengait_mimic.opengait.models.passes import Pass, look
+    from opengait_mimic.opengait.models.embedding import Condition, embed_data_set
 
     init_seeds(0)
     net = getattr(models, cfgs["model_cfg"]["model"])(cfgs, False)
     occlusion = net.occlusion["evaluator_cfg"]
-    seen = next(look(net, [Pass(lambda inputs: net(inputs)["inference_feat"], occlusion.mixture, 3)]))
+    seen = next(embed_data_set(net, [Condition(lambda inputs: net(inputs)["inference_feat"], occlusion.mixture, 3)]))
     return None if seen is None else {"names": seen.names, **seen.features}
 
 

@@ -20,8 +20,8 @@ activate("embedded")
 from main import run  # noqa: E402
 
 from opengait_mimic.method.distances import pair_distances  # noqa: E402
-from opengait_mimic.opengait.models import panels  # noqa: E402
-from opengait_mimic.opengait.models.panels import Speed, Tally, confusion_picture, pairs  # noqa: E402
+from opengait_mimic.opengait.models import tensorboard  # noqa: E402
+from opengait_mimic.opengait.models.tensorboard import Speed, Tally, confusion_picture, pairs  # noqa: E402
 
 MIMIC = {"model": "MimicGait", "backbone": "teacher.yaml", "ven": "ven.yaml"}
 
@@ -98,7 +98,7 @@ class TestTally:
             seen.append(step)
             tally.add(*(None if x is None else torch.from_numpy(x) for x in step))
         joined = [None if x[0] is None else np.concatenate(x) for x in zip(*seen, strict=True)]
-        report, found = visibility_report(3, *joined), tally.panels()
+        report, found = visibility_report(3, *joined), tally.summary()
         assert ("image/visibility_confusion" in found) == (heads != "amount")
         if heads != "amount":
             assert found["scalar/visibility/kind_right"] == pytest.approx(100 * report.accuracy)
@@ -111,14 +111,14 @@ class TestTally:
 
     def test_the_picture_is_dark_where_the_clips_are(self):
         picture = np.asarray(confusion_picture(np.array([[9, 0], [0, 4]]), ["clean", "top"]).convert("L"), float)
-        cell = (len(picture) - panels.MARGIN) // 2
-        cells = picture[panels.MARGIN :, panels.MARGIN :].reshape(2, cell, 2, cell).mean((1, 3))
+        cell = (len(picture) - tensorboard.MARGIN) // 2
+        cells = picture[tensorboard.MARGIN :, tensorboard.MARGIN :].reshape(2, cell, 2, cell).mean((1, 3))
         assert cells[0, 0] < 120 and cells[1, 1] < 120 and min(cells[0, 1], cells[1, 0]) > 230
 
 
 def test_clips_per_second_count_from_the_first_batch_on(monkeypatch):
     now = [10.0]
-    monkeypatch.setattr(panels.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(tensorboard.time, "monotonic", lambda: now[0])
     speed = Speed()
     for _ in range(3):
         speed.take(8)  # the first only starts the clock: what came before is no time of its own
