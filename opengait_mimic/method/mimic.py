@@ -10,7 +10,7 @@ from torch import nn
 
 from opengait_mimic.method.beyond.registration import register
 from opengait_mimic.method.beyond.weighted import parts_visibility
-from opengait_mimic.method.ven import DetailedVisibility, Visibility
+from opengait_mimic.method.ven import Visibility
 
 
 class Fusion(nn.Module):
@@ -67,7 +67,7 @@ class PartVisibility(nn.Module):
         super().__init__()
         self.register_buffer("weights", weights, persistent=False)
 
-    def forward(self, visibility: DetailedVisibility) -> torch.Tensor:
+    def forward(self, visibility: Visibility) -> torch.Tensor:
         """[n, p] visible shares, 0–1."""
         return parts_visibility(visibility, self.weights)  # type: ignore[arg-type]
 
@@ -101,9 +101,7 @@ class MimicNetwork(nn.Module):
         self.backbone, self.ven, self.fusion, self.holistic, self.parts = backbone, ven, fusion, holistic, parts
         self.types, self.registers = tuple(types), registers
 
-    def guide(
-        self, sils: torch.Tensor, seqL: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, Visibility | DetailedVisibility | None]:
+    def guide(self, sils: torch.Tensor, seqL: torch.Tensor | None = None) -> tuple[torch.Tensor, Visibility | None]:
         """The clips as the backbone gets them, and V(O)."""
         if self.ven is None:
             return sils, None

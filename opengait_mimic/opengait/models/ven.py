@@ -18,7 +18,7 @@ from opengait_mimic.opengait.models.testing import visibility_test
 
 
 def heads(network: VisibilityNetwork) -> list[str]:
-    """What a VEN predicts, by the names of `DetailedVisibility`."""
+    """What a VEN predicts, by the names of `Visibility`."""
     tasks = network.tasks
     there = {"logits": "classification" in tasks, "amount": "regression" in tasks,
              "amount_logits": network.amount_bins, "part_logits": PARTS in tasks}  # fmt: skip
