@@ -10,24 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from opengait_mimic.apps.experiments.recipes import TITLES
 from opengait_mimic.errors import DataError
 from opengait_mimic.opengait.config.sections import lifted
 
-METHODS = (
-    "Teacher",
-    "Baseline-1",
-    "Baseline-2",
-    "Occlusion Aware",
-    "VEN",
-    "L2 KD",
-    "Control",
-    "MiCKD, pair 1",
-    "MiCKD, pairs 1+2",
-    "Vanilla Mimic",
-    "MiCKD + XE",
-    "Mimic + Occlusion Aware",
-    "Mimic + VEN",
-)
 BACKBONES = ("GaitBase", "GaitGL", "DeepGaitV2")
 PAPERS_AMOUNT = [0.4, 0.6]  # of an occlusion, where a YAML does not say
 DATASETS = ("Gait3D", "GREW", "CASIA-B", "OUMVLP", "CCPG", "SUSTech1K")
@@ -294,7 +280,7 @@ def _order(group: Group) -> tuple:
         group.test.name,
         group.test.kinds,
         group.setting,
-        rank(group.method, METHODS),
+        rank(group.method, TITLES),
         group.trained_kinds,
     )
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, METHODS, Group, Run, rank
+from opengait_mimic.apps.experiments.recipes import TITLES
+from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, Group, Run, rank
 from opengait_mimic.apps.report.tables import Main, by_place, labels, networks, sweeps, table1_groups, where_text
 from opengait_mimic.data.read import read_clip
 from opengait_mimic.method.occlusion.drawing import occlusion_grid
@@ -321,7 +322,7 @@ def _looks(names: Iterable[tuple[str, str]]) -> dict[str, Look]:
     The method's own; for methods that the paper does not know, and second labels of one, others in turn.
     """
     looks, others = {}, 0
-    for label, method in sorted(set(names), key=lambda pair: (rank(pair[1], METHODS), pair[0])):
+    for label, method in sorted(set(names), key=lambda pair: (rank(pair[1], TITLES), pair[0])):
         own = LOOKS.get(method)
         if own is None or Look(*own) in looks.values():
             turn, colour = divmod(others, len(OTHER_COLOURS))

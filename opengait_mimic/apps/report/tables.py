@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from opengait_mimic.apps.experiments.recipes import TITLES
 from opengait_mimic.apps.report import collect
-from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, METHODS, Group, Run, Score, rank, spread
+from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, Group, Run, Score, rank, spread
 from opengait_mimic.apps.report.table import Cell, Column, Table, text
 from opengait_mimic.data.files import read_arrays
 from opengait_mimic.errors import DataError
@@ -145,7 +146,7 @@ def table1(groups: list[Group]) -> Table:
         for dataset in datasets:
             teacher += _hp_cells([g for g in mine if g.dataset == dataset], metrics)
         table.rows.append(teacher)
-        mine.sort(key=lambda g: rank(g.method, METHODS))
+        mine.sort(key=lambda g: rank(g.method, TITLES))
         called = labels(mine)
         for label in _distinct(called):
             row: list[Cell] = [backbone, label]
@@ -159,7 +160,7 @@ def table1(groups: list[Group]) -> Table:
 
 def table1_groups(groups: list[Group]) -> list[Group]:
     """Those of Table 1: the paper's four systems, and methods that none of its tables knows."""
-    return [g for g in groups if g.method in TABLE1 or g.method.split(" (")[0] not in METHODS]
+    return [g for g in groups if g.method in TABLE1 or g.method.split(" (")[0] not in TITLES]
 
 
 def table2(groups: list[Group]) -> Table:
@@ -174,7 +175,7 @@ def table2(groups: list[Group]) -> Table:
         table.rows.append([dataset, backbone, "none", HP, *cells[0], *cells[1]])
         for name in sorted({g.test.name for g in mine}):
             named = [g for g in mine if g.test.name == name]
-            for method in _distinct(g.method for g in sorted(named, key=lambda g: rank(g.method, METHODS))):
+            for method in _distinct(g.method for g in sorted(named, key=lambda g: rank(g.method, TITLES))):
                 found = [[g for g in named if g.method == method and g.test.protocol == p] for p in protocols]
                 for number in range(max(map(len, found))):
                     both = [some[number] if number < len(some) else None for some in found]
@@ -412,7 +413,7 @@ def fraction(group: Group) -> float | None:
 def sweeps(groups: list[Group]) -> list[tuple[str, dict[float, Group]]]:
     """The severity tests of one data set and backbone: a method's label and its groups by occluded fraction."""
     found: dict[tuple, dict[float, Group]] = {}
-    for g in sorted(groups, key=lambda g: (rank(g.method, METHODS), g.trained_kinds, str(fraction(g)))):
+    for g in sorted(groups, key=lambda g: (rank(g.method, TITLES), g.trained_kinds, str(fraction(g)))):
         amount = fraction(g)
         if amount is not None:
             found.setdefault((g.method, g.trained_kinds), {}).setdefault(amount, g)
@@ -495,7 +496,7 @@ def networks(runs: list[Run]) -> dict[tuple[str, str, tuple[str, ...]], list[Run
         found.setdefault(key, []).append(run)
     several = Counter(key[:2] for key in found)
     labelled = {}
-    for key in sorted(found, key=lambda k: (rank(k[0], DATASETS), rank(k[1], METHODS), len(k[2]), k[2])):
+    for key in sorted(found, key=lambda k: (rank(k[0], DATASETS), rank(k[1], TITLES), len(k[2]), k[2])):
         dataset, method, classes = key
         kinds = _trained(name for name in classes if name != "clean")
         labelled[dataset, f"{method} ({kinds})" if several[key[:2]] > 1 else method, classes] = found[key]
@@ -515,7 +516,7 @@ def whole_table(runs: list[Run]) -> Table:
         trained = tuple(sorted(set(content["trained_kinds"]))) + (("refitted",) if run.refitted else ())
         key = (content["dataset"], content["backbone"], content["method"], trained)
         found.setdefault((*key, run.setting), []).append(content["holistic"]["own"])
-    for key in sorted(found, key=lambda k: (rank(k[0], DATASETS), rank(k[1], BACKBONES), rank(k[2], METHODS), k[3:])):
+    for key in sorted(found, key=lambda k: (rank(k[0], DATASETS), rank(k[1], BACKBONES), rank(k[2], TITLES), k[3:])):
         cells = [_over(scores.get(name) for scores in found[key]) for name in names]
         table.rows.append([*key[:3], _trained(key[3]), *cells, len(found[key])])
     return _shorter(table)

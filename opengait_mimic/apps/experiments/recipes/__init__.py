@@ -7,9 +7,18 @@ shipped files again.
 from opengait_mimic.apps.experiments.recipes.build import file_name, recipe, small
 from opengait_mimic.apps.experiments.recipes.facts import BACKBONES, DATASETS
 from opengait_mimic.apps.experiments.recipes.files import header, shipped_files, yaml_file, yaml_text
-from opengait_mimic.apps.experiments.recipes.methods import BEYOND, METHODS, NEW_TYPES, OCCLUSIONS, needs, rows, runs_of
+from opengait_mimic.apps.experiments.recipes.methods import (
+    BEYOND,
+    METHODS,
+    NEW_TYPES,
+    OCCLUSIONS,
+    TITLES,
+    needs,
+    rows,
+    runs_of,
+)
 
 __all__ = [
-    "BACKBONES", "BEYOND", "DATASETS", "METHODS", "NEW_TYPES", "OCCLUSIONS", "file_name", "header", "needs", "recipe",
-    "rows", "runs_of", "shipped_files", "small", "yaml_file", "yaml_text",
+    "BACKBONES", "BEYOND", "DATASETS", "METHODS", "NEW_TYPES", "OCCLUSIONS", "TITLES", "file_name", "header", "needs",
+    "recipe", "rows", "runs_of", "shipped_files", "small", "yaml_file", "yaml_text",
 ]  # fmt: skip

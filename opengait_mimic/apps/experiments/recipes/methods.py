@@ -124,6 +124,10 @@ METHODS = {
 }  # fmt: skip
 
 
+# The rows of the paper's tables and those beside them, in their order.
+TITLES = tuple(how.title for how in METHODS.values() if not how.tasks and BEYOND not in how.tables)
+
+
 def needs(method: str, occlusions: str = "standard") -> list[Run]:
     """The runs that must be there before this one: its teacher (for HP at least) and its VEN."""
     if method == "teacher" or METHODS[method].tasks:
