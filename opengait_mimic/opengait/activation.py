@@ -59,7 +59,7 @@ def enter(use: compat.Use) -> None:
     Raises:
         HostError: the host's modules cannot be imported.
     """
-    folder = str(module_folder(use.host))
+    folder = str(module_folder(use.host or EMBEDDED))
     if folder not in sys.path:
         sys.path.insert(0, folder)
     if use.host != EMBEDDED or use.by is compat.By.RUN:
@@ -70,8 +70,7 @@ def enter(use: compat.Use) -> None:
 def _register(use: compat.Use) -> None:
     try:
         compat.apply(use)
-        # The host has to be chosen before its modules can be imported.
-        from opengait_mimic.opengait.registration import register_all
+        from opengait_mimic.opengait.registration import register_all  # noqa: PLC0415 - needs the host's modules
     except ModuleNotFoundError as error:
         if error.name in ("data", "evaluation", "modeling"):
             raise HostError("no host is active; call opengait_mimic.activate() first") from None

@@ -53,22 +53,27 @@ class Use:
     """What a host is used for.
 
     Attributes:
-        host: "embedded" or the path of a checkout. by: who uses it.
-        cfgs: a run's configuration, merged onto the host's defaults. verbosity: how much a run prints.
+        host: "embedded", the path of a checkout, or None for whichever can be imported.
+        by: who uses it.
+        cfgs: a run's configuration, merged onto the host's defaults.
+        verbosity: how much a run prints.
     """
 
     host: str | Path | None
     by: By
     cfgs: dict = field(default_factory=dict)
-    verbosity: Verbosity = Verbosity()
+    verbosity: Verbosity = field(default_factory=Verbosity)
 
 
 class Patch(NamedTuple):
     """One change.
 
     Attributes:
-        name: what is changed. reason: why a host needs it. by: whose uses of a host need it.
-        embedded: whether the embedded host needs it too. make: the function that makes it.
+        name: what is changed.
+        reason: why a host needs it.
+        by: whose uses of a host need it.
+        embedded: whether the embedded host needs it too.
+        make: the function that makes it.
     """
 
     name: str
@@ -92,48 +97,42 @@ def apply(use: Use) -> None:
             _made.add(patch.name)
 
 
+def _host(name: str) -> Any:
+    """A module of the host, which has to be chosen before it can be imported."""
+    return importlib.import_module(name)
+
+
 # A checkout without CUDA
 
 
-def _on_the_cpu(use: Use) -> None:
+def _on_the_cpu(_: Use) -> None:
     if device().type != "cpu":
         return
     mode = CudaOnCpu()
     mode.__enter__()
     _kept_alive.append(mode)
-
-    torch.cuda.set_device = lambda device: None
+    torch.cuda.set_device = lambda *_: None
     torch.cuda.current_device = lambda: 0
     torch.cuda.device_count = world_size
+    join, load, wrap = dist.init_process_group, torch.load, torch.nn.parallel.DistributedDataParallel.__init__
 
-    join = dist.init_process_group
-    dist.init_process_group = lambda backend=None, **kwargs: join("gloo", **kwargs)
+    def without(kwargs: dict, *names: str) -> dict:
+        return {name: value for name, value in kwargs.items() if name not in names}
 
-    load = torch.load
-    torch.load = lambda f, map_location=None, **kwargs: load(f, map_location="cpu", **kwargs)
+    def wrap_without_devices(self, module, *_, **kwargs):
+        wrap(self, module, **without(kwargs, "device_ids", "output_device"))
 
-    ddp = torch.nn.parallel.DistributedDataParallel
-    wrap = ddp.__init__
-
-    def without_devices(self, module, device_ids=None, output_device=None, **kwargs):
-        wrap(self, module, **kwargs)
-
-    ddp.__init__ = without_devices
-
-    def synchronised(module, process_group=None):
-        return over_processes(module) if world_size() > 1 else module
-
-    torch.nn.SyncBatchNorm.convert_sync_batchnorm = synchronised
+    dist.init_process_group = lambda *_, **kwargs: join("gloo", **without(kwargs, "backend"))
+    torch.load = lambda f, *_, **kwargs: load(f, **{**kwargs, "map_location": "cpu"})
+    torch.nn.parallel.DistributedDataParallel.__init__ = wrap_without_devices  # type: ignore[assignment, method-assign]
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm = (  # type: ignore[method-assign]
+        lambda module, *_, **__: over_processes(module) if world_size() > 1 else module
+    )
 
 
-def torchvision_operators(use: Use | None = None) -> bool:
-    """Declare the two operators that torchvision expects, where it does not import without them.
-
-    Returns:
-        Whether they had to be declared.
-    """
+def _torchvision_operators(_: Use) -> None:
     if importlib.util.find_spec("torchvision") is None:
-        return False
+        return
     try:
         importlib.import_module("torchvision")
     except RuntimeError:
@@ -144,14 +143,12 @@ def torchvision_operators(use: Use | None = None) -> bool:
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _kept_alive.append(library)
         importlib.import_module("torchvision")
-        return True
-    return False
 
 
 # What a checkout reads
 
 
-def _weights_only(use: Use) -> None:
+def _weights_only(_: Use) -> None:
     load = torch.load
 
     @functools.wraps(load)
@@ -168,8 +165,6 @@ def _weights_only(use: Use) -> None:
 
 
 def _arrays_only(use: Use) -> None:
-    from data.dataset import DataSet
-
     def load(dataset, paths: list[str]) -> list:
         positions = getattr(dataset, "data_in_use", None)
         named = positions and not all(isinstance(use, bool) for use in positions)
@@ -179,24 +174,21 @@ def _arrays_only(use: Use) -> None:
 
     # Point clouds, say, are not arrays of which the first stream looks alike in the whole data set.
     if use.by is not By.RUN or use.cfgs["model_cfg"]["model"] not in OTHER_INPUTS:
-        DataSet.__loader__ = load
+        _host("data.dataset").DataSet.__loader__ = load
 
 
 # A host's classes
 
 
-def _no_grad_again(use: Use) -> None:
-    from modeling import models
-
-    for thing in list(vars(models).values()):
+def _no_grad_again(_: Use) -> None:
+    for thing in list(vars(_host("modeling.models")).values()):
         if isinstance(thing, type) and issubclass(thing, torch.no_grad) and "__init__" in vars(thing):
-            thing.__new__ = lambda cls, *args, **kwargs: object.__new__(cls)
+            thing.__new__ = lambda cls, *_, **__: object.__new__(cls)  # type: ignore[method-assign]
 
 
-def _described_checkpoints(use: Use) -> None:
-    from modeling.base_model import BaseModel
-
-    save = BaseModel.save_ckpt
+def _described_checkpoints(_: Use) -> None:
+    base_model = _host("modeling.base_model").BaseModel
+    save = base_model.save_ckpt
 
     @functools.wraps(save)
     def save_ckpt(self, iteration: int) -> None:
@@ -205,32 +197,28 @@ def _described_checkpoints(use: Use) -> None:
             name = f"{self.engine_cfg['save_name']}-{iteration:0>5}.pt"
             describe_beside(Path(self.save_path, "checkpoints", name), self)
 
-    BaseModel.save_ckpt = save_ckpt
+    base_model.save_ckpt = save_ckpt
 
 
-def _local_gpu(use: Use) -> None:
-    from modeling.base_model import BaseModel
-
+def _local_gpu(_: Use) -> None:
     if device().type == "cuda":
-        BaseModel.device = property(lambda self: device().index, lambda self, rank: None)
+        own = property(lambda _: device().index, lambda *_: None)  # the host sets its rank
+        _host("modeling.base_model").BaseModel.device = own
 
 
 # A host's main program
 
 
-def _group_already_joined(use: Use) -> None:
-    dist.init_process_group = lambda *args, **kwargs: None
+def _group_already_joined(_: Use) -> None:
+    dist.init_process_group = lambda *_, **__: None
 
 
 def _checked_configuration(use: Use) -> None:
-    import utils
-
-    utils.config_loader = lambda path: copy.deepcopy(use.cfgs)
+    _host("utils").config_loader = lambda _: copy.deepcopy(use.cfgs)
 
 
-def _any_number_of_gpus(use: Use) -> None:
-    import utils
-
+def _any_number_of_gpus(_: Use) -> None:
+    utils = _host("utils")
     count, join, read = torch.cuda.device_count, dist.init_process_group, utils.config_loader
 
     def joined(*args, **kwargs) -> None:
@@ -245,23 +233,19 @@ def _any_number_of_gpus(use: Use) -> None:
 
 
 def _seeds_of_the_repetition(use: Use) -> None:
-    import utils
-
+    utils = _host("utils")
     init, repetition = utils.init_seeds, training_seed(use.cfgs)
     if repetition:
         utils.init_seeds = lambda seed=0, *args, **kwargs: init(seed + world_size() * repetition, *args, **kwargs)
 
 
 def _verbosity(use: Use) -> None:
-    import utils
-    from modeling import base_model
-
-    quiet = use.verbosity.quiet
+    quiet, base_model = use.verbosity.quiet, _host("modeling.base_model")
     if hasattr(base_model, "tqdm"):  # OpenGait's
         base_model.tqdm = functools.partial(tqdm, disable=True if quiet else None)
     if rank() != 0 or not quiet:
         return
-    manager = utils.get_msg_mgr()
+    manager = _host("utils").get_msg_mgr()
     start = manager.init_logger
 
     def init_logger(*arguments, **options):
@@ -279,7 +263,7 @@ PATCHES = (
     Patch("CUDA on the CPU", "OpenGait names CUDA devices, NCCL and SyncBatchNorm throughout",
           By.ACTIVATION | By.RUN, False, _on_the_cpu),
     Patch("torchvision's operators", "a torchvision built for another torch does not import without them",
-          By.ACTIVATION | By.RUN, False, torchvision_operators),
+          By.ACTIVATION | By.RUN, False, _torchvision_operators),
     Patch("weights only", "a pickled checkpoint can run any program; OpenGait unpickles all of it",
           By.MODEL | By.RUN, False, _weights_only),
     Patch("arrays only", "so can a pickled silhouette",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import utils
 from modeling import models
-from torch.nn import Module, SyncBatchNorm
+from torch.nn import SyncBatchNorm
 
 from opengait_mimic.opengait.process.batch_norm import over_processes
 
@@ -45,7 +46,7 @@ def run(cfgs: dict, training: bool, log_to_file: bool = False) -> dict | None:
         manager.log_info(f"{'train' if training else 'test'} {name}: {engine_cfg}")
         utils.init_seeds(utils.get_rank())
         model_class = utils.get_attr_from([models], name, "model (model_cfg.model)")
-        model = model_class(cfgs, training)
+        model: Any = model_class(cfgs, training)
         manager.log_info(f"{name}: {utils.params_count(model)} on {utils.device()}")
         model = _distributed(model, cfgs["trainer_cfg"], training)
         return model_class.run_train(model) if training else model_class.run_test(model)
@@ -53,7 +54,7 @@ def run(cfgs: dict, training: bool, log_to_file: bool = False) -> dict | None:
         manager.close()
 
 
-def _distributed(model: Module, trainer_cfg: dict, training: bool) -> Module:
+def _distributed(model: Any, trainer_cfg: dict, training: bool) -> Any:
     """The model as several processes need it."""
     if training and trainer_cfg["sync_BN"]:
         if utils.get_world_size() == 1:
@@ -63,7 +64,7 @@ def _distributed(model: Module, trainer_cfg: dict, training: bool) -> Module:
         else:
             model = over_processes(model)
     if training and trainer_cfg["fix_BN"]:
-        model.fix_BN()
+        model.fix_BN()  # type: ignore[operator]
     return utils.get_ddp_module(model, trainer_cfg["find_unused_parameters"])
 
 

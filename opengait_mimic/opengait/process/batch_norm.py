@@ -25,18 +25,15 @@ class BatchNormOverProcesses(_BatchNorm):
         mean = _Sum.apply(rows.sum(1)) / count
         centred = rows - mean[:, None]
         variance = _Sum.apply(centred.square().sum(1)) / count
-        if self.track_running_stats:
-            self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+            share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean.detach().to(self.running_mean.dtype), share)
+            self.running_var.lerp_((variance.detach() * count / (count - 1)).to(self.running_var.dtype), share)
         scaled = centred * (variance + self.eps).rsqrt()[:, None]
         if self.affine:
             scaled = scaled * self.weight[:, None] + self.bias[:, None]
         return scaled.reshape(x.transpose(0, 1).shape).transpose(0, 1).to(x.dtype).contiguous()
-
-    def _follow(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
-        self.num_batches_tracked += 1
-        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
-        self.running_var.lerp_(variance.to(self.running_var.dtype), share)
 
     def _check_input_dim(self, x: torch.Tensor) -> None:
         if x.dim() < 2:
@@ -47,11 +44,11 @@ class _Sum(torch.autograd.Function):
     """The sum over all processes, whose gradient is the sum of all processes' gradients."""
 
     @staticmethod
-    def forward(ctx, x):
+    def forward(_, x):
         return _summed(x)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(_, gradient):
         return _summed(gradient)
 
 

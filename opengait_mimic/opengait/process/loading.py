@@ -20,7 +20,7 @@ class WatchedLoader(DataLoader):
     """
 
     @classmethod
-    def like(cls, loader: DataLoader, dataset, batch_sampler: Iterable[list]) -> WatchedLoader:
+    def like(cls, loader: DataLoader, dataset, batch_sampler: Iterable) -> WatchedLoader:
         """Of another data set and its batches, as `loader` loads its own."""
         return cls(dataset, batch_sampler=batch_sampler, **{name: getattr(loader, name) for name in SETTINGS})
 

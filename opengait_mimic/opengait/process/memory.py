@@ -10,6 +10,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 from opengait_mimic.errors import ConfigError
 
 GIB = 2**30
@@ -30,10 +35,8 @@ def machine_memory() -> int:
 
 def limit_memory() -> None:
     """Let an allocation beyond the machine's memory fail in this process, instead of the system killing it later."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or resource is None:
         return
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limits = [machine_memory(), *(x for x in (soft, hard) if x != resource.RLIM_INFINITY)]
     resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))

@@ -83,7 +83,8 @@ class SeededDataset:
 def numbered_loader(loader: DataLoader, seed: int, rank: int) -> DataLoader:
     """The same loader, its batches depending on (seed, number, rank) only, from number `batch_sampler.first` on."""
     dataset = SeededDataset(loader.dataset, seed, rank)
-    return WatchedLoader.like(loader, dataset, NumberedBatches(loader.batch_sampler, seed))
+    batches = NumberedBatches(loader.batch_sampler, seed)  # type: ignore[arg-type]
+    return WatchedLoader.like(loader, dataset, batches)
 
 
 # What is kept beside a checkpoint

@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ class Run:
     device: str | None = None
     log_to_file: bool = False
     resume: bool | None = None
-    verbosity: progress.Verbosity = progress.Verbosity()
+    verbosity: progress.Verbosity = field(default_factory=progress.Verbosity)
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,8 @@ def run_main(run: Run) -> Outcome | None:
     cfgs = merge(defaults(run.host), read_yaml(run.cfgs))
     enter(compat.Use(run.host, compat.By.RUN, cfgs, run.verbosity))
     first = rank() == 0  # asked for while there is a group; the host may end it
-    # These need the host's modules.
-    from opengait_mimic.opengait.models.preflight import preflight
-    from opengait_mimic.opengait.run.inside import Tested, put_in_place
+    from opengait_mimic.opengait.models.preflight import preflight  # noqa: PLC0415 - needs the host's modules
+    from opengait_mimic.opengait.run.inside import Tested, put_in_place  # noqa: PLC0415 - likewise
 
     preflight(cfgs, run.host, run.phase == "train", os.path.relpath(run.cfgs))
     resumable = run.phase == "train" and isinstance(cfgs["data_cfg"], dict)  # several have a loop of their own

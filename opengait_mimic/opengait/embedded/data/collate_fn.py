@@ -37,8 +37,8 @@ class CollateFn:
             raise ConfigError(f"sampler: sample_type {sample_type} needs {' and '.join(missing)}")
         self.ordered = order == "ordered"
         self.positions = {label: i for i, label in enumerate(label_set)}
-        self.frames_fixed = sample_config.get("frames_num_fixed")
-        self.frames_range = sample_config.get("frames_num_min"), sample_config.get("frames_num_max")
+        self.frames_fixed: int = sample_config.get("frames_num_fixed", 0)
+        self.frames_range = sample_config.get("frames_num_min", 0), sample_config.get("frames_num_max", 0)
         self.frames_skip = sample_config.get("frames_skip_num", 0)
         limit = sample_config.get("frames_all_limit", -1)
         self.frames_limit = None if limit < 0 else limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ def _keep(clip: np.ndarray) -> np.ndarray:
     return clip
 
 
-def get_transform(trf_cfg: dict | list | None = None) -> Callable | list[Callable]:
+def get_transform(trf_cfg: dict | list | None = None) -> Any:
     """Build what a YAML names under `transform`.
 
     Args:

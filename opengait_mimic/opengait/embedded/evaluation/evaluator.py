@@ -77,7 +77,7 @@ def _cells(compared: list[tuple[Comparison, Ranking]], ranks: int) -> dict[str, 
 
 def _by_condition(compared: list[tuple[Comparison, Ranking]]) -> dict[str, dict[str, list[Ranking]]]:
     """{condition: {probe view: rankings}}."""
-    found: dict[str, dict[str, list[Ranking]]] = {}
+    found: dict[str, dict] = {}
     for comparison, ranking in compared:
         found.setdefault(comparison.condition, {}).setdefault(comparison.probe_view, []).append(ranking)
     return found

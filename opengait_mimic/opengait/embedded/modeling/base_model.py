@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import utils
-from data import sampler as samplers
+from data import sampler as samplers  # type: ignore[attr-defined]
 from data.collate_fn import CollateFn
 from data.dataset import DataSet
 from data.transform import get_transform
@@ -49,6 +50,9 @@ class BaseModel(nn.Module):
         ConfigError: an unknown type in a section.
         DataError, CheckpointError: a data set or checkpoint that is missing or does not fit.
     """
+
+    train_loader: Any
+    test_loader: Any
 
     def __init__(self, cfgs: dict, training: bool):
         super().__init__()
@@ -155,8 +159,7 @@ class BaseModel(nn.Module):
         Raises:
             CheckpointError: no such file, it cannot be read, or it is of another network.
         """
-        own = isinstance(restore_hint, int)
-        path = self._ckpt_path(restore_hint) if own else Path(restore_hint)
+        path = self._ckpt_path(restore_hint) if isinstance(restore_hint, int) else Path(restore_hint)
         state = read_checkpoint(path, "the", utils.device())
         self._load_network(path, state["model"])
         for part in ("optimizer", "scheduler") if self.training else ():
@@ -164,7 +167,7 @@ class BaseModel(nn.Module):
                 self.msg_mgr.log_warning(f"{path}: the {part} starts anew")
             else:
                 getattr(self, part).load_state_dict(state[part])
-        self.iteration = restore_hint if own else 0
+        self.iteration = restore_hint if isinstance(restore_hint, int) else 0
         self.msg_mgr.log_info(f"restored {path}")
 
     def _load_network(self, path: Path, weights: dict) -> None:
@@ -300,7 +303,7 @@ class BaseModel(nn.Module):
         return evaluate(data, data_cfg.get("test_dataset_name") or data_cfg["dataset_name"], **options)
 
 
-def _unwrapped(model: nn.Module) -> BaseModel:
+def _unwrapped(model: nn.Module) -> Any:
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 

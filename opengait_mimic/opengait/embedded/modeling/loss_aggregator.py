@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from utils import Odict, device, get_attr_from, get_valid_args
@@ -46,7 +48,8 @@ class LossAggregator(nn.Module):
         Raises:
             ConfigError: keyword arguments for a loss that is not configured.
         """
-        loss_sum, info = 0.0, Odict()
+        loss_sum: Any = 0.0
+        info = Odict()
         for key, value in training_feats.items():
             if key in self.losses:
                 term = self.losses[key]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opengait_mimic import backbones as gait
 
 from ..base_model import BaseModel
@@ -9,6 +11,9 @@ from ..base_model import BaseModel
 
 class HostNetwork(BaseModel):
     """A model of the host with the layers of a gait network, its other base class."""
+
+    build: Any  # the gait network's
+    features: Any
 
     def build_network(self, model_cfg: dict) -> None:
         """Build the gait network's layers."""
@@ -33,17 +38,17 @@ class HostNetwork(BaseModel):
         }
 
 
-class Baseline(HostNetwork, gait.GaitBase):
+class Baseline(HostNetwork, gait.GaitBase):  # type: ignore[misc]
     """GaitBase."""
 
 
-class DeepGaitV2(HostNetwork, gait.DeepGaitV2):
+class DeepGaitV2(HostNetwork, gait.DeepGaitV2):  # type: ignore[misc]
     """DeepGaitV2."""
 
 
-class GaitGL(HostNetwork, gait.GaitGL):
+class GaitGL(HostNetwork, gait.GaitGL):  # type: ignore[misc]
     """GaitGL."""
 
 
-class GaitSet(HostNetwork, gait.GaitSet):
+class GaitSet(HostNetwork, gait.GaitSet):  # type: ignore[misc]
     """GaitSet."""
