@@ -149,11 +149,7 @@ def flesh(positions: np.ndarray, build: Build) -> Capsules:
 
 
 def silhouettes(
-    body: Capsules,
-    view: float,
-    width: int = 64,
-    noise: Noise = CLEAN,
-    rng: np.random.Generator | None = None,
+    body: Capsules, view: float, width: int = 64, noise: Noise = CLEAN, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     """Render a body and normalise it the way the field does.
 
@@ -176,8 +172,10 @@ def silhouettes(
     """
     if width not in WIDTHS:
         raise ValueError(f"width is {width}, allowed are 64 and 44")
-    if noise != CLEAN and rng is None:
-        raise ValueError("noise needs a generator: pass rng=numpy.random.default_rng(seed)")
+    if rng is None:
+        if noise != CLEAN:
+            raise ValueError("noise needs a generator: pass rng=numpy.random.default_rng(seed)")
+        rng = np.random.default_rng()  # of which nothing is drawn
     if not len(body.start):
         raise ValueError("no frames to render")
     blocks = []
@@ -185,12 +183,11 @@ def silhouettes(
         part = slice(first, first + _FRAMES_AT_ONCE)
         block = Capsules(body.start[part], body.end[part], body.start_radius, body.end_radius)
         blocks.append(_render_block(block, view, noise, rng))
-    picture = np.concatenate(blocks)
     margin = (SIZE - width) // 2
-    return np.ascontiguousarray(picture[:, :, margin : SIZE - margin])
+    return np.ascontiguousarray(np.concatenate(blocks)[:, :, margin : SIZE - margin])
 
 
-def _render_block(body: Capsules, view: float, noise: Noise, rng: np.random.Generator | None) -> np.ndarray:
+def _render_block(body: Capsules, view: float, noise: Noise, rng: np.random.Generator) -> np.ndarray:
     angle = np.deg2rad(view)
     across = np.array([np.cos(angle), 0, np.sin(angle)], np.float32)
     frames = len(body.start)

@@ -1,4 +1,4 @@
-"""How rough silhouettes are, and walkers that are as rough: people of two makes must not be told apart by their edges.
+"""Segmentation noise, measured on silhouettes: walkers get as much, so that their edges do not tell them apart.
 
 Segmentation leaves outlines that flicker from row to row or hardly any trace, detection boxes that jitter or bodies
 that fill every frame. Both are measured on a data set's silhouettes and on walkers with more and more `Noise`, whose
@@ -20,17 +20,19 @@ HIGHEST = LEVELS[-1]
 PEOPLE, FRAMES = 24, 20  # of the walkers to compare with
 
 
-class Roughness(NamedTuple):
-    """Attributes:
-    edge: share of an outline's rows, 0 to 1, at which it goes one way and back.
-    crop: share of a frame's first and last rows, 0 to 1, that are blank.
+class Measured(NamedTuple):
+    """Traces of segmentation noise.
+
+    Attributes:
+        edge: share of an outline's rows, 0 to 1, at which it goes one way and back.
+        crop: share of a frame's first and last rows, 0 to 1, that are blank.
     """
 
     edge: float
     crop: float
 
 
-def roughness(clips: Iterable[np.ndarray]) -> Roughness:
+def measured(clips: Iterable[np.ndarray]) -> Measured:
     """Of silhouettes [s, h, w], white from half of a clip's highest value on; frames without white do not count."""
     turns, rows, blank, ends = 0, 0, 0, 0
     for clip in clips:
@@ -44,27 +46,29 @@ def roughness(clips: Iterable[np.ndarray]) -> Roughness:
             rows += int(inner.sum())
         blank += int((~filled[:, [0, -1]]).sum())
         ends += 2 * len(white)
-    return Roughness(turns / max(1, rows), blank / max(1, ends))
+    return Measured(turns / max(1, rows), blank / max(1, ends))
 
 
 def noise_like(clips: Iterable[np.ndarray], views: Sequence[float], width: int) -> Noise:
-    """The noise of walkers that are as rough as these silhouettes, up to twice the usual.
+    """The noise of walkers that have as much of it as these silhouettes, up to twice the usual.
 
     Args:
-        clips: [s, h, w] each. views: camera angles in degrees, of the walkers to compare with. width: theirs, 64 or 44.
+        clips: [s, h, w] each.
+        views: camera angles in degrees, of the walkers to compare with.
+        width: theirs, 64 or 44.
+
     Returns:
         Edges and holes by how the outlines flicker, crops by the blank rows; rounded to hundredths.
     """
-    found = roughness(clips)
-    steps = [roughness(_walkers(level, views, width)) for level in LEVELS]
-    # More noise is rougher, but for chance; of levels that are alike it is the lowest.
+    found = measured(clips)
+    steps = []
+    for level in LEVELS:
+        noise = Noise(level * NOISY.edge, level * NOISY.holes, level * NOISY.crop)
+        others = (walker_sequence(0, n, 0, FRAMES, width, views[n % len(views)], noise) for n in range(PEOPLE))
+        steps.append(measured(others))
+    # More noise leaves more traces, but for chance; of levels that are alike it is the lowest.
     edge, crop = (
         float(np.interp(value, np.maximum.accumulate(known) + 1e-9 * np.arange(len(LEVELS)), LEVELS))
         for value, known in zip(found, np.array(steps).T, strict=True)
     )
     return Noise(round(edge * NOISY.edge, 2), round(edge * NOISY.holes, 2), round(crop * NOISY.crop, 2))
-
-
-def _walkers(level: float, views: Sequence[float], width: int) -> list[np.ndarray]:
-    noise = Noise(level * NOISY.edge, level * NOISY.holes, level * NOISY.crop)
-    return [walker_sequence(0, n, 0, FRAMES, width, views[n % len(views)], noise) for n in range(PEOPLE)]

@@ -10,19 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opengait_mimic.walkers.render import BAGS, JOINTS, NOISY, Build, Noise, flesh
-from opengait_mimic.walkers.render import silhouettes as render
+from opengait_mimic.walkers.render import BAGS, JOINTS, NOISY, Build, Noise, flesh, silhouettes
 
 FPS = 25.0
 CONDITIONS = ("mixed", "nm", "bg", "cl")
 HARMONICS = 4
-LATENT_DIMENSIONS = 12
-LATENT_SHARE = 0.8
+LATENT_DIMENSIONS, LATENT_SHARE = 12, 0.8
 WITHIN_SUBJECT = 0.3
-VIEW_SPREAD = 12.0
-CLOTHING_SPREAD = 0.04
-SPEED_SPREAD = 0.05
-BAG_SHARE = 0.25
+VIEW_SPREAD, CLOTHING_SPREAD, SPEED_SPREAD, BAG_SHARE = 12.0, 0.04, 0.05, 0.25
 
 # Lengths in metres and their relative standard deviation between people.
 LENGTHS = {
@@ -68,32 +63,13 @@ TRAITS = (
     *(f"{joint}_{trait}" for joint in NORMATIVE for trait in JOINT_TRAITS),
 )
 _TRAIT = {name: number for number, name in enumerate(TRAITS)}
-
-
-def _mixing() -> np.ndarray:
-    """The population's fixed map from latent to traits, [83, 12] with rows of length 1."""
-    matrix = np.random.default_rng(12).standard_normal((len(TRAITS), LATENT_DIMENSIONS))
-    return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
-
-
-def _spectrum() -> np.ndarray:
-    """Normative curves as complex amplitudes in degrees [5, 1 + 4]: mean, then first to fourth harmonic."""
-    curves = np.array(list(NORMATIVE.values()), dtype=np.float64)
-    amplitudes = np.fft.rfft(curves, axis=1)[:, : HARMONICS + 1] / curves.shape[1]
-    amplitudes[:, 1:] *= 2
-    return amplitudes
-
-
-_MIXING = _mixing()
-_SPECTRUM = _spectrum()
 _SPREAD = np.array(list(JOINT_SPREAD.values()))
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """One person: standard scores of `TRAITS`, float64 [83]."""
-
-    traits: np.ndarray
+# The population's fixed map from latent to traits, [83, 12] with rows of length 1.
+_MIXING = np.random.default_rng(12).standard_normal((len(TRAITS), LATENT_DIMENSIONS))
+_MIXING /= np.linalg.norm(_MIXING, axis=1, keepdims=True)
+# Normative curves as complex amplitudes in degrees, [5, 1 + 4]: mean, then first to fourth harmonic.
+_SPECTRUM = np.fft.rfft(list(NORMATIVE.values()), axis=1)[:, : HARMONICS + 1] / 20
+_SPECTRUM[:, 1:] *= 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +81,8 @@ class Walk:
         view: camera angle in degrees.
         phase: where in the left leg's gait cycle the first frame lies, radians.
         pace: factor on the cadence.
-        upper, lower: factor on the radii of the upper and lower body (clothing).
+        upper: factor on the radii of the upper body (clothing).
+        lower: likewise of the lower body.
         coat: whether a coat is worn.
         bag: one of `render.BAGS` or None.
         bag_size: metres.
@@ -127,18 +104,18 @@ class Walk:
         return 1 / (self.pace * _posture(self, "cadence"))
 
 
-def sample_subject(rng: np.random.Generator) -> Subject:
-    """Draw a person from the population."""
+def sample_subject(rng: np.random.Generator) -> np.ndarray:
+    """Draw a person from the population: standard scores of `TRAITS`, float64 [83]."""
     shared = _MIXING @ rng.standard_normal(LATENT_DIMENSIONS)
     own = rng.standard_normal(len(TRAITS))
-    return Subject(np.sqrt(LATENT_SHARE) * shared + np.sqrt(1 - LATENT_SHARE) * own)
+    return np.sqrt(LATENT_SHARE) * shared + np.sqrt(1 - LATENT_SHARE) * own
 
 
-def sample_walk(subject: Subject, rng: np.random.Generator, view: float = 90.0, condition: str = "mixed") -> Walk:
+def sample_walk(subject: np.ndarray, rng: np.random.Generator, view: float = 90.0, condition: str = "mixed") -> Walk:
     """Draw one sequence of a person.
 
     Args:
-        subject: who walks.
+        subject: who walks, [83].
         rng: source of everything that differs between sequences.
         view: camera angle in degrees around which the actual one is drawn (+-12).
         condition: "nm" plain, "bg" with a bag, "cl" in a coat, "mixed" plain, a quarter with a bag.
@@ -153,7 +130,7 @@ def sample_walk(subject: Subject, rng: np.random.Generator, view: float = 90.0, 
     upper, lower = 1 + CLOTHING_SPREAD * rng.standard_normal(2)
     coat = condition == "cl"
     return Walk(
-        traits=subject.traits + WITHIN_SUBJECT * rng.standard_normal(len(TRAITS)),
+        traits=subject + WITHIN_SUBJECT * rng.standard_normal(len(TRAITS)),
         view=view + rng.uniform(-VIEW_SPREAD, VIEW_SPREAD),
         phase=rng.uniform(0, 2 * np.pi),
         pace=np.exp(SPEED_SPREAD * rng.standard_normal()),
@@ -183,7 +160,7 @@ def joints(walk: Walk, frames: int, fps: float = FPS) -> tuple[np.ndarray, Build
     """
     if frames < 1 or fps <= 0:
         raise ValueError(f"frames must be >= 1 and fps > 0, found {frames} and {fps}")
-    size = {name: _length(walk, name) for name in LENGTHS}
+    size = {name: mean * np.exp(spread * _score(walk, f"{name}_length")) for name, (mean, spread) in LENGTHS.items()}
     left = walk.phase + 2 * np.pi * np.arange(frames) / (fps * walk.cycle)
     cycle = {"l": left, "r": left + np.pi}
     at: dict[str, np.ndarray] = {}
@@ -192,10 +169,9 @@ def joints(walk: Walk, frames: int, fps: float = FPS) -> tuple[np.ndarray, Build
     sway = np.deg2rad(_posture(walk, "sway")) * np.sin(left)
     lean = np.deg2rad(_posture(walk, "lean"))
     up = _direction(-lean, sway)
-    zero = np.zeros((frames, 3))
-    at["pelvis"] = zero + [0, 0.08, 0]
-    at["spine"] = zero + size["spine"] * up
-    at["neck"] = zero + size["trunk"] * up
+    at["pelvis"] = np.tile([0, 0.08, 0], (frames, 1))
+    at["spine"] = size["spine"] * up
+    at["neck"] = size["trunk"] * up
     nod = lean + np.deg2rad(_posture(walk, "head_pitch"))
     at["head"] = at["neck"] + size["neck"] * _direction(-nod, 0.5 * sway)
 
@@ -219,22 +195,8 @@ def joints(walk: Walk, frames: int, fps: float = FPS) -> tuple[np.ndarray, Build
         at[f"{side}_wrist"] = at[f"{side}_elbow"] - size["forearm"] * _direction(shoulder + elbow, -0.3 * carriage)
 
     positions = np.stack([at[name] for name in JOINTS], axis=1)
-    lowest = positions[..., 1].min(axis=1)
-    positions[..., 1] -= lowest[:, None]
+    positions[..., 1] -= positions[..., 1].min(axis=1, keepdims=True)
     return positions.astype(np.float32), _build(walk)
-
-
-def silhouettes(
-    walk: Walk,
-    frames: int,
-    rng: np.random.Generator,
-    fps: float = FPS,
-    width: int = 64,
-    noise: Noise = NOISY,
-) -> np.ndarray:
-    """Render a walk; rng feeds the noise only. Returns uint8 [frames, 64, width], 0 or 255."""
-    positions, build = joints(walk, frames, fps)
-    return render(flesh(positions, build), walk.view, width, noise, rng)
 
 
 def walker_sequence(
@@ -253,10 +215,14 @@ def walker_sequence(
 
     Returns:
         uint8 [frames, 64, width], 0 or 255.
+
+    >>> walker_sequence(seed=0, subject=3, sequence=1, frames=5, width=44).shape
+    (5, 64, 44)
     """
-    person = sample_subject(_generator(seed, subject, 0))
     rng = _generator(seed, subject, 1 + sequence)
-    return silhouettes(sample_walk(person, rng, view), frames, rng, width=width, noise=noise)
+    walk = sample_walk(sample_subject(_generator(seed, subject, 0)), rng, view)
+    positions, build = joints(walk, frames)
+    return silhouettes(flesh(positions, build), walk.view, width, noise, rng)
 
 
 def _generator(seed: int, subject: int, stream: int) -> np.random.Generator:
@@ -267,22 +233,16 @@ def _score(walk: Walk, trait: str) -> float:
     return float(walk.traits[_TRAIT[trait]])
 
 
-def _length(walk: Walk, name: str) -> float:
-    mean, spread = LENGTHS[name]
-    return float(mean * np.exp(spread * _score(walk, f"{name}_length")))
-
-
 def _posture(walk: Walk, name: str) -> float:
     mean, spread = POSTURE[name]
     return mean + spread * _score(walk, name)
 
 
 def _build(walk: Walk) -> Build:
-    lower = {"pelvis", "thigh", "calf"}
-    bare = {"head", "foot"}
     radii = {}
     for name, spread in RADIUS_SPREAD.items():
-        clothing = 1.0 if name in bare else walk.lower if name in lower else walk.upper
+        clothing = walk.lower if name in ("pelvis", "thigh", "calf") else walk.upper
+        clothing = 1.0 if name in ("head", "foot") else clothing
         thickness = np.exp(spread * _score(walk, f"{name}_radius"))
         radii[name] = float(getattr(Build, name) * clothing * thickness)
     return Build(**radii, coat=walk.coat, bag=walk.bag, bag_size=walk.bag_size)

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from opengait_mimic.walkers import walkers
-from opengait_mimic.walkers.render import CLEAN
+from opengait_mimic.walkers import render, walkers
 
 HEIGHT, WIDTH, FRAMES, TALL = 210, 320, 90, 80
 # Of each person: shirt, row of the head, column of the centre at frame 0, columns per frame.
@@ -22,7 +21,7 @@ def body(number, faces_right):
     """One walker from the side, bool [s, 80, 80]."""
     rng = np.random.default_rng([5, number])
     walk = walkers.sample_walk(walkers.sample_subject(rng), rng, 90, "nm")
-    sils = walkers.silhouettes(walk, FRAMES, rng, noise=CLEAN)
+    sils = render.silhouettes(render.flesh(*walkers.joints(walk, FRAMES)), walk.view)
     scaled = [np.asarray(Image.fromarray(sil).resize((TALL, TALL), Image.Resampling.BICUBIC)) for sil in sils]
     return (np.stack(scaled) > 127)[:, :, :: 1 if faces_right else -1]
 

@@ -8,7 +8,7 @@ import pytest
 from opengait_mimic.data.read import read_frames
 from opengait_mimic.data.tree import generate_walkers, join_walkers, write_sequence
 from opengait_mimic.walkers.render import CLEAN, NOISY, Noise
-from opengait_mimic.walkers.segmentation_noise import HIGHEST, noise_like, roughness
+from opengait_mimic.walkers.segmentation_noise import HIGHEST, measured, noise_like
 from opengait_mimic.walkers.walkers import walker_sequence
 
 
@@ -18,30 +18,30 @@ def drawn(*rows):
 
 class TestMeasure:
     def test_a_straight_outline_never_turns_back(self):
-        assert roughness([drawn("..##..", "..##..", ".####.", "######")]).edge == 0.0
+        assert measured([drawn("..##..", "..##..", ".####.", "######")]).edge == 0.0
 
     def test_each_side_counts_the_rows_where_it_goes_one_way_and_back(self):
         # of the four inner rows, the left side turns back in two, the right side in none: 2 of 8
-        found = roughness([drawn(".###", "..##", ".###", ".###", "..##", ".###")])
+        found = measured([drawn(".###", "..##", ".###", ".###", "..##", ".###")])
         assert found.edge == 2 / 8
 
     def test_rows_next_to_an_empty_one_do_not_count(self):
-        assert roughness([drawn(".###", "..##", ".###", "....", ".###", "..##")]).edge == 1 / 2
+        assert measured([drawn(".###", "..##", ".###", "....", ".###", "..##")]).edge == 1 / 2
 
     def test_blank_rows_at_the_head_and_at_the_feet(self):
-        assert roughness([drawn("....", ".##.", ".##.")]).crop == 1 / 2
-        assert roughness([drawn("....", ".##.", "....")]).crop == 1.0
-        assert roughness([drawn(".##.", "....", ".##.")]).crop == 0.0
+        assert measured([drawn("....", ".##.", ".##.")]).crop == 1 / 2
+        assert measured([drawn("....", ".##.", "....")]).crop == 1.0
+        assert measured([drawn(".##.", "....", ".##.")]).crop == 0.0
 
     def test_frames_without_anybody_do_not_count(self):
         with_and_without = np.concatenate([drawn("....", "....", "...."), drawn(".##.", ".##.", ".##.")])
-        assert roughness([with_and_without]) == (0.0, 0.0)
-        assert roughness([drawn("....", "....", "....")]) == (0.0, 0.0)
+        assert measured([with_and_without]) == (0.0, 0.0)
+        assert measured([drawn("....", "....", "....")]) == (0.0, 0.0)
 
     def test_one_and_255_and_grey_borders_are_alike(self):
         sils = walker_sequence(0, 0, 0, 8)
         soft = np.where(sils > 0, 255, 90).astype(np.uint8)
-        assert roughness([sils]) == roughness([sils // 255]) == roughness([soft])
+        assert measured([sils]) == measured([sils // 255]) == measured([soft])
 
 
 @pytest.mark.parametrize("views", [(90.0,), (0.0, 45.0, 110.0)])
@@ -81,7 +81,7 @@ class TestJoined:
         assert self.joined(tmp_path)["edge"] < 0.05
         made = [read_frames(path) for path in (tmp_path / "more").glob("walker-*/*/*/*.pkl")]
         usual = [walker_sequence(0, n, i, 30) for n in range(2) for i in range(2)]
-        assert len(made) == 4 and roughness(made).edge < roughness(usual).edge / 3
+        assert len(made) == 4 and measured(made).edge < measured(usual).edge / 3
 
     def test_walkers_beside_walkers_are_as_these(self, tmp_path):
         generate_walkers(tmp_path / "sils", tmp_path / "sils.json", 12, 2, sequences=4, frames=20)
