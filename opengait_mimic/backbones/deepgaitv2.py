@@ -13,36 +13,23 @@ from opengait_mimic.backbones.modules import (
     TemporalMaxPooling,
 )
 from opengait_mimic.backbones.network import Features, GaitNetwork
-from opengait_mimic.backbones.resnet import BasicBlock, conv3x3
+from opengait_mimic.backbones.resnet import BasicBlock, conv3x3, projection
 from opengait_mimic.errors import ConfigError, nearest
 
 PARTS = 16
 WIDTHS = (44, 88)
 
 
-def projection3d(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """The shortcut of a block that changes the shape (never the time axis); None where the identity fits."""
-    if stride == 1 and in_channels == out_channels:
-        return None
-    pointwise = nn.Conv3d(in_channels, out_channels, 1, (1, stride, stride), bias=False)
-    return nn.Sequential(pointwise, nn.BatchNorm3d(out_channels))
+def conv3x3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv3d:
+    return nn.Conv3d(in_channels, out_channels, 3, (1, stride, stride), padding=1, bias=False)
 
 
-class Block3D(nn.Module):
+class Block3D(BasicBlock):
     """Two 3x3x3 convolutions and a shortcut; `stride` is spatial."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv3d(in_channels, channels, 3, (1, stride, stride), padding=1, bias=False)
-        self.bn1 = nn.BatchNorm3d(channels)
-        self.conv2 = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm3d(channels)
-        self.downsample = projection3d(in_channels, channels, stride)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        shortcut = maps if self.downsample is None else self.downsample(maps)
-        y = F.relu(self.bn1(self.conv1(maps)))
-        return F.relu(self.bn2(self.conv2(y)) + shortcut)
+    convolution = staticmethod(conv3x3x3)
+    norm = nn.BatchNorm3d
+    over_time = True
 
 
 class PseudoBlock3D(nn.Module):
@@ -56,7 +43,7 @@ class PseudoBlock3D(nn.Module):
         self.conv2 = SetBlockWrapper(nn.Sequential(conv3x3(channels, channels), nn.BatchNorm2d(channels)))
         self.shortcut3d = nn.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), bias=False)
         self.sbn = nn.BatchNorm3d(channels)
-        self.downsample = projection3d(in_channels, channels, stride)
+        self.downsample = projection(in_channels, channels, stride, over_time=True)
 
     def forward(self, maps: Tensor) -> Tensor:
         shortcut = maps if self.downsample is None else self.downsample(maps)
@@ -65,7 +52,7 @@ class PseudoBlock3D(nn.Module):
         return F.relu(self.conv2(y) + shortcut)
 
 
-BLOCKS = {"2d": BasicBlock, "p3d": PseudoBlock3D, "3d": Block3D}
+BLOCKS: dict[str, type[nn.Module]] = {"2d": BasicBlock, "p3d": PseudoBlock3D, "3d": Block3D}
 
 
 def make_stage(mode: str, in_channels: int, channels: int, layers: int, stride: int) -> nn.Module:
@@ -75,19 +62,18 @@ def make_stage(mode: str, in_channels: int, channels: int, layers: int, stride: 
     return SetBlockWrapper(stage) if mode == "2d" else stage
 
 
-class DeepGaitV2(GaitNetwork):
+class DeepGaitV2(GaitNetwork, name="DeepGaitV2"):
     """model_cfg: Backbone {in_channels, mode, layers, channels}, SeparateBNNecks {class_num}, use_emb2.
 
-    Clips are 44 or 88 columns wide. Embeddings [n, c, 16] are the output
-    of the linear maps; with use_emb2 true (default false) retrieval compares the normalised features in front
-    of the classifier instead.
-    The convolutions over time of p3d and 3d run across the ends of clips that seqL joins in one row.
+    Clips are 44 or 88 columns wide. Embeddings [n, c, 16] are the output of the linear maps; with use_emb2 true
+    (default false) retrieval compares the normalised features in front of the classifier instead. The convolutions
+    over time of p3d and 3d run across the ends of clips that seqL joins in one row.
 
     Raises:
-        ConfigError (a ValueError): unknown mode (build), or silhouettes of another width (features).
+        ConfigError: unknown mode (build), or silhouettes of another width (features).
     """
 
-    def build(self, model_cfg: dict, dataset_name: str) -> None:
+    def build(self, model_cfg: dict, dataset_name: str) -> None:  # noqa: ARG002
         cfg = model_cfg["Backbone"]
         mode, layers, channels = cfg["mode"], cfg["layers"], cfg["channels"]
         if mode not in BLOCKS:

@@ -14,13 +14,13 @@ from opengait_mimic.backbones.modules import (
 from opengait_mimic.backbones.network import Features, GaitNetwork
 
 
-class GaitBase(GaitNetwork):
+class GaitBase(GaitNetwork, name="Baseline"):
     """model_cfg: backbone_cfg, SeparateFCs, SeparateBNNecks, bin_num.
 
     Embeddings [n, c, p] are the output of the linear maps.
     """
 
-    def build(self, model_cfg: dict, dataset_name: str) -> None:
+    def build(self, model_cfg: dict, dataset_name: str) -> None:  # noqa: ARG002
         self.Backbone = SetBlockWrapper(self.get_backbone(model_cfg["backbone_cfg"]))
         self.TP = TemporalMaxPooling()
         self.HPP = HorizontalPoolingPyramid(model_cfg["bin_num"])

@@ -1,4 +1,4 @@
-"""GaitGL: 3D convolutions over the whole body and over its strips side by side."""
+"""GaitGL: 3D convolutions over the whole body and over its horizontal parts side by side."""
 
 from __future__ import annotations
 
@@ -34,24 +34,27 @@ class BasicConv3d(nn.Module):
 
 
 class GLConv(nn.Module):
-    """A convolution of the whole map and one of its 2 ** halving strips, which do not see each other.
+    """A convolution of the whole map, and one of its 2 ** halving horizontal parts, which do not see each other.
 
     Args:
+        in_channels: of the maps.
+        out_channels: of the result.
+        halving: how often the height is halved into parts.
         concat: stack both results along the height, which doubles it; otherwise add them.
     """
 
     def __init__(self, in_channels: int, out_channels: int, halving: int, concat: bool = False) -> None:
         super().__init__()
-        self.strips = 2**halving
+        self.parts = 2**halving
         self.concat = concat
         self.global_conv3d = BasicConv3d(in_channels, out_channels, **SAME)
         self.local_conv3d = BasicConv3d(in_channels, out_channels, **SAME)
 
     def forward(self, maps: Tensor) -> Tensor:
         n = maps.shape[0]
-        # Strips go to the batch, so that the convolution pads each of them by itself.
-        strips = maps.unflatten(3, (self.strips, -1)).movedim(3, 1).flatten(0, 1)
-        local = self.local_conv3d(strips).unflatten(0, (n, self.strips)).movedim(1, 3).flatten(3, 4)
+        # Parts go to the batch, so that the convolution pads each of them by itself.
+        parts = maps.unflatten(3, (self.parts, -1)).movedim(3, 1).flatten(0, 1)
+        local = self.local_conv3d(parts).unflatten(0, (n, self.parts)).movedim(1, 3).flatten(3, 4)
         whole, local = F.leaky_relu(self.global_conv3d(maps)), F.leaky_relu(local)
         return torch.cat([whole, local], dim=3) if self.concat else whole + local
 
@@ -62,7 +65,7 @@ def lengthen(clip: Tensor) -> Tensor:
     return clip.repeat(1, 1, -(-MIN_FRAMES // frames), 1, 1) if frames < MIN_FRAMES else clip
 
 
-class GaitGL(GaitNetwork):
+class GaitGL(GaitNetwork, name="GaitGL"):
     """model_cfg: channels, class_num, SeparateBNNecks (optional); the data set's name decides the depth.
 
     Embeddings [n, c, 64] are the output of the batch norm `Bn`, or with SeparateBNNecks of the linear maps
@@ -73,29 +76,27 @@ class GaitGL(GaitNetwork):
         ConfigError: `channels` does not fit the depth (build).
     """
 
-    GLConvA0: nn.Module
-    GLConvA1: nn.Module
-    GLConvB2: nn.Module
-
     def build(self, model_cfg: dict, dataset_name: str) -> None:
         channels = model_cfg["channels"]
         depths = 4 if dataset_name in LARGE_DATASETS else 3
         if len(channels) != depths:
             raise ConfigError(f"GaitGL: channels needs {depths} numbers on {dataset_name}, found {list(channels)}")
+        convolutions = [BasicConv3d(1, channels[0], **SAME), nn.LeakyReLU()]
+        stem, last = channels[0], channels[-1]
+        blocks: tuple[nn.Module, nn.Module, nn.Module]
         if depths == 4:
-            stem, first, second, last = channels
-            self.conv3d = nn.Sequential(
-                BasicConv3d(1, stem, **SAME), nn.LeakyReLU(), BasicConv3d(stem, stem, **SAME), nn.LeakyReLU()
+            _, first, second, _ = channels
+            self.conv3d = nn.Sequential(*convolutions, BasicConv3d(stem, stem, **SAME), nn.LeakyReLU())
+            blocks = (
+                nn.Sequential(GLConv(stem, first, halving=1), GLConv(first, first, halving=1)),
+                nn.Sequential(GLConv(first, second, halving=1), GLConv(second, second, halving=1)),
+                nn.Sequential(GLConv(second, last, halving=1), GLConv(last, last, halving=1, concat=True)),
             )
-            self.GLConvA0 = nn.Sequential(GLConv(stem, first, halving=1), GLConv(first, first, halving=1))
-            self.GLConvA1 = nn.Sequential(GLConv(first, second, halving=1), GLConv(second, second, halving=1))
-            self.GLConvB2 = nn.Sequential(GLConv(second, last, halving=1), GLConv(last, last, halving=1, concat=True))
         else:
-            stem, first, last = channels
-            self.conv3d = nn.Sequential(BasicConv3d(1, stem, **SAME), nn.LeakyReLU())
-            self.GLConvA0 = GLConv(stem, first, halving=3)
-            self.GLConvA1 = GLConv(first, last, halving=3)
-            self.GLConvB2 = GLConv(last, last, halving=3, concat=True)
+            self.conv3d = nn.Sequential(*convolutions)
+            first, second = GLConv(stem, channels[1], halving=3), GLConv(channels[1], last, halving=3)
+            blocks = first, second, GLConv(last, last, halving=3, concat=True)
+        self.GLConvA0, self.GLConvA1, self.GLConvB2 = blocks
         self.LTA = nn.Sequential(BasicConv3d(stem, stem, kernel_size=(3, 1, 1), stride=(3, 1, 1)), nn.LeakyReLU())
         self.MaxPool0 = nn.MaxPool3d((1, 2, 2))
         self.TP = TemporalMaxPooling()

@@ -27,14 +27,14 @@ def conv_pair(in_channels: int, out_channels: int, first_kernel: int = 3) -> lis
     ]
 
 
-class GaitSet(GaitNetwork):
+class GaitSet(GaitNetwork, name="GaitSet"):
     """model_cfg: in_channels (image and three depths), SeparateFCs, bin_num.
 
     Embeddings [n, c, 2 * sum(bin_num)]: the parts of the last depth, then those of the running global map.
     There is no classifier.
     """
 
-    def build(self, model_cfg: dict, dataset_name: str) -> None:
+    def build(self, model_cfg: dict, dataset_name: str) -> None:  # noqa: ARG002
         image, low, middle, high = model_cfg["in_channels"]
         block1 = nn.Sequential(*conv_pair(image, low, first_kernel=5), nn.MaxPool2d(2))
         block2 = nn.Sequential(*conv_pair(low, middle), nn.MaxPool2d(2))

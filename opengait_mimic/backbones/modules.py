@@ -1,6 +1,6 @@
 """Building blocks of the gait networks.
 
-Shapes: n clips, c channels, s frames, h rows, w columns, p parts (horizontal strips of the body).
+Shapes: n clips, c channels, s frames, h rows, w columns, p horizontal parts.
 Attribute and parameter names are those of OpenGait's checkpoints.
 """
 
@@ -65,10 +65,10 @@ class TemporalMaxPooling(nn.Module):
 
 
 class HorizontalPoolingPyramid(nn.Module):
-    """Mean plus maximum of horizontal strips: [n, c, h, w] -> [n, c, p] with p = sum(bin_num).
+    """Mean plus maximum of horizontal parts: [n, c, h, w] -> [n, c, p] with p = sum(bin_num).
 
     Args:
-        bin_num: numbers of equally high strips; each has to divide h.
+        bin_num: numbers of equally high parts; each has to divide h.
     """
 
     def __init__(self, bin_num: Sequence[int] = (16, 8, 4, 2, 1)) -> None:
@@ -78,13 +78,13 @@ class HorizontalPoolingPyramid(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         pooled = []
         for bins in self.bin_num:
-            strips = maps.unflatten(2, (bins, -1)).flatten(3)
-            pooled.append(strips.mean(dim=3) + strips.amax(dim=3))
+            parts = maps.unflatten(2, (bins, -1)).flatten(3)
+            pooled.append(parts.mean(dim=3) + parts.amax(dim=3))
         return torch.cat(pooled, dim=2)
 
 
 class GeMHPP(nn.Module):
-    """Generalised mean of horizontal strips with a learned exponent `p`: [n, c, h, w] -> [n, c, bins]."""
+    """Generalised mean of horizontal parts with a learned exponent `p`: [n, c, h, w] -> [n, c, bins]."""
 
     def __init__(self, bins: int = 64, exponent: float = 6.5, eps: float = 1e-6) -> None:
         super().__init__()
@@ -93,14 +93,17 @@ class GeMHPP(nn.Module):
         self.p = nn.Parameter(torch.full((1,), exponent))
 
     def forward(self, maps: Tensor) -> Tensor:
-        strips = maps.unflatten(2, (self.bins, -1)).flatten(3)
-        return strips.clamp(min=self.eps).pow(self.p).mean(dim=3).pow(1 / self.p)
+        parts = maps.unflatten(2, (self.bins, -1)).flatten(3)
+        return parts.clamp(min=self.eps).pow(self.p).mean(dim=3).pow(1 / self.p)
 
 
 class SeparateFCs(nn.Module):
     """One linear map without bias per part: [n, in_channels, p] -> [n, out_channels, p].
 
     Args:
+        parts_num: p.
+        in_channels: of the parts.
+        out_channels: of the result.
         norm: L2-normalise each column of the weight, so that outputs of unit-length inputs are cosines.
     """
 
@@ -119,6 +122,9 @@ class SeparateBNNecks(nn.Module):
     """Batch norm and a classifier per part.
 
     Args:
+        parts_num: p.
+        in_channels: of the parts.
+        class_num: number of identities.
         norm: classify by cosine, of L2-normalised features and class weights.
         parallel_BN1d: one BatchNorm1d over all c * p features (True) or one of c features for each part;
             the two differ in their parameter names only.

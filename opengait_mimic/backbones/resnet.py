@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,29 +15,31 @@ def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
 
 
-def conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-
-
-def projection2d(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """The shortcut of a block that changes the shape; None where the identity fits."""
+def projection(in_channels: int, out_channels: int, stride: int, over_time: bool = False) -> nn.Sequential | None:
+    """The shortcut of a block that changes the shape (never the time axis); None where the identity fits."""
     if stride == 1 and in_channels == out_channels:
         return None
-    return nn.Sequential(conv1x1(in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
+    if over_time:
+        pointwise = nn.Conv3d(in_channels, out_channels, 1, (1, stride, stride), bias=False)
+        return nn.Sequential(pointwise, nn.BatchNorm3d(out_channels))
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut."""
 
     expansion = 1
+    convolution: Callable[..., nn.Module] = staticmethod(conv3x3)
+    norm: type[nn.Module] = nn.BatchNorm2d
+    over_time = False
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = conv3x3(in_channels, channels, stride)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv3x3(channels, channels)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = projection2d(in_channels, channels, stride)
+        self.conv1 = self.convolution(in_channels, channels, stride)
+        self.bn1 = self.norm(channels)
+        self.conv2 = self.convolution(channels, channels)
+        self.bn2 = self.norm(channels)
+        self.downsample = projection(in_channels, channels, stride, self.over_time)
 
     def forward(self, maps: Tensor) -> Tensor:
         shortcut = maps if self.downsample is None else self.downsample(maps)
@@ -52,13 +54,14 @@ class Bottleneck(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = conv1x1(in_channels, channels)
+        out_channels = channels * self.expansion
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = conv3x3(channels, channels, stride)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.conv3 = conv1x1(channels, channels * self.expansion)
-        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
-        self.downsample = projection2d(in_channels, channels * self.expansion, stride)
+        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.downsample = projection(in_channels, out_channels, stride)
 
     def forward(self, maps: Tensor) -> Tensor:
         shortcut = maps if self.downsample is None else self.downsample(maps)
@@ -67,7 +70,7 @@ class Bottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(y)) + shortcut)
 
 
-BLOCKS = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BasicBlock": BasicBlock, "Bottleneck": Bottleneck}
 
 
 class ResNet9(nn.Module):
@@ -75,8 +78,10 @@ class ResNet9(nn.Module):
 
     Args:
         block: 'BasicBlock' or 'Bottleneck'.
-        channels, layers, strides: one number per stage; a stage of 0 layers passes its input on.
+        channels: one number per stage.
         in_channel: channels of the images.
+        layers: blocks of each stage; a stage of 0 layers passes its input on.
+        strides: one number per stage.
         maxpool: halve height and width after the stem.
 
     Raises:
@@ -108,7 +113,7 @@ class ResNet9(nn.Module):
             blocks = []
             for i in range(layers[stage]):
                 blocks.append(BLOCKS[block](width, channels[stage], strides[stage] if i == 0 else 1))
-                width = channels[stage] * BLOCKS[block].expansion  # type: ignore[attr-defined]
+                width = channels[stage] * BLOCKS[block].expansion
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
 
     def forward(self, images: Tensor) -> Tensor:

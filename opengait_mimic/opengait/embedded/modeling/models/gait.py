@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opengait_mimic import backbones as gait
+from opengait_mimic.backbones import NETWORKS
 
 from ..base_model import BaseModel
 
@@ -38,17 +38,7 @@ class HostNetwork(BaseModel):
         }
 
 
-class Baseline(HostNetwork, gait.GaitBase):  # type: ignore[misc]
-    """GaitBase."""
-
-
-class DeepGaitV2(HostNetwork, gait.DeepGaitV2):  # type: ignore[misc]
-    """DeepGaitV2."""
-
-
-class GaitGL(HostNetwork, gait.GaitGL):  # type: ignore[misc]
-    """GaitGL."""
-
-
-class GaitSet(HostNetwork, gait.GaitSet):  # type: ignore[misc]
-    """GaitSet."""
+def host_network(name: str) -> type[HostNetwork]:
+    """The host's model of a gait network, by its name in a YAML."""
+    network = NETWORKS[name]
+    return type(name, (HostNetwork, network), {"__doc__": network.__doc__, "__module__": __name__})
