@@ -30,9 +30,9 @@ from opengait_mimic.data.read import read_array
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import ConfigError, RunFailed
 from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config.check import defaults, merge
 from opengait_mimic.opengait.config.inputs import ONE_CLIP, refuse_other_inputs
-from opengait_mimic.opengait.config.sections import MODELS
+from opengait_mimic.opengait.config.reading import defaults, merge
+from opengait_mimic.opengait.config.schema import MODELS
 from opengait_mimic.opengait.host import EMBEDDED
 from opengait_mimic.opengait.process.distributed import ensure_group
 
@@ -309,7 +309,7 @@ def trained_mimic(case: Case, host: str | Path, folder: Path):
     Raises:
         RuntimeError: a parameter got no gradient, nothing was learned, or teacher or VEN changed.
     """
-    from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
+    from opengait_mimic.opengait.config.networks import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
     from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 

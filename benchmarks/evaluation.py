@@ -14,7 +14,7 @@ from opengait_mimic.apps.experiments.recipes.facts import BACKBONES
 from opengait_mimic.apps.experiments.recipes.files import yaml_text
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config.check import defaults, merge
+from opengait_mimic.opengait.config.reading import defaults, merge
 
 KINDS = ("top", "bottom", "middle", "moving_patch", "moving_pole")
 SEEDS = 10
@@ -22,7 +22,7 @@ SEEDS = 10
 
 def tested(folder: Path, host: str | Path, subjects: int, frames: int):
     """A mimic of random weights on the test of GREW's protocol, with generated walkers."""
-    from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
+    from opengait_mimic.opengait.config.networks import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
     from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 

@@ -13,7 +13,7 @@ from opengait_mimic.apps.experiments.recipes.build import file_name, recipe
 from opengait_mimic.apps.experiments.recipes.files import yaml_text
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config.check import defaults, merge
+from opengait_mimic.opengait.config.reading import defaults, merge
 
 # Data set of the recipe, and what the ratio should be.
 BACKBONES = {"GaitBase": ("GREW", "at most 1.25"), "DeepGaitV2": ("GREW", "at most 1.30"),
@@ -28,7 +28,7 @@ def steps(backbone: str, folder: Path, host: str | Path, batch: tuple[int, int],
     Args:
         folder: for data, configurations and weights. batch: P×K. frames: of each clip.
     """
-    from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
+    from opengait_mimic.opengait.config.networks import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
     from opengait_mimic.opengait.models.backbone import host_model
     from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network

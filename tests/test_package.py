@@ -63,7 +63,7 @@ def test_the_wheel_installs_into_a_clean_environment_and_finds_what_it_brought(b
     (purelib,) = {Path(path) for path in done(python, "-c", "import site; print(site.getsitepackages()[0])",
                                                folder=tmp_path).split()}  # fmt: skip
     (purelib / "lent.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
-    asked = ("from opengait_mimic.opengait.config.sections import find, shipped; "
+    asked = ("from opengait_mimic.opengait.config.reading import find, shipped; "
              "find('configs/mimicgait/studies/l2kd_gaitbase.yaml', 'backbone'); "
              "print(shipped('configs'), shipped('patches'), sep='\\n')")  # fmt: skip
     for found in done(python, "-I", "-c", asked, folder=tmp_path).splitlines():

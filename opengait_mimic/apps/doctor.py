@@ -49,7 +49,7 @@ except (ImportError, RuntimeError) as error:
 from opengait_mimic import activate
 activate(sys.argv[1])
 from opengait_mimic.opengait.config.inputs import OTHER_INPUTS, OTHER_TASKS
-from opengait_mimic.opengait.config.sections import MODELS
+from opengait_mimic.opengait.config.schema import MODELS
 from opengait_mimic.opengait.models.backbone import host_model_names
 names = [name for name in host_model_names() if name not in {*MODELS, *OTHER_INPUTS, *OTHER_TASKS}]
 print(json.dumps({"models": names, "torchvision": mismatch}))

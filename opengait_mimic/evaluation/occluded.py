@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from opengait_mimic.errors import ConfigError, nearest
+from opengait_mimic.errors import ConfigError
 from opengait_mimic.evaluation.recognition import Condition, Recognition, cmc, per_probe, scores
 from opengait_mimic.evaluation.relative_performance import relative_performance
 from opengait_mimic.evaluation.statistics import LEVEL as LEVEL
@@ -62,44 +62,6 @@ class OccludedTest:
     kinds: list
     zero_shot: bool
     seeds: tuple[int, ...]
-
-
-def settings(section: object, where: str = "evaluator_cfg: occluded") -> Settings:
-    """Check and read `evaluator_cfg.occluded`.
-
-    Raises:
-        ConfigError: an unknown key, or a value that is not allowed.
-    """
-    section = {} if section is None else section
-    if not isinstance(section, dict):
-        raise ConfigError(f"{where}: expected a mapping, found {section!r}")
-    allowed = tuple(Settings.__dataclass_fields__)
-    for key in section:
-        if key not in allowed:
-            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(key, allowed)}")
-    for key, values in (("who", WHO), ("gallery_by", GALLERY_BY)):
-        if key in section and section[key] not in values:
-            raise ConfigError(f"{where}: {key}: {section[key]!r}; {nearest(section[key], values)}")
-    repeats = section.get("repeats", 1)
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise ConfigError(f"{where}: repeats: {repeats!r} is not a whole number from 1")
-    severity = section.get("severity") or ()
-    if not isinstance(severity, (list, tuple)) or not all(_is_fraction(a) for a in severity):
-        raise ConfigError(f"{where}: severity: {severity!r} is not a list of fractions above 0 and at most 1")
-    named = {}
-    for key in ("generalizability", "adaptability"):
-        tests = section.get(key) or {}
-        if not isinstance(tests, dict) or not all(isinstance(name, str) for name in tests):
-            raise ConfigError(f"{where}: {key}: expected names with a list of kinds each, found {tests!r}")
-        named[key] = tests
-    read = Settings(section.get("who", "both"), section.get("gallery_by", "network"), repeats, tuple(severity), **named)
-    if read.gallery_by == "teacher" and read.who != "probe":
-        raise ConfigError(f"{where}: gallery_by: the teacher embeds whole galleries only; set who: probe")
-    return read
-
-
-def _is_fraction(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
 
 
 def occluded_tests(

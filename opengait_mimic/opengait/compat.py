@@ -27,7 +27,7 @@ from opengait_mimic.data.progress import Verbosity
 from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import CheckpointError, one_line
 from opengait_mimic.opengait.config.inputs import OTHER_INPUTS
-from opengait_mimic.opengait.config.sections import training_seed
+from opengait_mimic.opengait.config.networks import training_seed
 from opengait_mimic.opengait.description import describe_beside
 from opengait_mimic.opengait.host import EMBEDDED
 from opengait_mimic.opengait.process.batch_norm import over_processes

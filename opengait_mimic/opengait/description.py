@@ -17,19 +17,17 @@ from pydantic.dataclasses import dataclass
 from opengait_mimic.backbones import NETWORKS
 from opengait_mimic.data.files import write_text
 from opengait_mimic.errors import CheckpointError, ConfigError, nearest, shown
-from opengait_mimic.method.beyond.weighted import weighting
-from opengait_mimic.opengait.config.sections import (
-    RECOGNITION,
+from opengait_mimic.opengait.config.networks import (
     NetworkSpec,
     backbone_spec,
     check_uses_of_ven,
-    read_yaml,
-    section,
-    sil_transform,
-    text,
+    evaluator_settings,
     ven_settings,
     ven_spec,
 )
+from opengait_mimic.opengait.config.reading import read_yaml, section, text
+from opengait_mimic.opengait.config.schema import RECOGNITION
+from opengait_mimic.opengait.config.transforms import sil_transform
 from opengait_mimic.opengait.host import EMBEDDED
 
 FORMAT = 1
@@ -105,7 +103,7 @@ def describe(cfgs: dict, backbone: NetworkSpec | None = None, ven: NetworkSpec |
     network, uses = model_cfg, {}
     if backbone is not None:
         network, dataset = backbone.model_cfg, backbone.dataset_name
-        how = weighting(evaluator.get("weighted"))
+        how = evaluator_settings(cfgs).weighted
         uses = {"register": model_cfg.get("register", False), "fuse": model_cfg.get("fuse", True)}
         uses |= {"weighted": how and how.epsilon, "bins": how and how.bins}
     if network.get("model") not in NETWORKS:
@@ -136,7 +134,7 @@ def describe_yaml(path: str | Path) -> Description:
     configurations.
     """
     # It loads scipy, which a described checkpoint does not need.
-    from opengait_mimic.opengait.config.check import defaults, merge  # noqa: PLC0415
+    from opengait_mimic.opengait.config.reading import defaults, merge  # noqa: PLC0415
 
     cfgs = merge(defaults(EMBEDDED), read_yaml(path))
     model_cfg, folder = cfgs["model_cfg"], Path(path).parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from opengait_mimic.errors import HostError
-from opengait_mimic.opengait.config.sections import shipped
+from opengait_mimic.opengait.config.reading import shipped
 from opengait_mimic.opengait.host import EMBEDDED, choose
 
 MODULE = "opengait/modeling/models/mimicgait.py"

@@ -11,7 +11,7 @@ from modeling.losses.base import BaseLoss
 
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.method import losses as functional
-from opengait_mimic.opengait.config.sections import distils
+from opengait_mimic.opengait.config.networks import distils
 from opengait_mimic.opengait.process.distributed import gather, world_size
 
 

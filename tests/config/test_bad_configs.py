@@ -44,7 +44,7 @@ NAMES = ("teacher", "ven", "aware", "mimic")
 def ready(tmp_path_factory) -> Path:
     """A folder with the four configurations, their data, and checkpoints of the teacher and the VEN."""
     activate("embedded")
-    from opengait_mimic.opengait.config.sections import backbone_spec, ven_spec
+    from opengait_mimic.opengait.config.networks import backbone_spec, ven_spec
     from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 
     folder = tmp_path_factory.mktemp("ready")

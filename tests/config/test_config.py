@@ -16,18 +16,10 @@ from torch import nn
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError, MimicError, nearest
 from opengait_mimic.method.occlusion import Occlusion
 from opengait_mimic.opengait.checkpoints import checkpoint_path, load_weights, read_weights
-from opengait_mimic.opengait.config.check import check, merge
-from opengait_mimic.opengait.config.sections import (
-    backbone_spec,
-    check_model_keys,
-    find,
-    lifted,
-    occlusion_settings,
-    read_yaml,
-    section,
-    shipped,
-    ven_spec,
-)
+from opengait_mimic.opengait.config.check import check
+from opengait_mimic.opengait.config.networks import backbone_spec, check_model_keys, ven_spec
+from opengait_mimic.opengait.config.reading import find, merge, read_yaml, section, shipped
+from opengait_mimic.opengait.config.transforms import lifted, occlusion_settings
 
 KINDS = [{"kind": "top", "prob": 0.5}, {"kind": "bottom", "prob": 0.5}]
 

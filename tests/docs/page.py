@@ -24,12 +24,11 @@ import yaml
 from forked import CONTEXT, ended
 
 from opengait_mimic.cli import commands
-from opengait_mimic.evaluation.occluded import settings
-from opengait_mimic.method.occlusion import mixture
-from opengait_mimic.opengait.config import schema
-from opengait_mimic.opengait.config.check import SECTIONS
-from opengait_mimic.opengait.config.sections import lifted
+from opengait_mimic.opengait.config.keys import read
+from opengait_mimic.opengait.config.networks import check_model_keys, losses
+from opengait_mimic.opengait.config.schema import LOSSES, MODELS, Config, Data, Evaluator, Trainer
 
+SECTIONS = Config.keys()
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
@@ -237,17 +236,11 @@ def check_data_block(snippet: Snippet) -> None:
     if not set(cfgs) & set(SECTIONS):
         cfgs = {"trainer_cfg": cfgs}
     assert set(cfgs) <= set(SECTIONS), f"unknown sections: {sorted(set(cfgs) - set(SECTIONS))}"
-    schema.look_over(cfgs.get("data_cfg", {}), schema.DATA, "data_cfg", closed=True)
-    for section, rules in (("trainer_cfg", schema.TRAINER), ("evaluator_cfg", schema.EVALUATOR)):
-        part = {key: value for key, value in cfgs.get(section, {}).items() if value != "..."}
-        schema.look_over(part, rules, section, closed=True)
-        schema.check_transforms(part.get("transform"), section)
-        entry = lifted(part.get("transform"), section)[1]
-        if entry is not None:
-            mixture([{key: value for key, value in kind.items() if key != "folder"} for kind in entry["kinds"]])
-        settings(part.get("occluded"))
-    if "model_cfg" in cfgs and cfgs["model_cfg"]["model"] in schema.MODEL:
-        model = cfgs["model_cfg"]["model"]
-        schema.look_over(cfgs["model_cfg"], schema.MODEL[model], f"model_cfg: {model}", closed=True)
-    if "loss_cfg" in cfgs:
-        schema.check_losses(cfgs["loss_cfg"])
+    for name, model in (("data_cfg", Data), ("trainer_cfg", Trainer), ("evaluator_cfg", Evaluator)):
+        part = {key: value for key, value in cfgs.get(name, {}).items() if value != "..."}
+        assert set(part) <= set(model.keys()), f"{name}: {sorted(set(part) - set(model.keys()))}"
+        read(model, json.loads(re.sub(r'"folder": "[^"]*"', '"folder": "."', json.dumps(part))), name)
+    if "model_cfg" in cfgs and cfgs["model_cfg"]["model"] in MODELS:
+        check_model_keys(cfgs["model_cfg"])
+    for loss in losses(cfgs) if "loss_cfg" in cfgs else ():
+        read(LOSSES[loss["type"]], loss, "loss_cfg")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.evaluation.occluded import Holistic, OccludedTest, Repeat, occluded_tests, settings, summary
+from opengait_mimic.evaluation.occluded import Holistic, OccludedTest, Repeat, Settings, occluded_tests, summary
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import cmc, evaluate_embeddings, scores
 from opengait_mimic.evaluation.statistics import bootstrap_interval
@@ -16,51 +16,9 @@ KINDS = [{"kind": "top", "prob": 0.5, "amount": [0.4, 0.6]}, {"kind": "bottom", 
 TRAINED = ("top", "bottom")
 
 
-class TestSettings:
-    def test_by_default_both_sides_are_occluded_once(self):
-        for section in (None, {}, {"severity": None, "generalizability": None, "adaptability": {}}):
-            read = settings(section)
-            assert (read.who, read.gallery_by, read.repeats) == ("both", "network", 1)
-            assert (read.severity, read.generalizability, read.adaptability) == ((), {}, {})
-
-    def test_everything_can_be_said(self):
-        section = {"who": "probe", "gallery_by": "teacher", "repeats": 3, "severity": [0.2, 1],
-                   "generalizability": {"middle": ["middle"]}, "adaptability": {"top": ["top"]}}  # fmt: skip
-        read = settings(section)
-        assert {name: getattr(read, name) for name in section} == {**section, "severity": (0.2, 1)}
-
-    @pytest.mark.parametrize(
-        ("section", "told"),
-        [
-            ("both", "expected a mapping, found 'both'"),
-            ({"repeat": 3}, "unknown key 'repeat'; did you mean 'repeats'?"),
-            ({"who": "probes"}, "who: 'probes'; did you mean 'probe'? allowed: probe, gallery, both"),
-            ({"who": None}, "who: None; allowed: probe, gallery, both"),
-            ({"gallery_by": "Teacher"}, "gallery_by: 'Teacher'; did you mean 'teacher'?"),
-            ({"gallery_by": "teacher"}, "gallery_by: the teacher embeds whole galleries only; set who: probe"),
-            ({"who": "gallery", "gallery_by": "teacher"}, "the teacher embeds whole galleries only"),
-            ({"repeats": 0}, "repeats: 0 is not a whole number from 1"),
-            ({"repeats": True}, "repeats: True is not a whole number"),
-            ({"repeats": 1.5}, "repeats: 1.5 is not a whole number"),
-            ({"severity": 0.4}, "severity: 0.4 is not a list of fractions"),
-            ({"severity": [0.4, 0]}, "severity: [0.4, 0] is not a list of fractions above 0 and at most 1"),
-            ({"severity": [1.2]}, "severity: [1.2] is not a list of fractions"),
-            ({"severity": [float("nan")]}, "severity: [nan] is not a list of fractions"),
-            ({"severity": ["0.4"]}, "severity: ['0.4'] is not a list of fractions"),
-            ({"adaptability": ["middle"]}, "adaptability: expected names with a list of kinds each"),
-            ({"generalizability": {1: ["middle"]}}, "generalizability: expected names with a list of kinds each"),
-        ],
-    )
-    def test_what_is_refused_is_named(self, section, told):
-        with pytest.raises(ConfigError) as caught:
-            settings(section)
-        assert str(caught.value).startswith("evaluator_cfg: occluded: ") and told in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
 class TestTests:
     def asked(self, trained=TRAINED, seed=0, kinds=KINDS, **section):
-        return occluded_tests(settings(section), kinds, seed, trained)
+        return occluded_tests(Settings(**section), kinds, seed, trained)
 
     def test_the_yamls_own_occlusion_comes_first_and_has_a_seed_per_repeat(self):
         (standard,) = self.asked(seed=7, repeats=3)

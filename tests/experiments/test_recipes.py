@@ -30,20 +30,15 @@ from opengait_mimic.apps.experiments.recipes import (
 )
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import DataError
-from opengait_mimic.evaluation.occluded import occluded_tests, settings
+from opengait_mimic.evaluation.occluded import occluded_tests
 from opengait_mimic.method.occlusion import Occlusion
 from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config.check import check, defaults, merge
-from opengait_mimic.opengait.config.sections import (
-    backbone_spec,
-    find,
-    lifted,
-    method_name,
-    occlusion_settings,
-    prepared_by,
-    shipped,
-)
-from opengait_mimic.opengait.config.sections import ven_spec as named_ven
+from opengait_mimic.opengait.config.check import check
+from opengait_mimic.opengait.config.names import method_name
+from opengait_mimic.opengait.config.networks import backbone_spec, evaluator_settings
+from opengait_mimic.opengait.config.networks import ven_spec as named_ven
+from opengait_mimic.opengait.config.reading import defaults, find, merge, shipped
+from opengait_mimic.opengait.config.transforms import lifted, occlusion_settings, prepared_by
 
 activate("embedded")
 
@@ -227,7 +222,7 @@ class TestTables:
         cfgs = recipe(*at)
         trained = occlusion(cfgs, "trainer_cfg")
         entry = lifted(cfgs["evaluator_cfg"]["transform"], "evaluator_cfg")[1]
-        asked = settings(cfgs["evaluator_cfg"]["occluded"])
+        asked = evaluator_settings(cfgs).occluded
         tests = occluded_tests(asked, entry["kinds"], entry["seed"], trained.mixture.names if trained else ())
         assert (asked.who, asked.gallery_by, asked.repeats) == ("both", "network", 1)
         protocols = {test.name: (test.protocol, test.mixture.names) for test in tests[1:]}
@@ -246,7 +241,7 @@ class TestTables:
         learned = occlusion(ven, "trainer_cfg").mixture
         assert learned.names == ("top", "bottom", "crossing_person", "outline", "detector_cut")
         assert 1 - sum(learned.probs) == pytest.approx(1 / 6, abs=1e-3)
-        assert list(settings(cfgs["evaluator_cfg"]["occluded"]).adaptability) == ["life"]
+        assert list(evaluator_settings(cfgs).occluded.adaptability) == ["life"]
         assert not any(of == "life" for table in (1, 2, 3, 4, BEYOND) for _, of in rows(table))
 
 

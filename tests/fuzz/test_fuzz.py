@@ -18,7 +18,7 @@ import pytest
 from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import ConfigError, DataError, MimicError
 from opengait_mimic.opengait.config.check import check
-from opengait_mimic.opengait.config.sections import read_yaml, shipped
+from opengait_mimic.opengait.config.reading import read_yaml, shipped
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "2"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))

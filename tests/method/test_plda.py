@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
-from opengait_mimic.errors import ConfigError, DataError
+from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.plda_model import TrainedPLDA, read_plda, write_plda
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.ranking import distance
@@ -21,7 +21,6 @@ from opengait_mimic.method.beyond.plda import (
     PLDAFit,
     PLDAMatching,
     distances,
-    likelihood,
     log_likelihood_ratio,
     vectors,
 )
@@ -313,26 +312,6 @@ def test_clips_that_a_protocol_removes_do_not_help_either():
     from_a, from_b = (int(np.flatnonzero((who == 0) & (types == "02") & (views == view))[0]) for view in "ab")
     np.testing.assert_array_equal(hits[0][from_a], hits[1][from_a])
     assert precision[0][from_a] == precision[1][from_a] and precision[0][from_b] != precision[1][from_b]
-
-
-@pytest.mark.parametrize(("value", "words"), [
-    ("yes", "expected true, false or a mapping with draws, dimensions, shrinkage; found 'yes'"),
-    ({"draw": 3}, "unknown key 'draw'; did you mean 'draws'"),
-    ({"draws": 0}, "draws: 0 is not a whole number from 1"),
-    ({"dimensions": 2.5}, "dimensions: 2.5 is not a whole number"),
-    ({"dimensions": True}, "dimensions: True"),
-    ({"shrinkage": 0}, "shrinkage: 0 is not a number above 0"),
-    ({"shrinkage": float("nan")}, "shrinkage: nan"),
-])  # fmt: skip
-def test_mistakes_are_named(value, words):
-    with pytest.raises(ConfigError, match=words):
-        likelihood(value)
-
-
-def test_what_it_reads():
-    assert likelihood(None) is likelihood(False) is None
-    assert likelihood(True) == Likelihood(4, 100, 1.0)
-    assert likelihood({"draws": 5, "shrinkage": 2}) == Likelihood(5, 100, 2)
 
 
 def test_too_little_to_learn_from():

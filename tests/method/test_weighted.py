@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from opengait_mimic.apps.inference.gallery import Gallery, read_gallery, threshold, write_gallery
 from opengait_mimic.apps.inference.search import Index, nearest_subjects
-from opengait_mimic.errors import ConfigError, DataError
+from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation import ranking
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.ranking import distance
 from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
-from opengait_mimic.method.beyond.weighted import EPSILON, Weighting, Weights, weighting
+from opengait_mimic.method.beyond.weighted import Weights
 
 METRICS = pytest.mark.parametrize("metric", ["euc", "cos"])
 
@@ -124,19 +124,6 @@ def test_a_gallery_written_before_there_were_weights_is_read(tmp_path):
              names=names, kind=names, amount=np.zeros(3, np.float32))  # fmt: skip
     old = read_gallery(tmp_path / "old.npz")
     assert old.weighted == 0 and old.weights(old) is None and old.visibility.shape == (3, 0)
-
-
-def test_what_the_yaml_may_say():
-    assert weighting(None) is weighting(False) is None
-    assert weighting(True) == weighting({}) == Weighting(EPSILON)
-    assert weighting({"epsilon": 1, "bins": [2, 1]}) == Weighting(1.0, (2, 1))
-
-
-@pytest.mark.parametrize("value", [1, "yes", [True], {"epsilon": 0}, {"epsilon": True}, {"epsilon": 2}, {"bins": []},
-                                   {"bins": [0]}, {"eps": 0.1}])  # fmt: skip
-def test_what_the_yaml_may_not_say(value):
-    with pytest.raises(ConfigError, match="^evaluator_cfg: weighted"):
-        weighting(value)
 
 
 @pytest.mark.parametrize("seen", [np.ones((3, 5)), np.ones((2, 6)), np.full((3, 6), 1.5), np.full((3, 6), np.nan)])

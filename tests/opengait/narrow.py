@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from opengait_mimic.opengait.config.check import defaults, merge
+from opengait_mimic.opengait.config.reading import defaults, merge
 
 GAITBASE = {
     "model": "Baseline",

@@ -19,7 +19,7 @@ from opengait_mimic.cli import commands
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.inputs import OTHER_INPUTS, OTHER_TASKS
-from opengait_mimic.opengait.config.sections import backbone_spec
+from opengait_mimic.opengait.config.networks import backbone_spec
 
 activate("embedded")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opengait_mimic.errors import HostError
-from opengait_mimic.opengait.config.sections import shipped
+from opengait_mimic.opengait.config.reading import shipped
 from opengait_mimic.opengait.install import MODULE, OLDER_MODULE_TEXT, added_files, install, patch_text, uninstall
 
 

@@ -18,9 +18,8 @@ from torch import nn
 
 from opengait_mimic.errors import CheckpointError, ConfigError
 from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config import sections
-from opengait_mimic.opengait.config.check import defaults, merge
-from opengait_mimic.opengait.config.sections import read_yaml, shipped
+from opengait_mimic.opengait.config import networks
+from opengait_mimic.opengait.config.reading import defaults, merge, read_yaml, shipped
 from opengait_mimic.opengait.description import describe_checkpoint
 
 activate("embedded")
@@ -335,7 +334,7 @@ class TestBuilding:
     def test_the_run_takes_what_the_pre_flight_check_built(self, cfgs, trained, monkeypatch):
         built, probed, read = [], [], []
         for module, name, calls in (
-            (recognition, "build_backbone", built), (recognition, "probe", probed), (sections, "read_yaml", read),
+            (recognition, "build_backbone", built), (recognition, "probe", probed), (networks, "read_yaml", read),
         ):  # fmt: skip
             original = getattr(module, name)
             monkeypatch.setattr(module, name, lambda *a, o=original, c=calls, **k: c.append(1) or o(*a, **k))

@@ -22,7 +22,7 @@ from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.method.occlusion import apply_occlusion, content_rng, mixture
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config.check import check
-from opengait_mimic.opengait.config.sections import read_yaml
+from opengait_mimic.opengait.config.reading import read_yaml
 from opengait_mimic.opengait.process.loading import WatchedLoader
 
 activate("embedded")
@@ -452,7 +452,7 @@ class TestTasks:
 
     def test_tasks_that_are_none_are_named(self, data, here):
         for tasks in (["clasification"], [], ["regression", "regression"], "both"):
-            with pytest.raises(ConfigError, match="VEN: tasks"):
+            with pytest.raises(ConfigError, match="tasks: "):
                 VisibilityEstimation(self.cfgs(data, tasks), training=True)
 
     def test_a_network_that_has_diverged_leaves_no_result(self, data, trained):

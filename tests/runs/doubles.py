@@ -15,7 +15,10 @@ from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import evaluate_embeddings, scores
 from opengait_mimic.evaluation.results import versions, write_result
 from opengait_mimic.method.occlusion import mixture
-from opengait_mimic.opengait.config.sections import backbone_title, lifted, method_name, read_yaml, ven_name
+from opengait_mimic.opengait.config.names import backbone_title, method_name, ven_name
+from opengait_mimic.opengait.config.networks import evaluator_settings
+from opengait_mimic.opengait.config.reading import read_yaml
+from opengait_mimic.opengait.config.transforms import lifted
 
 LABELS = [str(subject) for subject in range(5) for _ in range(3)]
 TYPES = ["01", "02", "02"] * 5
@@ -68,7 +71,7 @@ def leave_result(stage: Stage) -> None:
     kinds = lifted(cfgs["evaluator_cfg"]["transform"], "")[1]["kinds"]
     learned = lifted(cfgs["trainer_cfg"]["transform"], "")[1]
     trained = [] if learned is None else list(dict.fromkeys(mixture(learned["kinds"]).names))
-    asked = occluded.settings(cfgs["evaluator_cfg"]["occluded"])
+    asked = evaluator_settings(cfgs).occluded
     tests = occluded.occluded_tests(asked, kinds, 0, tuple(trained))
     rng = np.random.default_rng(zlib.crc32(stage.mark.name.encode()) + about["seed"])
     whole = _recognised(rng)

@@ -19,8 +19,7 @@ from opengait_mimic.apps.inference import load
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.evaluation.plda_model import read_plda
 from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config.check import defaults, merge
-from opengait_mimic.opengait.config.sections import read_yaml
+from opengait_mimic.opengait.config.reading import defaults, merge, read_yaml
 
 OCCLUDED = {"who": "both", "repeats": 2, "severity": [0.3, 0.7], "generalizability": {"middle": ["middle"]}}
 TESTS = ["occluded", "0.3", "0.7", "middle"]

@@ -11,7 +11,7 @@ from opengait_mimic.method.beyond.weighted import part_bins, strips_to_parts
 from opengait_mimic.method.mimic import Fusion, MimicNetwork, PartVisibility
 from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.checkpoints import load_weights
-from opengait_mimic.opengait.config.sections import RECOGNITION
+from opengait_mimic.opengait.config.schema import RECOGNITION
 from opengait_mimic.opengait.description import NECK, PARTS, Description
 
 

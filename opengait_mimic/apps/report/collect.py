@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from opengait_mimic.apps.experiments.recipes import TITLES
 from opengait_mimic.errors import DataError
-from opengait_mimic.opengait.config.sections import lifted
+from opengait_mimic.opengait.config.transforms import lifted
 
 BACKBONES = ("GaitBase", "GaitGL", "DeepGaitV2")
 PAPERS_AMOUNT = [0.4, 0.6]  # of an occlusion, where a YAML does not say

@@ -27,8 +27,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from opengait_mimic.errors import ConfigError, DataError, shown
-from opengait_mimic.method.beyond.matching import switched
+from opengait_mimic.errors import DataError
 
 LARGEST = 2048  # numbers of an embedding that are modelled; each part of a larger one gives its main directions
 RIDGE = 0.01  # of the factors, as a share of the number of clips
@@ -50,24 +49,6 @@ class Likelihood:
     draws: int = 4
     dimensions: int = 100
     shrinkage: float = 1.0
-
-
-def likelihood(value: object, where: str = "evaluator_cfg: likelihood") -> Likelihood | None:
-    """Check and read `evaluator_cfg.likelihood`: true, false, or a mapping with draws, dimensions, shrinkage.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    asked = switched(value, Likelihood.__dataclass_fields__, where)
-    if asked is None:
-        return None
-    for key, number in asked.items():
-        if key == "shrinkage":
-            if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= 1e6:
-                raise ConfigError(f"{where}: shrinkage: {shown(number)} is not a number above 0")
-        elif isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 4096:
-            raise ConfigError(f"{where}: {key}: {shown(number)} is not a whole number from 1 to 4096")
-    return Likelihood(**asked)
 
 
 class Vectors(NamedTuple):

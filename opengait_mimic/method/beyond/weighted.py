@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from opengait_mimic.errors import ConfigError, DataError, shown
-from opengait_mimic.method.beyond.matching import switched
+from opengait_mimic.errors import ConfigError, DataError
 from opengait_mimic.method.ven import Visibility
 
 EPSILON = 0.05
@@ -120,24 +119,3 @@ def parts_visibility(seen: Visibility, strips: torch.Tensor) -> torch.Tensor:
     """
     assert seen.part_logits is not None
     return (seen.part_logits.float().sigmoid() @ strips.T).clamp(0, 1)
-
-
-def weighting(value: object, where: str = "evaluator_cfg: weighted") -> Weighting | None:
-    """Check and read `evaluator_cfg.weighted`: true, false, or a mapping with epsilon and bins.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    asked = switched(value, Weighting.__dataclass_fields__, where)
-    if asked is None:
-        return None
-    epsilon, bins = asked.get("epsilon", EPSILON), asked.get("bins")
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float)) or not 0 < epsilon <= 1:
-        raise ConfigError(f"{where}: epsilon: {shown(epsilon)} is not a number above 0 and at most 1")
-    if bins is not None and not (isinstance(bins, list) and bins and all(_is_count(b) for b in bins)):
-        raise ConfigError(f"{where}: bins: {shown(bins)} is not a list of whole numbers from 1")
-    return Weighting(float(epsilon), None if bins is None else tuple(bins))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1024

@@ -2,233 +2,247 @@
 
 from __future__ import annotations
 
-import copy
 import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 
 from opengait_mimic.data.files import is_file, is_folder
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import look, read_frames
-from opengait_mimic.errors import CheckpointError, ConfigError, DataError, nearest, one_line, shown
-from opengait_mimic.evaluation.occluded import occluded_tests, settings
+from opengait_mimic.errors import CheckpointError, ConfigError, DataError, MimicError, nearest, one_line, shown
+from opengait_mimic.evaluation.occluded import occluded_tests
 from opengait_mimic.evaluation.protocols import protocol
-from opengait_mimic.method.beyond.matching import MATCHINGS, is_on
-from opengait_mimic.method.losses import PAIRS, check_mickd_options
-from opengait_mimic.method.occlusion import Occlusion
+from opengait_mimic.method.occlusion import mixture
 from opengait_mimic.opengait.checkpoints import checkpoint_path
 from opengait_mimic.opengait.config.inputs import OTHER_INPUTS
-from opengait_mimic.opengait.config.schema import (
-    DATA,
-    EVALUATOR,
-    NAME,
-    TRAINER,
-    check_losses,
-    check_optimizer,
-    check_sampler,
-    check_sizes,
-    check_transforms,
-    look_over,
-)
-from opengait_mimic.opengait.config.sections import (
-    MODELS,
-    RECOGNITION,
+from opengait_mimic.opengait.config.keys import lines
+from opengait_mimic.opengait.config.networks import (
     NetworkSpec,
     backbone_spec,
-    check_model_keys,
     check_uses_of_ven,
     distils,
-    lifted,
-    occlusion_settings,
-    prepared_by,
-    read_yaml,
-    restore_hint,
-    section,
-    sil_transform,
-    text,
-    training_seed,
+    evaluator_settings,
+    losses,
     ven_spec,
 )
+from opengait_mimic.opengait.config.optimizers import check_optimizer
+from opengait_mimic.opengait.config.reading import defaults, merge, read_yaml, restore_hint, text
+from opengait_mimic.opengait.config.schema import MODELS, RECOGNITION, Config
+from opengait_mimic.opengait.config.transforms import lifted, prepared_by, sil_transform
 from opengait_mimic.opengait.host import EMBEDDED, module_folder
 from opengait_mimic.opengait.process.memory import refuse_beyond_memory
 
-SECTIONS = (
-    "data_cfg", "evaluator_cfg", "loss_cfg", "model_cfg", "optimizer_cfg", "scheduler_cfg", "trainer_cfg",
-)  # fmt: skip
+BLOCKS, SIZE = 1000, 10**7  # the most of a network's blocks in a row, and of anything else that it counts
+Found = TypeVar("Found")
 
 
-def merge(base: dict, over: dict) -> dict:
-    """`over` upon `base`: mappings merge, anything else replaces. Neither argument changes."""
-    merged = copy.deepcopy(base)
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
+@dataclass
+class Check:
+    """One check of a run's configuration.
 
+    Attributes:
+        cfgs: the configuration, merged onto the host's defaults.
+        host: "embedded" or the path of a checkout.
+        training: else it is a test.
+        processes: of the run.
+        iteration: the checkpoint that was asked for, 0 for none.
+        mistakes: those found so far.
+        broken: the sections that have some.
+    """
 
-def defaults(host: str | Path) -> dict:
-    """A host's configs/default.yaml."""
-    root = module_folder(host) if host == EMBEDDED else Path(host)
-    return read_yaml(root / "configs" / "default.yaml")
+    cfgs: dict
+    host: str | Path
+    training: bool
+    processes: int
+    iteration: int
+    mistakes: list[MimicError] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+    def attempt(self, action: Callable[..., Found], *arguments: object, needs: tuple[str, ...] = ()) -> Found | None:
+        """Do something and note what it refuses, unless a section that it needs is broken; None then."""
+        if not self.broken & set(needs):
+            try:
+                return action(*arguments)
+            except (ConfigError, CheckpointError, DataError) as error:
+                self.mistakes.append(error)
+        return None
 
 
 def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, iteration: int = 0) -> dict:
-    """Check a run's YAML against what is there: keys of ours, files, data, number of processes.
+    """Check a run's YAML against what is there: every key, files, data, number of processes.
+
+    Args:
+        path: the YAML.
+        host: "embedded" or the path of a checkout.
+        phase: "train" or "test".
+        processes: of the run.
+        iteration: the checkpoint that was asked for, 0 for none.
 
     Returns:
         The configuration merged onto the host's defaults.
+
     Raises:
-        ConfigError, CheckpointError, DataError: the first thing that is wrong, in one line.
+        ConfigError, CheckpointError, DataError: all that is wrong, a line each, a wrong model first. Its class is
+            that of the first.
     """
-    own = read_yaml(path)
-    for name, value in own.items():
-        if name not in SECTIONS:
-            raise ConfigError(f"{path}: unknown section {name!r}; {nearest(name, SECTIONS)}")
-        lists = name in ("loss_cfg", "data_cfg")
-        if not isinstance(value, (dict, list) if lists else dict):
-            raise ConfigError(f"{path}: {name}: expected a mapping{' or a list' * lists}, found {shown(value)}")
-    cfgs = merge(defaults(host), own)
-    training = phase == "train"
+    run = Check(merge(defaults(host), read_yaml(path)), host, phase == "train", processes, iteration)
+    _check_all(run)
+    if run.mistakes:
+        told = [line for error in run.mistakes for line in str(error).splitlines()]
+        told = [one_line(line if line.startswith(f"{path}: ") else f"{path}: {line}") for line in told]
+        raise type(run.mistakes[0])("\n".join(dict.fromkeys(told)))
+    return run.cfgs
+
+
+def _check_all(run: Check) -> None:
+    run.attempt(_check_name, run)
+    if run.mistakes:
+        run.broken.add("model_cfg")
+    _check_schema(run)
+    model = run.cfgs["model_cfg"].get("model") if isinstance(run.cfgs["model_cfg"], dict) else None
+    several = isinstance(run.cfgs["data_cfg"], list)
+    run.attempt(_check_sizes, run.cfgs["model_cfg"], "model_cfg", needs=("model_cfg",))
+    if model not in RECOGNITION and not run.broken & {"model_cfg", "evaluator_cfg"}:
+        for key in ("occluded", "weighted", "likelihood"):
+            if run.cfgs["evaluator_cfg"].get(key) not in (None, False):
+                told = f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do"
+                run.mistakes.append(ConfigError(told))
+    if run.training:
+        if "optimizer_cfg" in run.cfgs and "scheduler_cfg" in run.cfgs:
+            solvers = run.cfgs["optimizer_cfg"], run.cfgs["scheduler_cfg"]
+            run.attempt(check_optimizer, *solvers, needs=("optimizer_cfg", "scheduler_cfg"))
+    if several and (run.host == EMBEDDED or model in MODELS):
+        who = model if model in MODELS else "the embedded host"
+        run.mistakes.append(
+            ConfigError(f"data_cfg: {who} takes one data set, found a list of {len(run.cfgs['data_cfg'])}")
+        )
+        run.broken.add("data_cfg")
+    if model in MODELS and not run.broken & {"model_cfg", "trainer_cfg", "evaluator_cfg"}:
+        _check_model(run)
+    run.attempt(_check_processes, run, needs=("model_cfg", "trainer_cfg", "evaluator_cfg"))
+    run.attempt(_check_checkpoint, run, needs=("model_cfg", "data_cfg", "trainer_cfg", "evaluator_cfg"))
+    if not several:
+        _check_data_set(run)
+
+
+def _check_name(run: Check) -> None:
+    """Refuse a model that nothing in the host's folder of models speaks of; whether it can be built shows later."""
+    model = run.cfgs["model_cfg"].get("model") if isinstance(run.cfgs["model_cfg"], dict) else None
+    if not isinstance(model, str) or model in MODELS or hasattr(sys.modules.get("modeling.models"), model):
+        return
+    files = (module_folder(run.host) / "modeling" / "models").rglob("*.py")
+    source = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+    if source and not re.search(rf"\b{re.escape(model)}\b", source):
+        known = sorted({*MODELS, *re.findall(r"^class (\w+)", source, re.MULTILINE)})
+        raise ConfigError(f"model_cfg: model: the host has no model {shown(model)}; {nearest(model, known)}")
+
+
+def _check_schema(run: Check) -> None:
+    aside = () if run.training else ("loss_cfg", "optimizer_cfg", "scheduler_cfg")
     try:
-        _check_host_sections(cfgs, training, host)
-        _check_model(cfgs, training, iteration)
-        _check_processes(cfgs, training, processes)
-        _check_checkpoint(cfgs, training, iteration)
-        if not isinstance(cfgs["data_cfg"], list):  # several data sets at once are the host's own affair
-            first = check_data(cfgs["data_cfg"], "TRAIN_SET" if training else "TEST_SET")
-            if not training and is_on(cfgs["evaluator_cfg"].get("likelihood")):  # learns from the training set
-                check_data(cfgs["data_cfg"], "TRAIN_SET")
-            if not cfgs["data_cfg"].get("data_in_use") and cfgs["model_cfg"]["model"] not in OTHER_INPUTS:
-                _check_range(first, cfgs["trainer_cfg" if training else "evaluator_cfg"].get("transform"))
-                if training:
-                    _check_batch(first, cfgs["trainer_cfg"]["sampler"], processes)
-    except (ConfigError, CheckpointError, DataError) as error:
-        message = one_line(str(error))
-        raise type(error)(message if message.startswith(str(path)) else f"{path}: {message}") from None
-    return cfgs
+        Config.model_validate({name: value for name, value in run.cfgs.items() if name not in aside})
+    except ValidationError as error:
+        found = lines(error)
+        run.mistakes += [ConfigError(line) for line in found]
+        run.broken |= {line.partition(":")[0] for line in found}
 
 
-def _check_host_sections(cfgs: dict, training: bool, host: str | Path) -> None:
-    """Check what the host reads: the kinds of values, and the keys that look like a slip."""
-    model = cfgs["model_cfg"].get("model")
-    if not NAME.holds(model):
-        raise ConfigError(f"model_cfg: model: {shown(model)} is not {NAME.expected}")
-    data = cfgs["data_cfg"] if isinstance(cfgs["data_cfg"], list) else [cfgs["data_cfg"]]
-    if host == EMBEDDED and isinstance(cfgs["data_cfg"], list) and model not in MODELS:
-        raise ConfigError(f"data_cfg: the embedded host takes one data set, found a list of {len(data)}")
-    for one in data:
-        if not isinstance(one, dict):
-            raise ConfigError(f"data_cfg: expected a mapping for each data set, found {shown(one)}")
-        look_over(one, DATA, "data_cfg")
-    for name, rules in (("trainer_cfg", TRAINER), ("evaluator_cfg", EVALUATOR)):
-        look_over(cfgs[name], rules, name)
-        check_sampler(section(cfgs[name], "sampler", name), f"{name}: sampler")
-        check_transforms(cfgs[name].get("transform"), name)
-    if training:
-        check_losses(cfgs["loss_cfg"])
-        if "optimizer_cfg" in cfgs and "scheduler_cfg" in cfgs:
-            check_optimizer(cfgs["optimizer_cfg"], cfgs["scheduler_cfg"])
-    evaluator = cfgs["evaluator_cfg"]
-    for key in ("occluded", *MATCHINGS):
-        if model not in RECOGNITION and is_on(evaluator.get(key)):
-            raise ConfigError(f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do")
+def _check_sizes(model_cfg: dict | list, where: str) -> None:
+    if found := list(_oversized(model_cfg, where)):
+        raise ConfigError("\n".join(found))
 
 
-def _check_model(cfgs: dict, training: bool, iteration: int) -> None:
-    model_cfg = cfgs["model_cfg"]
-    model = model_cfg.get("model")
-    check_sizes(model_cfg, "model_cfg")
-    occlusions = {}
-    for name in ("trainer_cfg", "evaluator_cfg"):
-        entry = lifted(cfgs[name].get("transform"), name)[1]
-        if entry is not None:
-            occlusions[name] = Occlusion(**occlusion_settings(entry, name))
-    if model not in MODELS:
-        return
-    check_model_keys(model_cfg)
-    training_seed(cfgs)
-    if isinstance(cfgs["data_cfg"], list):
-        raise ConfigError(f"data_cfg: {model} takes one data set, found a list of {len(cfgs['data_cfg'])}")
-    if training and "trainer_cfg" not in occlusions:
+def _oversized(model_cfg: dict | list, where: str) -> Iterator[str]:
+    """Numbers in a network's description beyond what any network has."""
+    for key, value in model_cfg.items() if isinstance(model_cfg, dict) else enumerate(model_cfg):
+        inner = where if isinstance(key, int) else f"{where}: {key}"
+        if isinstance(value, (dict, list)):
+            yield from _oversized(value, inner)
+        elif isinstance(value, int):
+            most = BLOCKS if inner.endswith((": layers", ": blocks")) else SIZE
+            if value > most:
+                yield f"{inner}: {shown(value)} is more than any network has; at most {most}"
+
+
+def _check_model(run: Check) -> None:
+    """What our models need beside their keys."""
+    cfgs, model, training = run.cfgs, run.cfgs["model_cfg"]["model"], run.training
+    occlusions = {name: lifted(cfgs[name].get("transform"), name)[1] for name in ("trainer_cfg", "evaluator_cfg")}
+    if training and occlusions["trainer_cfg"] is None:
         told = f"no Occlusion at the end; {model} learns from occluded clips (test, and check --phase test, need none)"
-        raise ConfigError(f"trainer_cfg: transform: {told}")
-    losses = [cfgs["loss_cfg"]] if isinstance(cfgs["loss_cfg"], dict) else cfgs["loss_cfg"]
-    if training:
-        for loss in losses:
-            _check_mickd(loss)
+        run.mistakes.append(ConfigError(f"trainer_cfg: transform: {told}"))
     if model == "VisibilityEstimation":
-        if not occlusions:
-            raise ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
+        if not any(occlusions.values()):
+            run.mistakes.append(
+                ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
+            )
         return
-    teacher = backbone_spec(model_cfg, text(cfgs["data_cfg"], "dataset_name", "data_cfg"))
-    ven = ven_spec(model_cfg)
+    dataset = "" if "data_cfg" in run.broken else cfgs["data_cfg"]["dataset_name"]
+    before = len(run.mistakes)
+    teacher, ven = run.attempt(backbone_spec, cfgs["model_cfg"], dataset), run.attempt(ven_spec, cfgs["model_cfg"])
     for spec, what in ((teacher, "backbone"), (ven, "ven")):
         if spec is not None:
-            check_sizes(spec.model_cfg, f"model_cfg: {what}")
-    check_uses_of_ven(cfgs, ven)
-    untrained = not training and cfgs["evaluator_cfg"].get("restore_hint", 0) == 0 and iteration == 0
-    _check_occluded(cfgs, occlusions, untrained, teacher, training)
-    if untrained:
-        if not model_cfg.get("init_from_teacher"):
-            raise ConfigError(
-                "evaluator_cfg: restore_hint: 0 tests an untrained network; give its checkpoint, or "
-                "model_cfg.init_from_teacher: true to test the teacher's weights (Baseline-1)"
-            )
-        _exists(teacher, "teacher", "model_cfg: teacher")
-        if ven is not None:
-            _exists(ven, "VEN", "model_cfg: ven")
-    if training:
-        if ven is not None:
-            _exists(ven, "VEN", "model_cfg: ven")
-        looks = model == "ResidualGait" or (model == "MimicGait" and any(map(distils, losses)))
-        if model_cfg.get("init_from_teacher") or looks:
-            _exists(teacher, "teacher", "model_cfg: teacher")
-        own = prepared_by(cfgs["trainer_cfg"].get("transform"))
-        for spec, what in ((teacher, "teacher"), (ven, "VEN")):
-            if spec is not None and spec.prepared_by and spec.prepared_by != own:
-                raise ConfigError(
-                    f"trainer_cfg: transform: the {what} learned from silhouettes by {spec.prepared_by}, "
-                    f"here they are made by {own or 'something else'}"
-                )
+            run.attempt(_check_sizes, spec.model_cfg, f"model_cfg: {what}")
+    if len(run.mistakes) == before:
+        run.attempt(check_uses_of_ven, cfgs, ven)
+    if teacher is not None:
+        _check_test(run, occlusions, teacher, ven)
+    if training and teacher is not None and "loss_cfg" not in run.broken:
+        _check_training(run, teacher, ven)
 
 
-def _check_occluded(cfgs: dict, occlusions: dict, untrained: bool, teacher: NetworkSpec, training: bool) -> None:
-    """Check evaluator_cfg.occluded and, for our own eval function, the protocol."""
-    evaluator = cfgs["evaluator_cfg"]
-    asked = settings(evaluator.get("occluded"))
-    trained = () if untrained or "trainer_cfg" not in occlusions else occlusions["trainer_cfg"].mixture.names
-    if "evaluator_cfg" in occlusions:
-        entry = lifted(evaluator.get("transform"), "evaluator_cfg")[1]
-        occluded_tests(asked, entry["kinds"], 0, trained)
+def _check_test(run: Check, occlusions: dict, teacher: NetworkSpec, ven: NetworkSpec | None) -> None:
+    """Check evaluator_cfg.occluded and, for our own eval function, the protocol; and what an untrained network is."""
+    cfgs, evaluator, asked = run.cfgs, run.cfgs["evaluator_cfg"], evaluator_settings(run.cfgs).occluded
+    untrained = not run.training and evaluator.get("restore_hint", 0) == 0 and run.iteration == 0
+    trained = () if untrained or not occlusions["trainer_cfg"] else mixture(occlusions["trainer_cfg"]["kinds"]).names
+    if occlusions["evaluator_cfg"] is not None:
+        run.attempt(occluded_tests, asked, occlusions["evaluator_cfg"]["kinds"], 0, trained)
     elif evaluator.get("occluded"):
-        raise ConfigError("evaluator_cfg: occluded: there is no Occlusion at the end of evaluator_cfg.transform")
-    if asked.gallery_by == "teacher" and not training:
-        _exists(teacher, "teacher", "model_cfg: teacher")
-    if evaluator.get("eval_func") != "evaluate_recognition":
-        if asked.who != "both" or asked.severity:
-            raise ConfigError(
-                "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
-            )
-        return
-    data_cfg = cfgs["data_cfg"]
-    named = {key: evaluator[key] for key in ("gallery", "probe", "cross_view") if key in evaluator}
-    dataset = data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
-    if Path(str(data_cfg.get("dataset_partition"))).is_file():  # else check_data says so
-        protocol(dataset, partition=data_cfg["dataset_partition"], **named)
+        told = "there is no Occlusion at the end of evaluator_cfg.transform"
+        run.mistakes.append(ConfigError(f"evaluator_cfg: occluded: {told}"))
+    if evaluator.get("eval_func") == "evaluate_recognition":
+        data_cfg = cfgs["data_cfg"]
+        named = {key: evaluator[key] for key in ("gallery", "probe", "cross_view") if key in evaluator}
+        if (
+            "data_cfg" not in run.broken and Path(str(data_cfg.get("dataset_partition"))).is_file()
+        ):  # else check_data tells
+            dataset = data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
+            run.attempt(lambda: protocol(dataset, partition=data_cfg["dataset_partition"], **named))
+    elif asked.who != "both" or asked.severity:
+        told = "probes or galleries alone (who, severity) need eval_func evaluate_recognition"
+        run.mistakes.append(ConfigError(f"evaluator_cfg: occluded: {told}"))
+    if untrained and not cfgs["model_cfg"].get("init_from_teacher"):
+        run.mistakes.append(ConfigError(
+            "evaluator_cfg: restore_hint: 0 tests an untrained network; give its checkpoint, or "
+            "model_cfg.init_from_teacher: true to test the teacher's weights (Baseline-1)"))  # fmt: skip
+    if untrained or (asked.gallery_by == "teacher" and not run.training):
+        run.attempt(_exists, teacher, "teacher", "model_cfg: teacher")
+    if untrained and ven is not None:
+        run.attempt(_exists, ven, "VEN", "model_cfg: ven")
 
 
-def _check_mickd(loss: dict) -> None:
-    if loss["type"] == "MiCKDLoss":
-        pairs = loss.get("pairs", PAIRS)
-        pairs = tuple(pairs) if isinstance(pairs, (list, tuple)) else (pairs,)
-        try:
-            check_mickd_options(loss.get("margin", 0.2), pairs, loss.get("anchors", "mimic"),
-                                loss.get("reduction", "mean_nonzero"))  # fmt: skip
-        except ValueError as error:
-            raise ConfigError(f"loss_cfg: MiCKDLoss: {error}") from None
+def _check_training(run: Check, teacher: NetworkSpec, ven: NetworkSpec | None) -> None:
+    """Check that the frozen networks are there and learned from silhouettes like those of this run."""
+    cfgs, model = run.cfgs, run.cfgs["model_cfg"]["model"]
+    looks = model == "ResidualGait" or (model == "MimicGait" and any(map(distils, losses(cfgs))))
+    if ven is not None:
+        run.attempt(_exists, ven, "VEN", "model_cfg: ven")
+    if cfgs["model_cfg"].get("init_from_teacher") or looks:
+        run.attempt(_exists, teacher, "teacher", "model_cfg: teacher")
+    own = prepared_by(cfgs["trainer_cfg"].get("transform"))
+    for spec, what in ((teacher, "teacher"), (ven, "VEN")):
+        if spec is not None and spec.prepared_by and spec.prepared_by != own:
+            run.mistakes.append(ConfigError(
+                f"trainer_cfg: transform: the {what} learned from silhouettes by {spec.prepared_by}, "
+                f"here they are made by {own or 'something else'}"))  # fmt: skip
 
 
 def _exists(spec: NetworkSpec, what: str, key: str) -> None:
@@ -238,38 +252,52 @@ def _exists(spec: NetworkSpec, what: str, key: str) -> None:
         raise CheckpointError(f"{key}: the {what}'s checkpoint is missing: {spec.checkpoint}")
 
 
-def _check_processes(cfgs: dict, training: bool, processes: int) -> None:
-    if training:
-        size = section(cfgs["trainer_cfg"], "sampler", "trainer_cfg").get("batch_size")
-        total = size[0] * size[1] if isinstance(size, list) and len(size) == 2 else size
-        if not isinstance(total, int) or total < 1:
-            raise ConfigError(f"trainer_cfg: sampler: batch_size: expected [P, K], found {shown(size)}")
-        if total % processes:
+def _check_processes(run: Check) -> None:
+    if run.training:
+        size = run.cfgs["trainer_cfg"]["sampler"].get("batch_size")
+        total = size[0] * size[1] if isinstance(size, list) else size
+        if total is None:
+            raise ConfigError("trainer_cfg: sampler: batch_size is missing")
+        if total % run.processes:
             raise ConfigError(
-                f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {processes} processes"
+                f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {run.processes} processes"
             )
-    elif cfgs["model_cfg"]["model"] not in MODELS:
-        size = section(cfgs["evaluator_cfg"], "sampler", "evaluator_cfg").get("batch_size")
-        if size != processes:
+    elif run.cfgs["model_cfg"]["model"] not in MODELS:
+        size = run.cfgs["evaluator_cfg"]["sampler"].get("batch_size")
+        if size != run.processes:
             raise ConfigError(
-                f"evaluator_cfg: sampler: batch_size {size} must equal the number of processes, {processes}"
+                f"evaluator_cfg: sampler: batch_size {size} must equal the number of processes, {run.processes}"
             )
 
 
-def _check_checkpoint(cfgs: dict, training: bool, iteration: int) -> None:
-    name = "trainer_cfg" if training else "evaluator_cfg"
-    engine = cfgs[name]
-    hint = iteration or restore_hint(engine.get("restore_hint", 0), f"{name}: restore_hint")
-    if hint == 0 or isinstance(cfgs["data_cfg"], list):
+def _check_checkpoint(run: Check) -> None:
+    name = "trainer_cfg" if run.training else "evaluator_cfg"
+    engine, data = run.cfgs[name], run.cfgs["data_cfg"]
+    hint = run.iteration or restore_hint(engine.get("restore_hint", 0), f"{name}: restore_hint")
+    if hint == 0 or isinstance(data, list):
         return
     if isinstance(hint, str):
         path = Path(hint)
     else:
-        dataset = text(cfgs["data_cfg"], "dataset_name", "data_cfg")
-        model = text(cfgs["model_cfg"], "model", "model_cfg")
-        path = checkpoint_path(dataset, model, text(engine, "save_name", name), hint)
+        model = run.cfgs["model_cfg"]["model"]
+        path = checkpoint_path(data["dataset_name"], model, text(engine, "save_name", name), hint)
     if not is_file(path):
         raise CheckpointError(f"restore_hint: no checkpoint at {path}")
+
+
+def _check_data_set(run: Check) -> None:
+    """Check that the data set is there, and that its first clip fits the transform and the memory."""
+    data_cfg, engine = run.cfgs["data_cfg"], run.cfgs["trainer_cfg" if run.training else "evaluator_cfg"]
+    first = run.attempt(check_data, data_cfg, "TRAIN_SET" if run.training else "TEST_SET", needs=("data_cfg",))
+    if run.broken & {"data_cfg", "model_cfg", "trainer_cfg", "evaluator_cfg"}:
+        return
+    if not run.training and evaluator_settings(run.cfgs).likelihood:  # learns from the training set
+        run.attempt(check_data, data_cfg, "TRAIN_SET")
+    if first is None or data_cfg.get("data_in_use") or run.cfgs["model_cfg"]["model"] in OTHER_INPUTS:
+        return
+    run.attempt(_check_range, first, engine.get("transform"))
+    if run.training:
+        run.attempt(_check_batch, first, engine["sampler"], run.processes)
 
 
 def _check_range(path: Path, transforms: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from modeling import losses
 
 from opengait_mimic.errors import ConfigError, nearest, shown
-from opengait_mimic.opengait.config.sections import distils
+from opengait_mimic.opengait.config.networks import distils
 
 
 def loss_entries(loss_cfg: dict | list) -> list[dict]:

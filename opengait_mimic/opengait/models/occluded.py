@@ -17,14 +17,9 @@ from opengait_mimic.errors import ConfigError
 from opengait_mimic.method.clips import clip_lengths, silhouettes
 from opengait_mimic.method.occlusion import Mixture, Occlusion, OcclusionParameters, apply_occlusion, content_rng
 from opengait_mimic.opengait import compat
-from opengait_mimic.opengait.config.sections import (
-    MODELS,
-    check_model_keys,
-    lifted,
-    occlusion_settings,
-    prepared_by,
-    training_seed,
-)
+from opengait_mimic.opengait.config.networks import check_model_keys, training_seed
+from opengait_mimic.opengait.config.schema import MODELS
+from opengait_mimic.opengait.config.transforms import lifted, occlusion_settings, prepared_by
 from opengait_mimic.opengait.host import active
 from opengait_mimic.opengait.models.byte_inputs import pretreated, steps
 from opengait_mimic.opengait.models.loss_inputs import loss_entries

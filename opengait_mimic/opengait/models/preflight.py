@@ -15,7 +15,8 @@ from modeling.loss_aggregator import LossAggregator
 
 from opengait_mimic.errors import CheckpointError, ConfigError, MimicError, nearest, one_line, shown
 from opengait_mimic.method.ven import VisibilityNetwork
-from opengait_mimic.opengait.config.sections import lifted, ven_settings
+from opengait_mimic.opengait.config.networks import ven_settings
+from opengait_mimic.opengait.config.transforms import lifted
 from opengait_mimic.opengait.host import EMBEDDED
 from opengait_mimic.opengait.models.backbone import MISFITS, Backbone, host_model, joined_clips, probe, trial_clips
 from opengait_mimic.opengait.models.loss_inputs import asked, loss_entries

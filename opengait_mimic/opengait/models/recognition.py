@@ -10,17 +10,17 @@ import torch
 from torch import nn
 
 from opengait_mimic.errors import CheckpointError, ConfigError
-from opengait_mimic.method.beyond.plda import likelihood
-from opengait_mimic.method.beyond.weighted import part_bins, strips_to_parts, weighting
+from opengait_mimic.method.beyond.weighted import part_bins, strips_to_parts
 from opengait_mimic.method.bnneck import PartBNNeck
 from opengait_mimic.method.frozen import Frozen, Teacher
 from opengait_mimic.method.mimic import Fusion, MimicNetwork, PartVisibility, Recognised
 from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.checkpoints import load_weights, read_weights
-from opengait_mimic.opengait.config.sections import (
+from opengait_mimic.opengait.config.networks import (
     NetworkSpec,
     backbone_spec,
     check_uses_of_ven,
+    evaluator_settings,
     training_seed,
     ven_settings,
     ven_spec,
@@ -122,7 +122,7 @@ class RecognitionModel(OccludedModel):
         Raises:
             ConfigError, CheckpointError: something is missing or does not fit.
         """
-        model_cfg, evaluator = cfgs["model_cfg"], cfgs["evaluator_cfg"]
+        model_cfg = cfgs["model_cfg"]
         spec, ven = backbone_spec(model_cfg, cfgs["data_cfg"]["dataset_name"]), ven_spec(model_cfg)
         check_uses_of_ven(cfgs, ven)
         backbone = build_backbone(spec, cfgs["optimizer_cfg"] if training else None)
@@ -137,7 +137,7 @@ class RecognitionModel(OccludedModel):
             network.ven, network.types = Frozen(visibility), tuple(ven.kinds.classes)
             if model_cfg.get("fuse", True):
                 network.fusion = Fusion(shape.parts, shape.channels, visibility.feature_size)
-            if (weighted := weighting(evaluator.get("weighted"))) is not None:
+            if (weighted := evaluator_settings(cfgs).weighted) is not None:
                 bins = part_bins(spec.model_cfg, shape.parts, weighted.bins)
                 network.parts = PartVisibility(strips_to_parts(bins, visibility.strips))
         own_losses = cls.uses_own_losses(cfgs)
@@ -188,7 +188,7 @@ class RecognitionModel(OccludedModel):
         torch.set_rng_state(built.random_state)  # whatever was built after the network, and when
         self.built, self.spec, self.ven_spec = built, built.spec, built.ven_spec
         self.embedding_size, self.losses_ask = built.embedding_size, built.losses
-        self.tells_types = likelihood(self.cfgs["evaluator_cfg"].get("likelihood")) is not None
+        self.tells_types = evaluator_settings(self.cfgs).likelihood is not None
         network = built.network
         self.keep_apart("network", network)
         # Its parts under the names that checkpoints have, and in the order that optimizers have them.

@@ -17,7 +17,7 @@ from opengait_mimic.errors import CheckpointError, RunFailed
 from opengait_mimic.evaluation.results import fingerprint
 from opengait_mimic.opengait import host as hosts
 from opengait_mimic.opengait.checkpoints import read_checkpoint, scheduler_state, write_checkpoint
-from opengait_mimic.opengait.config.sections import training_seed
+from opengait_mimic.opengait.config.networks import training_seed
 from opengait_mimic.opengait.description import describe_beside
 from opengait_mimic.opengait.models.host_types import Host
 from opengait_mimic.opengait.models.tensorboard import Speed

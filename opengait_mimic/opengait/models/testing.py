@@ -22,11 +22,13 @@ from opengait_mimic.evaluation.relative_performance import holistic_retention, r
 from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_scalars
 from opengait_mimic.method.beyond.matching import MATCHING_TITLES
-from opengait_mimic.method.beyond.plda import PLDA, Likelihood, PLDAMatching, likelihood
-from opengait_mimic.method.beyond.weighted import Weighting, Weights, weighting
+from opengait_mimic.method.beyond.plda import PLDA, Likelihood, PLDAMatching
+from opengait_mimic.method.beyond.weighted import Weighting, Weights
 from opengait_mimic.opengait import host as hosts
 from opengait_mimic.opengait.checkpoints import checkpoint_path
-from opengait_mimic.opengait.config.sections import backbone_title, lifted, method_name, training_seed, ven_name
+from opengait_mimic.opengait.config.names import backbone_title, method_name, ven_name
+from opengait_mimic.opengait.config.networks import evaluator_settings, training_seed
+from opengait_mimic.opengait.config.transforms import lifted
 from opengait_mimic.opengait.evaluators import score_visibility
 from opengait_mimic.opengait.models.embedding import Condition, Embeddings, embed_data_set
 from opengait_mimic.opengait.models.identities import keep_identities, learn_identities, statistics
@@ -182,7 +184,7 @@ def planned(net) -> RecognitionTest:
         ConfigError: settings that do not fit each other. DataError: nothing can be compared.
     """
     evaluator_cfg = net.asked["evaluator_cfg"]
-    settings, scorer = occluded.settings(evaluator_cfg.get("occluded")), Scorer(net.asked)
+    settings, scorer = evaluator_settings(net.asked).occluded, Scorer(net.asked)
     if scorer.protocol is None and (settings.who != "both" or settings.severity):
         raise ConfigError(
             "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
@@ -202,10 +204,10 @@ def planned(net) -> RecognitionTest:
 
 def other_scorers(net) -> list[Scorer]:
     """The ways of matching beside the plain distance; a PLDA is learned first."""
-    cfgs, found = net.asked, []
-    if (weighted := weighting(cfgs["evaluator_cfg"].get("weighted"))) is not None:
-        found.append(Scorer(cfgs, weighted))
-    if (plda := likelihood(cfgs["evaluator_cfg"].get("likelihood"))) is not None:
+    cfgs, found, asked = net.asked, [], evaluator_settings(net.asked)
+    if asked.weighted is not None:
+        found.append(Scorer(cfgs, asked.weighted))
+    if (plda := asked.likelihood) is not None:
         identities = learn_identities(net, plda)
         found += [Scorer(cfgs, plda, identities, persons) for persons in (False, True)]
         if identities is not None:

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from opengait_mimic.errors import ConfigError
 from opengait_mimic.method.occlusion.visible_parts import visible_parts
 from opengait_mimic.method.ven import PARTS, VisibilityNetwork
-from opengait_mimic.opengait.config.sections import ven_settings
+from opengait_mimic.opengait.config.networks import ven_settings
 from opengait_mimic.opengait.models.generated import evened, generated_labels
 from opengait_mimic.opengait.models.loss_inputs import asked
 from opengait_mimic.opengait.models.occluded import OccludedModel

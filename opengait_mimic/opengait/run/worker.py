@@ -21,8 +21,7 @@ from opengait_mimic.evaluation.results import read_result
 from opengait_mimic.opengait import compat
 from opengait_mimic.opengait.activation import enter
 from opengait_mimic.opengait.checkpoints import checkpoint_path
-from opengait_mimic.opengait.config.check import defaults, merge
-from opengait_mimic.opengait.config.sections import read_yaml
+from opengait_mimic.opengait.config.reading import defaults, merge, read_yaml
 from opengait_mimic.opengait.host import DEVICE_VARIABLE, module_folder
 from opengait_mimic.opengait.process.device import device
 from opengait_mimic.opengait.process.distributed import children_die_with_this, from_first_process, rank

@@ -16,8 +16,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic.errors import ConfigError, nearest
-from opengait_mimic.opengait.config.check import merge
-from opengait_mimic.opengait.config.yamls import read_yaml
+from opengait_mimic.opengait.config.reading import merge, read_yaml
 from opengait_mimic.opengait.process.device import device
 from opengait_mimic.opengait.process.distributed import gather
 from opengait_mimic.opengait.process.distributed import rank as get_rank

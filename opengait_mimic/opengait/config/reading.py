@@ -1,13 +1,17 @@
-"""Read a YAML file as data: text, numbers, lists and mappings, each key once, of a bounded size."""
+"""YAML files: found, read as data within bounds (text, numbers, lists, mappings, each key once), and merged."""
 
 from __future__ import annotations
 
+import copy
 import os
+import sysconfig
+from pathlib import Path
 
 import yaml
 
-from opengait_mimic.data.files import read_file
+from opengait_mimic.data.files import is_file, read_file
 from opengait_mimic.errors import ConfigError, one_line, shown
+from opengait_mimic.opengait.host import EMBEDDED, module_folder
 
 LARGEST = 2**18  # bytes of a file; a configuration has a few thousand
 DEEPEST = 50  # levels
@@ -116,3 +120,65 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 def _misfit(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def shipped(folder: str) -> Path:
+    """The folder `configs` or `patches` that comes with the package: in its source tree, else where pip puts it."""
+    source = Path(__file__).resolve().parents[3]
+    if (source / "setup.cfg").is_file():
+        return source / folder
+    return Path(sysconfig.get_path("data"), "share", "opengait-mimic", folder)
+
+
+def find(path: str, key: str) -> Path:
+    """A YAML named in a YAML: relative to the working directory, else among the shipped configurations."""
+    try:
+        candidates = [Path(path).expanduser()]
+    except RuntimeError:  # ~somebody unknown
+        candidates = [Path(path)]
+    if not candidates[0].is_absolute():
+        candidates.append(shipped("configs").parent / path)
+    for candidate in candidates:
+        if is_file(candidate):
+            return candidate
+    raise ConfigError(f"{key}: no such file: {path} (looked in {Path.cwd()})")
+
+
+def section(cfgs: dict, name: str, path: str | Path) -> dict:
+    """A mapping inside a configuration; empty where it is left out."""
+    value = cfgs.get(name) or {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {name}: expected a mapping, found {type(value).__name__}")
+    return value
+
+
+def text(settings: dict, key: str, where: str, default: str | None = None) -> str:
+    """The value of a key that must be text, such as a name or a path (a YAML's bare 2024 is a number)."""
+    value = settings.get(key, default)
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: {key}: expected text, found {shown(value)}")
+    return value
+
+
+def restore_hint(value: object, key: str) -> int | str:
+    """`value` as what names a checkpoint: an iteration or a path."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ConfigError(f"{key}: expected an iteration or a path, found {shown(value)}")
+    return value
+
+
+def merge(base: dict, over: dict) -> dict:
+    """`over` upon `base`: mappings merge, anything else replaces. Neither argument changes."""
+    merged = copy.deepcopy(base)
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def defaults(host: str | Path) -> dict:
+    """A host's configs/default.yaml."""
+    root = module_folder(host) if host == EMBEDDED else Path(host)
+    return read_yaml(root / "configs" / "default.yaml")
