@@ -60,7 +60,7 @@ class TrainedPLDA(NamedTuple):
 
 
 def write_plda(path: str | Path, trained: TrainedPLDA) -> None:
-    """Write a PLDA model: an .npz of plain arrays, which appears whole or not at all."""
+    """Write a PLDA model: an .npz of plain arrays, written completely or not at all."""
     arrays = {**trained.plda.vectors._asdict(), **trained.plda._asdict(), "fingerprint": trained.fingerprint}
     del arrays["vectors"]
     if arrays["directions"] is None:

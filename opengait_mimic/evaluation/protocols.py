@@ -1,4 +1,4 @@
-"""Who is compared with whom: the protocol of each data set, as data.
+"""The protocol of each data set, as data: which clips are compared with which.
 
 A protocol names conditions (CASIA-B's NM, BG and CL, say). Each has a rule: which walking types are gallery,
 which are probe, and how views count. `Protocol.comparisons` turns it into rows of a test set.
@@ -95,7 +95,7 @@ class Protocol:
     probe_names: frozenset[str] | None = None
 
     def view_names(self, views: np.ndarray | list[str]) -> np.ndarray:
-        """[n] views of the data as this protocol tells them apart."""
+        """[n] views of the data as this protocol distinguishes them."""
         return np.array([str(v).split(self.view_until, 1)[0] if self.view_until else str(v) for v in views], dtype=str)
 
     def comparisons(self, labels, types, views) -> list[Comparison]:

@@ -178,7 +178,7 @@ def rank_comparison(
         comparison: of the protocol.
         probe: see `evaluate_embeddings`, as `gallery`, `metric`, `device` and `weights`.
         labels: [n] codes, see `codes`.
-        views: [n] codes of the views as the protocol tells them apart.
+        views: [n] codes of the views as the protocol distinguishes them.
         pairs: counts the pairs compared, for verification.
 
     Returns:

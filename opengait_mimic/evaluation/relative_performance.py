@@ -45,10 +45,10 @@ def relative_table(test: dict, own: dict[str, float]) -> str:
         A line for each score, below a header.
     """
     spread = any(score["sd"] is not None for score in test["scores"].values())
-    rows = [f"{'':24}{'occluded':>10}{'± sd' if spread else '':>8}{'own whole':>11}{'HP':>9}{'RP':>7}"]
+    rows = [f"{'':24}{'occluded':>10}{'± sd' if spread else '':>8}{'own holistic':>14}{'HP':>9}{'RP':>7}"]
     for name, score in test["scores"].items():
         sd = "" if score["sd"] is None else f"{score['sd']:.2f}"
-        row = f"{name:24}{score['mean']:10.2f}{sd:>8}{own[name]:11.2f}"
+        row = f"{name:24}{score['mean']:10.2f}{sd:>8}{own[name]:14.2f}"
         row += f"{'-':>9}" if score["HP"] is None else f"{score['HP']:9.2f}"
         row += f"{'-':>7}" if score["RP"] is None else f"{score['RP']:7.2f}"
         if score["RP_interval"] is not None:

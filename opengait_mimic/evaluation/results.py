@@ -1,4 +1,4 @@
-"""Result files: what a test found, with all that is needed to trust and repeat it."""
+"""Result files: what a test measured, with all that is needed to trust and repeat it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def matched_result(path: Path, matching: str) -> Path:
 def write_result(path: Path, content: dict, probes: dict[str, np.ndarray]) -> None:
     """Write a result file and, beside it, what each probe scored.
 
-    Both appear whole or not at all.
+    Both are written completely or not at all.
 
     Args:
         path: of the JSON; the arrays' file has the same name with .npz.

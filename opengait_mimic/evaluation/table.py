@@ -17,7 +17,7 @@ def method_row(result: dict) -> dict:
 
 
 def cells(row: dict) -> list[str]:
-    """A row as it is read: method, occluded accuracies with RP in brackets, its own on whole clips."""
+    """A row as it is read: method, occluded accuracies with RP in brackets, its own on holistic clips."""
     read = [row["method"]]
     for name in SHOWN:
         m = row["metrics"][name]
@@ -27,10 +27,12 @@ def cells(row: dict) -> list[str]:
 
 def markdown_table(rows: list[dict]) -> str:
     """The rows as a Markdown table: occluded accuracy with RP in brackets, as in the paper's Table 1."""
-    header = ["method", *(f"occluded {n} (RP)" for n in SHOWN), f"own whole {SHOWN[0]}"]
+    header = ["method", *(f"occluded {n} (RP)" for n in SHOWN), f"own holistic {SHOWN[0]}"]
     lines = [cells(row) for row in rows]
     widths = [max(len(line[i]) for line in [header, *lines]) for i in range(len(header))]
     text = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
             for line in [header, ["-" * w for w in widths], *lines]]  # fmt: skip
     hp = ", ".join(f"{n} {rows[0]['metrics'][n]['HP']:.1f}" for n in SHOWN)
-    return "\n".join([*text, "", f"HP, the teacher on whole clips: {hp}. Accuracies in percent; RP = occluded / HP."])
+    return "\n".join(
+        [*text, "", f"HP, the teacher on holistic clips: {hp}. Accuracies in percent; RP = occluded / HP."]
+    )

@@ -49,7 +49,7 @@ class VisibilityNetwork(nn.Module):
         feature: size of δ.
         tasks: the heads it has; classification alone is the auxiliary network of the paper's "Occlusion Aware", and
             "parts" is how much of each horizontal part is visible.
-        strips: how many parts "parts" tells apart.
+        strips: number of parts of the task "parts".
         bands: horizontal bands that are pooled each by itself; 1 is the paper's global pooling, with more of them
             the network knows where in the frame it saw something.
         amount_bins: the amount as a distribution over so many values, evenly from 0 to 1; None is the paper's single

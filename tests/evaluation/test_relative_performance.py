@@ -18,7 +18,7 @@ OWN = {"Rank-1": 60.0, "Rank-5": 70.0}
 def test_a_table_with_rp_and_its_interval():
     scores = {"Rank-1": score(22.5, 75.0, 0.3, [0.25, 0.36]), "Rank-5": score(12.0, 48.0, 0.25)}
     head, rank1, rank5 = [line.split() for line in relative_table({"scores": scores}, OWN).splitlines()]
-    assert head == ["occluded", "own", "whole", "HP", "RP"]
+    assert head == ["occluded", "own", "holistic", "HP", "RP"]
     assert rank1 == ["Rank-1", "22.50", "60.00", "75.00", "0.30", "[0.25,", "0.36]"]
     assert rank5 == ["Rank-5", "12.00", "70.00", "48.00", "0.25"]
     assert relative_scalars({"scores": scores}, OWN) == {
@@ -36,7 +36,7 @@ def test_a_table_with_rp_and_its_interval():
 def test_repeats_show_their_spread_and_columns_stay_below_their_heads():
     scores = {"Rank-1": score(22.5, 75.0, 0.3, sd=1.25)}
     head, row = relative_table({"scores": scores}, OWN).splitlines()
-    assert head.split() == ["occluded", "±", "sd", "own", "whole", "HP", "RP"]
+    assert head.split() == ["occluded", "±", "sd", "own", "holistic", "HP", "RP"]
     assert row.split() == ["Rank-1", "22.50", "1.25", "60.00", "75.00", "0.30"]
     assert len(head) == len(row)
     single = relative_table({"scores": {"Rank-1": score(22.5, 75.0, 0.3)}}, OWN).splitlines()
@@ -59,6 +59,6 @@ def test_the_demos_table():
         "occluded": 30.04, "own_whole": 60.0, "HP": 90.0, "RP": 0.334, "RP_interval": [0.3, 0.36]
     }  # fmt: skip
     head, line, first, *_, note = markdown_table([row]).splitlines()
-    assert head == "| method      | occluded Rank-1 (RP) | occluded Rank-5 (RP) | own whole Rank-1 |"
+    assert head == "| method      | occluded Rank-1 (RP) | occluded Rank-5 (RP) | own holistic Rank-1 |"
     assert first == "| Mimic + VEN | 30.0 (0.33)          | 50.0 (-)             | 60.0             |"
-    assert set(line) == {"|", "-", " "} and "HP, the teacher on whole clips: Rank-1 90.0, Rank-5 0.0." in note
+    assert set(line) == {"|", "-", " "} and "HP, the teacher on holistic clips: Rank-1 90.0, Rank-5 0.0." in note

@@ -27,7 +27,7 @@ def test_from_walkers_to_the_table(short, tmp_path, monkeypatch):
     table = demo.run_demo(tmp_path / "out", None, None, seed=0, say=said.append).table
     for method in ROWS:
         assert re.search(rf"\| {re.escape(method)} +\| \d+\.\d \((\d\.\d\d|-)\)", table)
-    assert "HP, the teacher on whole clips: Rank-1 " in table
+    assert "HP, the teacher on holistic clips: Rank-1 " in table
     assert said[0].startswith("Generating walkers") and len(said) == 1 + 12 and said[-1].startswith("[12/12]")
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [row["method"] for row in results["rows"]] == ROWS

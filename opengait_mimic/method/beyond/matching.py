@@ -1,4 +1,4 @@
-"""Ways to compare clips that a test judges beside the plain distance."""
+"""Ways to compare clips that a test evaluates beside the plain distance."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ occlusion. The embedding x of a clip of class k (an occlusion type as the VEN pr
     x = μ_k + F_k y + ε,    y ~ N(0, I),    ε ~ N(0, Σ_k),
 
 y being the subject's identity: what is hidden has small factors and large noise, and what is visible of one half of a
-body tells of the other half as far as the two go together in people. A clip enters by its statistics
+body says as much about the other as the two correlate in people. A clip enters by its statistics
 h = F_kᵀ Σ_k⁻¹ (x - μ_k) and J_k = F_kᵀ Σ_k⁻¹ F_k alone, and the log-likelihood ratio of one identity against two is
 
     Λ = ½ [(h₁ + h₂)ᵀ (I + J₁ + J₂)⁻¹ (h₁ + h₂) - h₁ᵀ (I + J₁)⁻¹ h₁ - h₂ᵀ (I + J₂)⁻¹ h₂
@@ -184,7 +184,7 @@ class PLDAMatching(NamedTuple):
         probe: statistics of all clips as probes.
         gallery: statistics of all clips as gallery.
         subject_level: whether Λ is the mean of the clip's own and of that of all its subject's clips together. The
-            nearest clip tells of a way to walk, all of them of the subject.
+            nearest clip says more about a way to walk, all of them about the subject.
     """
 
     probe: IdentityStatistics

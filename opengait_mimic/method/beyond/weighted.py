@@ -27,7 +27,8 @@ class Weighting:
     """`evaluator_cfg.weighted`.
 
     Attributes:
-        epsilon: ε, above 0. bins: the horizontal pyramid of the embedding's parts; None where the backbone tells.
+        epsilon: ε, above 0.
+        bins: the horizontal pyramid of the embedding's parts; None takes the backbone's.
     """
 
     epsilon: float = EPSILON
@@ -77,7 +78,7 @@ def part_bins(model_cfg: dict, parts: int, bins: Sequence[int] | None = None) ->
         Numbers of parts by level, which follow each other in an embedding.
 
     Raises:
-        ConfigError: they do not add up, or it cannot be told.
+        ConfigError: they do not add up, or cannot be derived.
     """
     if bins is not None:
         if sum(bins) != parts:

@@ -72,8 +72,8 @@ class BoxOcclusion(OcclusionType, ABC):
 class MaskOcclusion(OcclusionType, ABC):
     """Says pixel by pixel what it hides.
 
-    A type may have a field `merged`: the occluder is taken for a part of the body, as where bodies are told from the
-    background only; otherwise it is black, as where a segmenter tells bodies apart.
+    A type may have a field `merged`: the occluder is taken for a part of the body, as where only the background
+    is segmented; otherwise it is black, as where bodies are segmented one by one.
 
     Attributes:
         crossed_by_people: `masks` draws on clips of other subjects, where there are any.
