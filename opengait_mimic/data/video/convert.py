@@ -74,12 +74,12 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
     out = named(out)
     recordings = sources.find_sources(inputs)
     recipe = _recipe(recordings, settings)
-    beside = {"partition": out.with_name(f"{out.name}.json"), "summary": out.with_name(f"{out.name}-summary.json")}
-    ours = read_json(beside["partition"]).get("RECIPE") == recipe
-    if ours and out.is_dir() and beside["summary"].is_file():
-        return read_json(beside["summary"])
-    if out.exists() or (beside["partition"].exists() and not ours):
-        raise DataError(f"{out} or {beside['partition'].name} is there already: remove both or choose another folder")
+    sets, summary = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}-summary.json")
+    ours = read_json(sets).get("RECIPE") == recipe
+    if ours and out.is_dir() and summary.is_file():
+        return read_json(summary)
+    if out.exists() or (sets.exists() and not ours):
+        raise DataError(f"{out} or {sets.name} is there already: remove both or choose another folder")
     work = out.with_name(f"{out.name}.unfinished")
     if work.exists() and read_json(work / "recipe.json") != recipe:
         shutil.rmtree(work)
@@ -97,8 +97,9 @@ def make_silhouettes(inputs: Sequence[str | Path], out: str | Path, settings: Se
         records.append(read_json(record))
     if not any(record["people"] for record in records):
         shutil.rmtree(work)
-        raise DataError(_nobody(records))
-    return _assemble(out, beside, work, records, recipe, settings)
+        told = "; ".join(f"{count} tracks: {why}" for why, count in _dropped(records).items()) or "nothing moved"
+        raise DataError(f"nobody was found in {progress.number_of(len(records), 'recording')} ({told})")
+    return _assemble(out, work, records, recipe, settings)
 
 
 def _recipe(recordings: list[Source], settings: Settings) -> dict:
@@ -106,8 +107,7 @@ def _recipe(recordings: list[Source], settings: Settings) -> dict:
     made["weights"] = None if settings.weights is None else settings.weights.name
     files_of = {}
     for source in recordings:
-        single = source.path.is_file()
-        files = [source.path] if single else sources.picture_files(source.path)
+        files = [source.path] if source.path.is_file() else sources.picture_files(source.path)
         files_of[source.name] = [len(files), sum(file.stat().st_size for file in files)]
     return {"source": "recordings of one's own", **made, "recordings": files_of}
 
@@ -141,7 +141,7 @@ def _recording(source: Source, settings: Settings, folder: Path) -> dict:
         found.sort(key=lambda one: sum(map(len, one.parts)), reverse=True)
         dropped += [{**one.about, "why": "not the main person"} for one in found[1:]]
         found = found[:1]
-    cuttings = {} if segment == "masks" else _cuttings(source, found)
+    cuttings = [[] for _ in found] if segment == "masks" else _cuttings(source, found)
     recorded = []
     for number, (track, parts, about) in enumerate(found, start=1):
         subject, type_, view = labels or (f"{source.name}-{number:03d}", "", "")
@@ -153,9 +153,9 @@ def _recording(source: Source, settings: Settings, folder: Path) -> dict:
             sils = np.stack([track.blobs[i].sil for i in part])
             (folder / file).write_bytes(pickle.dumps(sils, protocol=4))
             sequences.append({"file": file, "view": view or f"{frames[0]:06d}", "frames": frames})
-        strip_file = f"{number:03d}.png"
-        _strip(subject, track, parts, cuttings.get(number - 1)).save(folder / strip_file)
-        recorded.append({"subject": subject, "type": type_, **about, "sequences": sequences, "strip": strip_file})
+        shown = f"{number:03d}.png"
+        sheet.person(subject, track, parts, cuttings[number - 1]).save(folder / shown)
+        recorded.append({"subject": subject, "type": type_, **about, "sequences": sequences, "strip": shown})
     record = {"name": source.name, "segment": segment, "frames": count}
     if (announced := sources.frame_count(source)) > count:
         progress.warn(
@@ -202,13 +202,11 @@ def _given(source: Source) -> tuple[list[Track], int]:
 
 def _is_cropped(source: Source) -> bool:
     """Whether a folder's masks are cut to one person already: of several sizes, or filled from top to bottom."""
-    filled, sizes, count = 0, set(), 0
+    sizes, filled = set(), []
     for mask in sources.mask_frames(source):
-        rows = (mask >= _NOISE).any(axis=1)
-        filled += bool(rows[0] and rows[-1])  # type: ignore[index]
         sizes.add(mask.shape)
-        count += 1
-    return len(sizes) > 1 or filled > count / 2
+        filled.append((mask[[0, -1]] >= _NOISE).any(axis=1).all())
+    return len(sizes) > 1 or bool(np.mean(filled) > 0.5)
 
 
 def _tracked(source: Source, segment: str, settings: Settings) -> tuple[list[Track], int]:
@@ -254,45 +252,34 @@ def _pieces(part: list[int], settings: Settings) -> list[list[int]]:
     return [piece.tolist() for piece in np.array_split(part, count)]
 
 
-def _cuttings(source: Source, found: list[_Person]) -> dict[int, np.ndarray]:
-    """For each person the pictures of the frames that its strip shows, [n, 64, 64, 3]."""
-    wanted: dict[int, list[tuple[int, int]]] = {}
-    for person, (track, parts, _) in enumerate(found):
-        for i in _shown(parts):
-            wanted.setdefault(track.frames[i], []).append((person, i))
-    cut: dict[int, list[np.ndarray]] = {person: [] for person in range(len(found))}
-    if wanted:
-        for frame, picture in enumerate(_watched(source, "contact sheet")):
-            for person, i in wanted.get(frame, []):
-                cut[person].append(sheet.cutting(picture, found[person].track.blobs[i].box))
-    return {person: np.stack(pictures) for person, pictures in cut.items()}
-
-
-def _shown(parts: list[list[int]]) -> list[int]:
-    everything = list(chain(*parts))
-    return [everything[i] for i in sheet.shown(len(everything))]
-
-
-def _strip(subject: str, track: Track, parts: list[list[int]], pictures: np.ndarray | None) -> Image.Image:
-    chosen = _shown(parts)
-    heights = [track.blobs[i].box.height for i in chosen]
-    frames, number = sum(map(len, parts)), progress.number_of(len(parts), "sequence")
-    notes = [f"{frames} frames", number, f"{min(heights)}-{max(heights)} px tall"]
-    sils = np.stack([track.blobs[i].sil for i in chosen])
-    return sheet.strip(subject, notes, [track.frames[i] for i in chosen], sils, pictures)
+def _cuttings(source: Source, found: list[_Person]) -> list[list[np.ndarray]]:
+    """For each person the pictures that the contact sheet shows, uint8 [64, 64, 3]."""
+    wanted = [
+        (track.frames[i], person, i) for person, (track, parts, _) in enumerate(found) for i in sheet.shown(parts)
+    ]
+    cut: list[list[np.ndarray]] = [[] for _ in found]
+    for frame, picture in enumerate(_watched(source, "contact sheet") if wanted else []):
+        for _, person, i in (one for one in wanted if one[0] == frame):
+            cut[person].append(sheet.cutting(picture, found[person].track.blobs[i].box))
+    return cut
 
 
 # All of them --------------------------------------------------------------------------------------------------
 
 
-def _assemble(out: Path, beside: dict, work: Path, records: list[dict], recipe: dict, settings: Settings) -> dict:
+def _dropped(records: list[dict]) -> dict[str, int]:
+    """Tracks that are nobody's, by the reason."""
+    return dict(Counter(dropped["why"] for record in records for dropped in record["dropped"]))
+
+
+def _assemble(out: Path, work: Path, records: list[dict], recipe: dict, settings: Settings) -> dict:
     """Put the subjects in their places and write what stands beside."""
     sequences: dict[str, list] = {}
-    strips = []
+    shown = []
     for number, record in enumerate(records):
         folder = work / f"{number:05d}"
         for person in record["people"]:
-            strips.append(folder / person.pop("strip"))
+            shown.append(Image.open(folder / person.pop("strip")).convert("RGB"))
             for sequence in person["sequences"]:
                 file = folder / sequence.pop("file")
                 sequences.setdefault(person["subject"], []).append((file, person["type"], sequence))
@@ -311,16 +298,15 @@ def _assemble(out: Path, beside: dict, work: Path, records: list[dict], recipe: 
         "frames": sum(len(s["frames"]) for given in sequences.values() for _, _, s in given),
         **{name: len(names) for name, names in sets.items()},
         "left_out": dict(sum((Counter(p["left_out"]) for r in records for p in r["people"]), Counter())),
-        "dropped": dict(Counter(dropped["why"] for record in records for dropped in record["dropped"])),
+        "dropped": _dropped(records),
         "recordings": records,
     }
-    images = sheet.pages([Image.open(path).convert("RGB") for path in strips])
-    for number, image in enumerate(images, start=1):
+    for number, image in enumerate(sheet.pages(shown), start=1):
         target = out.with_name(out.name + (f"-{number}.png" if number > 1 else ".png"))
         image.save(work / target.name)
         (work / target.name).replace(target)
-    write_json(beside["summary"], summary)
-    write_json(beside["partition"], {**sets, "RECIPE": recipe})
+    write_json(out.with_name(f"{out.name}-summary.json"), summary)
+    write_json(out.with_name(f"{out.name}.json"), {**sets, "RECIPE": recipe})
     tree.rename(out)
     shutil.rmtree(work)
     return summary
@@ -335,12 +321,6 @@ def partition(sequences: dict[str, list], test_share: float) -> dict[str, list[s
         "TRAIN_SET": [subject for subject in sorted(sequences) if subject not in chosen],
         "TEST_SET": sorted(chosen),
     }
-
-
-def _nobody(records: list[dict]) -> str:
-    reasons = Counter(dropped["why"] for record in records for dropped in record["dropped"])
-    told = "; ".join(f"{count} tracks: {why}" for why, count in reasons.items()) or "nothing moved"
-    return f"nobody was found in {progress.number_of(len(records), 'recording')} ({told})"
 
 
 def report_lines(summary: dict, out: Path) -> list[str]:
