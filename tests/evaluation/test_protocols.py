@@ -57,7 +57,7 @@ def test_grew_has_one_pool():
 
 def test_gait3ds_probes_are_listed(tmp_path, monkeypatch):
     names = (["a", "a", "b"], ["camid0", "camid1", "camid0"], ["seq0", "seq0", "seq0"])
-    with pytest.raises(ValueError, match="no file ./datasets/Gait3D/Gait3D.json"):
+    with pytest.raises(ValueError, match=r"no file ./datasets/Gait3D/Gait3D.json"):
         monkeypatch.chdir(tmp_path)
         protocol("Gait3D")
     listing = tmp_path / "Gait3D.json"
@@ -69,7 +69,7 @@ def test_gait3ds_probes_are_listed(tmp_path, monkeypatch):
         protocol("Gait3D", partition=str(listing)).comparisons(*names)
     for wrong in ("{}", "[]", "{"):
         listing.write_text(wrong)
-        with pytest.raises(ValueError, match="Gait3D.json: expected .*list PROBE_SET"):
+        with pytest.raises(ValueError, match=r"Gait3D.json: expected .*list PROBE_SET"):
             protocol("Gait3D", partition=listing)
 
 
@@ -149,7 +149,9 @@ def test_mistakes_are_named(arguments, message):
 def test_data_that_lack_what_is_compared_say_what_they_have():
     names = clips("ab", ["nm-01", "nm-05", "bg-01"], ["000", "018"])
     assert {c.condition for c in protocol("CASIA-B").comparisons(*names)} == {"NM", "BG"}
-    with pytest.raises(ValueError, match="OUMVLP: nothing to compare; no gallery sequence.* 01; .*bg-01, nm-01, nm-05"):
+    with pytest.raises(
+        ValueError, match=r"OUMVLP: nothing to compare; no gallery sequence.* 01; .*bg-01, nm-01, nm-05"
+    ):
         protocol("OUMVLP").comparisons(*names)
     with pytest.raises(ValueError, match="no probe type 'nm-06' in the test set; types in the test set: bg-01"):
         protocol("Mine", gallery=["nm-01"], probe=["nm-05", "nm-06"]).comparisons(*names)

@@ -219,7 +219,7 @@ def nested_mean(cells, counts, value):
     return mean(mean(inner) for inner in views.values())
 
 
-def twin(clips, how, unmatched):
+def twin(clips, how, unmatched):  # noqa: C901
     """Scores from clips (label, type, view, place), types "p" and "g", by definition and in loops."""
     probes = [i for i, c in enumerate(clips) if c[1] == "p"]
     gallery = [i for i, c in enumerate(clips) if c[1] == "g"]
@@ -274,7 +274,7 @@ def twin(clips, how, unmatched):
 
         if impostors:
             expected[f"TAR@{far:g}"] = nested_mean(
-                cells, matched, lambda c, p: mean(accepted(pair) for pair in genuine if pair[0] == p)
+                cells, matched, lambda _, p: mean(accepted(pair) for pair in genuine if pair[0] == p)
             )
     return {k: 100 * v for k, v in expected.items() if v is not None}
 

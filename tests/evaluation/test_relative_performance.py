@@ -60,5 +60,5 @@ def test_the_demos_table():
     }  # fmt: skip
     head, line, first, *_, note = markdown_table([row]).splitlines()
     assert head == "| method      | occluded Rank-1 (RP) | occluded Rank-5 (RP) | own holistic Rank-1 |"
-    assert first == "| Mimic + VEN | 30.0 (0.33)          | 50.0 (-)             | 60.0             |"
+    assert first == "| Mimic + VEN | 30.0 (0.33)          | 50.0 (-)             | 60.0                |"
     assert set(line) == {"|", "-", " "} and "HP, the teacher on holistic clips: Rank-1 90.0, Rank-5 0.0." in note

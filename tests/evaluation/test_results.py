@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 
 import numpy as np
 import pytest
@@ -32,70 +31,51 @@ def test_what_is_written_is_read(tmp_path):
 def test_without_arrays_there_is_no_file_of_them(tmp_path):
     write_result(tmp_path / "ven.json", CONTENT, {})
     assert read_result(tmp_path / "ven.json")["probes"] is None
-    assert os.listdir(tmp_path) == ["ven.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["ven.json"]
 
 
-def test_a_number_that_is_none_is_not_written_and_what_was_there_stays(tmp_path):
-    path = tmp_path / "r.json"
-    write_result(path, CONTENT, PROBES)
-    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    for bad in (float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="not JSON compliant"):
-            write_result(path, {**CONTENT, "mean": bad}, {"names": np.array(["c"])})
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
-
-
-def test_a_write_that_is_cut_off_leaves_what_was_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize("bad", ["nan", "full"])
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch, bad):
     path = tmp_path / "r.json"
     write_result(path, CONTENT, PROBES)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def full(stream, **arrays):
+    def full(stream, **_):
         stream.write(b"PK")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.np, "savez_compressed", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_result(path, {**CONTENT, "method": "other"}, PROBES)
+    if bad == "full":
+        monkeypatch.setattr(results.np, "savez_compressed", full)
+    with pytest.raises((ValueError, OSError), match=r"not JSON compliant|No space left"):
+        write_result(path, {**CONTENT, "mean": float("nan") if bad == "nan" else 1}, {"names": np.array(["c"])})
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "words"),
     [
-        "{}",
-        "[]",
-        '"format"',
-        '{"format": 2, "kind": "recognition"}',
-        '{"format": 1}',
-        '{"rows": [], "seed": 0}',
+        (b"{}", "not a result file of this version"),
+        (b"[]", "not a result file of this version"),
+        (b'{"format": 2, "kind": "recognition"}', "not a result file of this version"),
+        (b'{"format": 1}', "not a result file of this version"),
+        (b'{"format": 1, "ki', "cannot be read: Unterminated"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (None, "cannot be read: No such file"),
     ],
 )
-def test_other_json_is_refused(tmp_path, text):
+def test_anything_else_is_refused(tmp_path, text, words):
     path = tmp_path / "other.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match="other.json: not a result file of this version"):
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(DataError, match=f"other.json: {words}"):
         read_result(path)
 
 
-def test_what_cannot_be_read_says_why(tmp_path):
-    with pytest.raises(DataError, match="none.json: cannot be read: No such file"):
-        read_result(tmp_path / "none.json")
-    (tmp_path / "torn.json").write_text('{"format": 1, "ki')
-    with pytest.raises(DataError, match="torn.json: cannot be read: Unterminated"):
-        read_result(tmp_path / "torn.json")
-    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="binary.json: cannot be read"):
-        read_result(tmp_path / "binary.json")
-
-
-def test_a_checkpoint_is_known_by_its_bytes(tmp_path, monkeypatch):
+def test_a_checkpoint_is_known_by_its_bytes(tmp_path):
     path = tmp_path / "a.pt"
     path.write_bytes(b"weights" * 500_000)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert fingerprint(path, iteration=3) == {"path": str(path), "sha256": digest, "iteration": 3}
-    monkeypatch.delattr(hashlib, "file_digest", raising=False)  # as on Python 3.10
-    assert fingerprint(path)["sha256"] == digest
     assert fingerprint(None) is None and fingerprint(tmp_path / "gone.pt") is None
 
 

@@ -222,7 +222,7 @@ def test_the_detectors_box_jitters_by_frame_number_as_much_as_is_said():
     assert np.array_equal(mask[0], mask[2]) and np.array_equal(mask[1], mask[3])
     assert not np.array_equal(mask[0], mask[1])
     edges = bounding_boxes(~DetectorCut(amount=0.5, jitter=0.02).masks(rng(2), np.arange(1000), 300, 300, []))
-    inner = [e for e in edges.T if 0 < e.min() and e.max() < 300]
+    inner = [e for e in edges.T if e.min() > 0 and e.max() < 300]
     assert inner and all(abs(e.std() - 6) < 0.6 for e in inner)
 
 
@@ -304,7 +304,7 @@ def test_any_type_may_ask_for_the_people_of_the_batch(monkeypatch, crossed):
     class Crowd(MaskOcclusion):
         crossed_by_people = crossed
 
-        def masks(self, rng, times, height, width, others):
+        def masks(self, rng, times, height, width, others):  # noqa: ARG002
             given.append([len(clip) for clip in others])
             return np.ones((len(times), height, width), dtype=bool)
 
@@ -341,8 +341,8 @@ def test_a_folder_without_masks_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no picture in it"):
         mixture(kinds)
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "b.png")
-    with pytest.raises(ConfigError, match="b.png: all black"):
+    with pytest.raises(ConfigError, match=r"b.png: all black"):
         mixture(kinds)
     (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(ConfigError, match="a.png: cannot be read"):
+    with pytest.raises(ConfigError, match=r"a.png: cannot be read"):
         mixture(kinds)
