@@ -119,8 +119,9 @@ def check_command(cfgs, phase, nproc, iteration, host):
             found[str(path)] = None
         except (MimicError, RunFailed) as error:
             status = max(status, 2 if isinstance(error, MimicError) else 1)
-            found[str(path)] = str(error).removeprefix(f"{path}: ")
-            click.echo(f"{path}: {found[str(path)]}", err=True)
+            mistakes = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
+            found[str(path)] = "\n".join(mistakes)
+            click.echo("\n".join(f"{path}: {mistake}" for mistake in mistakes), err=True)
     fine = [f"{path}: fine" for path, mistake in found.items() if mistake is None]
     if fine or progress.verbosity().as_json:
         console.conclude("\n".join(fine), found)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from pydantic import ValidationError
 
+from opengait_mimic.backbones import NETWORKS
 from opengait_mimic.data.files import is_file, is_folder
 from opengait_mimic.data.partition import read_partition
 from opengait_mimic.data.read import look, read_frames
@@ -133,15 +134,18 @@ def _check_all(run: Check) -> None:
 
 
 def _check_name(run: Check) -> None:
-    """Refuse a model that nothing in the host's folder of models speaks of; whether it can be built shows later."""
+    """Refuse a model that the host does not know: that no file in a checkout's folder of models speaks of."""
     model = run.cfgs["model_cfg"].get("model") if isinstance(run.cfgs["model_cfg"], dict) else None
-    if not isinstance(model, str) or model in MODELS or hasattr(sys.modules.get("modeling.models"), model):
+    known = {*MODELS, *(NETWORKS if run.host == EMBEDDED else ())}
+    if not isinstance(model, str) or model in known or hasattr(sys.modules.get("modeling.models"), model):
         return
-    files = (module_folder(run.host) / "modeling" / "models").rglob("*.py")
-    source = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
-    if source and not re.search(rf"\b{re.escape(model)}\b", source):
-        known = sorted({*MODELS, *re.findall(r"^class (\w+)", source, re.MULTILINE)})
-        raise ConfigError(f"model_cfg: model: the host has no model {shown(model)}; {nearest(model, known)}")
+    if run.host != EMBEDDED:
+        files = (module_folder(run.host) / "modeling" / "models").rglob("*.py")
+        source = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+        known |= set(re.findall(r"^class (\w+)", source, re.MULTILINE))
+        if not source or re.search(rf"\b{re.escape(model)}\b", source):
+            return
+    raise ConfigError(f"model_cfg: model: the host has no model {shown(model)}; {nearest(model, sorted(known))}")
 
 
 def _check_schema(run: Check) -> None:
