@@ -57,8 +57,9 @@ def recipe(
     Returns:
         A new dict of the sections in the order data, evaluator, loss, model, optimizer, scheduler, trainer.
 
-    >>> recipe("GREW", "GaitBase", "mimic")["model_cfg"]["ven"]
-    'configs/mimicgait/GREW/ven.yaml'
+    Examples:
+        >>> recipe("GREW", "GaitBase", "mimic")["model_cfg"]["ven"]
+        'configs/mimicgait/GREW/ven.yaml'
     """
     facts, how = DATASETS[dataset], METHODS[method]
     teacher, family = facts.teachers[backbone], BACKBONES[backbone]
