@@ -229,7 +229,7 @@ class Evaluator(Engine):
         None, "of OpenGait's own models with Gait3D: lists the probes; ours read `data_cfg.dataset_partition`"
     )
     likelihood: Annotated[Likelihood | None, _switch(LikelihoodKeys, Likelihood)] = key(
-        None, "match by the likelihood of one identity ([how](beyond.md#matching-by-likelihood))"
+        None, "match by the likelihood of one identity ([how](beyond.md#plda-matching))"
     )
     weighted: Annotated[Weighting | None, _switch(WeightedKeys, Weighting)] = key(
         None, "weigh parts by the visibility on both sides ([how](beyond.md#visibility-weighted-matching))"
