@@ -477,6 +477,7 @@ class TestSmallScale:
             assert sampler["batch_size"] == [8, 4]
             assert sampler["frames_num_fixed"] == (3 if sampler["sample_type"] == "fixed_ordered" else 2)
             assert scaled["scheduler_cfg"]["total_steps"] == scaled["trainer_cfg"]["total_iter"] + 1
+            assert not scaled["trainer_cfg"]["enable_float16"] and not scaled["evaluator_cfg"]["enable_float16"]
             model_cfg = scaled["model_cfg"]
             assert model_cfg.get("init_from_teacher", True) is True
             assert {**model_cfg, **cfgs["model_cfg"]}.keys() == model_cfg.keys()
