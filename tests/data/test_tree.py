@@ -1,3 +1,5 @@
+"""Data sets that are written: generated walkers, alone or beside one's own people, and recorded motion."""
+
 import json
 import os
 import pickle
@@ -7,27 +9,25 @@ import numpy as np
 import pytest
 
 from opengait_mimic.data import tree
-from opengait_mimic.data.tree import (
-    generate_walkers,
-    join_walkers,
-    render_recordings,
-    write_sequence,
-)
+from opengait_mimic.data.tree import generate_walkers, join_walkers, render_recordings, write_sequence
 from opengait_mimic.errors import DataError
 from opengait_mimic.walkers.render import JOINTS, Noise
 from opengait_mimic.walkers.walkers import joints, sample_subject, sample_walk, walker_sequence
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-SMALL = dict(train_subjects=3, test_subjects=2, sequences=3, frames=6, seed=7, test_frames=4)
+SMALL = {"train_subjects": 3, "test_subjects": 2, "sequences": 3, "frames": 6, "seed": 7, "test_frames": 4}
 
 
 def contents(root):
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def read(path):
-    with open(path, "rb") as file:
-        return pickle.load(file)
+    return pickle.loads(path.read_bytes())
+
+
+def times(root):
+    return {path: path.stat().st_mtime_ns for path in root.rglob("*")}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def made(tmp_path):
 
 @pytest.fixture
 def recordings(tmp_path):
-    """Four subjects with 1, 2, 3 and 4 trials."""
+    """Four subjects with 1, 2, 3 and 4 trials, of 40, 45, 50 and 55 frames."""
     folder = tmp_path / "recorded"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -46,122 +46,130 @@ def recordings(tmp_path):
         person = sample_subject(rng)
         trials = [joints(sample_walk(person, rng, condition="nm"), 40 + 5 * i, 30)[0] for i in range(number)]
         np.savez(
-            folder / f"s{number}.npz",
-            fps=30,
-            joints=np.array(JOINTS),
+            folder / f"s{number}.npz", fps=30, joints=np.array(JOINTS),
             trials=np.array([f"s{number}_{i:02d}" for i in range(number)]),
             lengths=np.array([len(trial) for trial in trials]),
             pos=np.rint(1000 * np.concatenate(trials)).astype(np.int16),
-        )
+        )  # fmt: skip
     return folder
 
 
-def test_layout_is_subject_type_view_and_a_plain_pickle(made):
-    root = made / "sils"
-    training = sorted(str(p.relative_to(root)) for p in (root / "00000").rglob("*.pkl"))
-    assert training == [f"00000/00/{i:02d}/{i:02d}.pkl" for i in range(3)]
-    test = sorted(str(p.relative_to(root)) for p in (root / "00003").rglob("*.pkl"))
-    assert test == [f"00003/01/{i:02d}/{i:02d}.pkl" for i in range(2)] + [
-        f"00003/02/{i:02d}/{i:02d}.pkl" for i in range(4)
-    ]
-    sils = read(root / "00000/00/01/01.pkl")
-    assert type(sils) is np.ndarray and sils.dtype == np.uint8 and sils.shape == (6, 64, 64)
-    assert read(root / "00003/02/03/03.pkl").shape == (4, 64, 64)
-    assert (root / "00000/00/01/01.pkl").read_bytes()[:2] == b"\x80\x04"
+class TestGenerated:
+    def test_layout_is_subject_type_view_and_a_plain_pickle(self, made):
+        learn = [f"0000{n}/00/0{i}/0{i}.pkl" for n in range(3) for i in range(3)]
+        gallery, probe = (
+            [f"0000{n}/{t}/0{i}/0{i}.pkl" for n in (3, 4) for i in range(k)] for t, k in (("01", 2), ("02", 4))
+        )
+        assert sorted(contents(made / "sils")) == sorted(learn + gallery + probe)
+        assert sorted(path.name for path in made.iterdir()) == ["part.json", "sils"], "nothing else is left"
+        sils = read(made / "sils/00000/00/01/01.pkl")
+        assert type(sils) is np.ndarray and sils.dtype == np.uint8 and sils.shape == (6, 64, 64)
+        assert read(made / "sils/00003/02/03/03.pkl").shape == (4, 64, 64)
+        partition = json.loads((made / "part.json").read_text())
+        assert partition["TRAIN_SET"] == ["00000", "00001", "00002"] and partition["TEST_SET"] == ["00003", "00004"]
+
+    def test_the_seed_decides_every_byte(self, made):
+        generate_walkers(made / "again", made / "again.json", **SMALL)
+        generate_walkers(made / "other", made / "other.json", **{**SMALL, "seed": 8})
+        one, again, other = (contents(made / name) for name in ("sils", "again", "other"))
+        assert one == again and one.keys() == other.keys() and one != other
+        assert len(set(one.values())) == len(one) == 21, "people and sequences differ"
+
+    def test_a_single_sequence_can_be_rendered_alone(self, made):
+        assert np.array_equal(walker_sequence(7, 1, 2, 6), read(made / "sils/00001/00/02/02.pkl"))
+        assert np.array_equal(walker_sequence(7, 4, 2 + 3, 4), read(made / "sils/00004/02/03/03.pkl"))
+
+    def test_sequences_take_several_views_in_turn(self, tmp_path):
+        generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL, views=(0.0, 90.0))
+        for i, view in enumerate((0.0, 90.0, 0.0)):
+            found = read(tmp_path / f"sils/00001/00/0{i}/0{i}.pkl")
+            np.testing.assert_array_equal(found, walker_sequence(7, 1, i, 6, view=view))
+
+    def test_44_wide_trees_are_the_centre_columns(self, made):
+        generate_walkers(made / "narrow", made / "narrow.json", **SMALL, width=44)
+        wide, narrow = (read(made / name / "00002/00/00/00.pkl") for name in ("sils", "narrow"))
+        assert narrow.shape == (6, 64, 44) and np.array_equal(narrow, wide[:, :, 10:54])
+
+    def test_the_same_call_again_has_nothing_to_do(self, made):
+        before = times(made)
+        assert generate_walkers(made / "sils", made / "part.json", **SMALL)["TEST_SET"] == ["00003", "00004"]
+        assert times(made) == before
+
+    def test_other_data_is_never_overwritten(self, made):
+        (made / "text.json").write_text("my notes")
+        for root, partition, seed, why in (
+            ("sils", "part.json", 8, "part.json belongs to other data"), ("new", "text.json", 7, "text.json"),
+            ("sils", "new.json", 7, "sils holds something else"),
+        ):  # fmt: skip
+            with pytest.raises(FileExistsError, match=why):
+                generate_walkers(made / root, made / partition, **{**SMALL, "seed": seed})
+        assert (made / "text.json").read_text() == "my notes" and not (made / "new").exists()
+
+    def test_an_empty_folder_may_be_there_already(self, tmp_path):
+        (tmp_path / "sils").mkdir()
+        generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
+        assert len(contents(tmp_path / "sils")) == 21
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="only /proc tells which call is still alive")
+    def test_what_a_killed_call_left_is_removed(self, tmp_path):
+        gone, alive, other = f"sils.unfinished-{2**30}", f"sils.unfinished-{os.getppid()}", f"others.unfinished-{2**30}"
+        for name in (gone, alive, other):
+            (tmp_path / name / "00000").mkdir(parents=True)
+        generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
+        assert {path.name for path in tmp_path.iterdir()} == {"sils", "part.json", alive, other}
+
+    def test_an_interrupted_call_leaves_nothing(self, tmp_path, monkeypatch):
+        def interrupted(folder, subject, *sequence):
+            if subject == "00002":
+                raise KeyboardInterrupt
+            return write_sequence(folder, subject, *sequence)
+
+        monkeypatch.setattr(tree, "write_sequence", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_wrong_numbers_are_named(self, tmp_path):
+        for wrong in ({"frames": 0}, {"gallery": 0}, {"width": 32}):
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                generate_walkers(tmp_path / "sils", tmp_path / "part.json", **{**SMALL, **wrong})
+        with pytest.raises(ValueError, match="no subjects"):
+            generate_walkers(tmp_path / "sils", tmp_path / "part.json", 0, 0)
+        with pytest.raises(ValueError, match="inside of root"):
+            generate_walkers(tmp_path / "sils", tmp_path / "sils" / "part.json", **SMALL)
+        assert list(tmp_path.iterdir()) == []
 
 
-def test_partition_names_the_folders_and_keeps_the_sets_apart(made):
-    partition = json.loads((made / "part.json").read_text())
-    assert partition["TRAIN_SET"] == ["00000", "00001", "00002"]
-    assert partition["TEST_SET"] == ["00003", "00004"]
-    assert sorted(p.name for p in (made / "sils").iterdir()) == partition["TRAIN_SET"] + partition["TEST_SET"]
+def test_only_silhouettes_are_written(tmp_path):
+    path = write_sequence(tmp_path, "me", "nm-01", "090", np.zeros((3, 64, 44), np.uint8))
+    assert path == tmp_path / "me/nm-01/090/090.pkl" and read(path).shape == (3, 64, 44)
+    for wrong in (np.zeros((3, 64, 44)), np.zeros((3, 64, 32), np.uint8), np.zeros((0, 64, 64), np.uint8)):
+        with pytest.raises(ValueError, match="uint8"):
+            write_sequence(tmp_path, "me", "nm-02", "090", wrong)
 
 
-def test_nothing_but_the_tree_and_the_partition_is_left(made):
-    assert sorted(p.name for p in made.iterdir()) == ["part.json", "sils"]
-    assert all(name.endswith(".pkl") and "/." not in name for name in contents(made / "sils"))
-
-
-def test_the_seed_decides_every_byte(made):
-    generate_walkers(made / "again", made / "again.json", **SMALL)
-    generate_walkers(made / "other", made / "other.json", **{**SMALL, "seed": 8})
-    assert contents(made / "again") == contents(made / "sils")
-    assert contents(made / "other").keys() == contents(made / "sils").keys()
-    assert contents(made / "other") != contents(made / "sils")
-
-
-def test_a_single_sequence_can_be_rendered_alone(made):
-    assert np.array_equal(walker_sequence(7, 1, 2, 6), read(made / "sils/00001/00/02/02.pkl"))
-    assert np.array_equal(walker_sequence(7, 4, 2 + 3, 4), read(made / "sils/00004/02/03/03.pkl"))
-
-
-def test_sequences_take_several_views_in_turn(tmp_path):
-    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL, views=(0.0, 90.0))
-    for i, view in enumerate((0.0, 90.0, 0.0)):
-        expected = walker_sequence(7, 1, i, 6, view=view)
-        np.testing.assert_array_equal(read(tmp_path / f"sils/00001/00/0{i}/0{i}.pkl"), expected)
-
-
-def test_people_and_sequences_differ(made):
-    everything = contents(made / "sils")
-    assert len(set(everything.values())) == len(everything) == 3 * 3 + 2 * 6
-
-
-def test_44_wide_trees_are_the_centre_columns(made):
-    generate_walkers(made / "narrow", made / "narrow.json", **SMALL, width=44)
-    wide, narrow = (read(made / name / "00002/00/00/00.pkl") for name in ("sils", "narrow"))
-    assert narrow.shape == (6, 64, 44) and np.array_equal(narrow, wide[:, :, 10:54])
-
-
-def test_the_same_call_again_has_nothing_to_do(made):
-    before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-    assert generate_walkers(made / "sils", made / "part.json", **SMALL)["TEST_SET"] == ["00003", "00004"]
-    assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-
-
-def test_other_data_is_never_overwritten(made):
-    with pytest.raises(FileExistsError, match="part.json belongs to other data"):
-        generate_walkers(made / "sils", made / "part.json", **{**SMALL, "seed": 8})
-    with pytest.raises(FileExistsError, match="sils holds something else"):
-        generate_walkers(made / "sils", made / "new.json", **SMALL)
-    (made / "text.json").write_text("my notes")
-    with pytest.raises(FileExistsError, match="text.json"):
-        generate_walkers(made / "new", made / "text.json", **SMALL)
-    assert (made / "text.json").read_text() == "my notes" and not (made / "new").exists()
-
-
-def test_an_empty_folder_may_be_there_already(tmp_path):
-    (tmp_path / "sils").mkdir()
-    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
-    assert len(contents(tmp_path / "sils")) == 21
-
-
-class TestJoinWalkers:
+class TestJoined:
     """Two walkers more for the three that `made` learns from."""
 
-    @staticmethod
-    def join(made, people=2, own="sils", into="more", **how):
+    def join(self, made, into="more", own="sils", people=2, **how):
         how = {"sequences": 3, "frames": 5, "seed": 4, "views": (72.0, 90.0), **how}
         return join_walkers(made / into, made / f"{into}.json", made / own, made / "part.json", people, **how)
 
-    @staticmethod
-    def noise(made):
+    def noise(self, made):
         return Noise(**json.loads((made / "more.json").read_text())["RECIPE"]["noise"])
 
-    def test_they_learn_with_the_own_people_and_the_test_stays(self, made):
+    def test_those_to_learn_from_grow_and_the_tested_stay(self, made):
         sets = self.join(made)
         assert sets == {
             "TRAIN_SET": ["00000", "00001", "00002", "walker-00000", "walker-00001"],
             "TEST_SET": ["00003", "00004"],
             "GENERATED_SET": ["walker-00000", "walker-00001"],
         }
-        assert {name: json.loads((made / "more.json").read_text())[name] for name in sets} == sets
+        stored = json.loads((made / "more.json").read_text())
+        assert {name: stored[name] for name in sets} == sets
         joined, own = contents(made / "more"), contents(made / "sils")
         assert {name: joined[name] for name in own} == own
         assert set(joined) - set(own) == {f"walker-0000{n}/00/0{i}/0{i}.pkl" for n in range(2) for i in range(3)}
-
-    def test_their_sequences_take_the_views_in_turn(self, made):
-        self.join(made)
         for i, view in enumerate((72.0, 90.0, 72.0)):
             found = read(made / f"more/walker-00001/00/0{i}/0{i}.pkl")
             np.testing.assert_array_equal(found, walker_sequence(4, 1, i, 5, 64, view, self.noise(made)))
@@ -188,10 +196,15 @@ class TestJoinWalkers:
         assert contents(made / "copied") == contents(made / "more")
         assert not (made / "copied" / name).samefile(made / "sils" / name)
 
-    def test_what_opengait_would_stop_at_is_left_behind(self, made):
-        (made / "sils/00000/00/01/notes.txt").write_text("mine")
-        self.join(made)
-        assert not list((made / "more").rglob("*.txt"))
+    def test_links_are_followed_and_what_opengait_would_stop_at_is_left_behind(self, made):
+        file = made / "sils/00000/00/01/01.pkl"
+        file.rename(made / "elsewhere.pkl")
+        file.symlink_to("../../../../elsewhere.pkl")
+        file.with_name("notes.txt").write_text("mine")
+        self.join(made, into="deeper/down/more")
+        found = made / "deeper/down/more/00000/00/01/01.pkl"
+        assert found.read_bytes() == (made / "elsewhere.pkl").read_bytes()
+        assert [path.name for path in found.parent.iterdir()] == ["01.pkl"]
 
     def test_probe_sequences_of_gait3d_are_kept(self, made):
         partition = json.loads((made / "part.json").read_text())
@@ -200,9 +213,9 @@ class TestJoinWalkers:
 
     def test_the_same_call_has_nothing_to_do_and_another_is_refused(self, made):
         self.join(made)
-        before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+        before = times(made)
         self.join(made)
-        assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
+        assert before == times(made)
         for other in ({"people": 3}, {"seed": 5}, {"views": (90.0,)}):
             with pytest.raises(FileExistsError, match="more.json belongs to other data"):
                 self.join(made, **other)
@@ -211,57 +224,45 @@ class TestJoinWalkers:
             self.join(made)
 
     def test_data_that_walkers_cannot_join(self, made):
-        def refused(why):
+        def refused(why, partition=None):
+            if partition:
+                (made / "part.json").write_text(partition)
             with pytest.raises(DataError, match=why):
                 self.join(made)
             assert not (made / "more").exists() and not (made / "more.json").exists()
 
-        (made / "sils/00001/00/00/second.pkl").write_bytes((made / "sils/00001/00/00/00.pkl").read_bytes())
-        refused("00001/00/00 holds more than silhouettes")
-        (made / "sils/00001/00/00/second.pkl").unlink()
-        (made / "part.json").write_text('{"TRAIN_SET": ["walker-00001"], "TEST_SET": ["00003"]}')
-        refused("has a subject walker-00001")
-        (made / "part.json").write_text('{"TRAIN_SET": ["somebody"], "TEST_SET": []}')
-        refused("no sequence of the subjects in its partition")
-        (made / "part.json").write_text('{"TRAIN_SET": ["00000"]}')
-        refused("TEST_SET")
-        (made / "part.json").write_text('{"TRAIN_SET": ["00000"], "TEST_SET": []}')
-        (made / "sils/00000/00/00/00.pkl").write_bytes(pickle.dumps(np.zeros((3, 128, 88), np.uint8)))
-        refused("frames of 128×88, walkers have 64×64 or 64×44")
+        clip = made / "sils/00000/00/00/00.pkl"
+        second = clip.with_name("second.pkl")
+        second.write_bytes(clip.read_bytes())
+        refused("00000/00/00 holds more than silhouettes")
+        second.unlink()
+        refused("has a subject walker-00001", '{"TRAIN_SET": ["00000", "walker-00001"], "TEST_SET": ["00003"]}')
+        refused("no sequence of the subjects in its partition", '{"TRAIN_SET": ["somebody"], "TEST_SET": []}')
+        refused("TEST_SET", '{"TRAIN_SET": ["00000"]}')
+        clip.write_bytes(pickle.dumps(np.zeros((3, 128, 88), np.uint8)))
+        refused("frames of 128×88, walkers have 64×64 or 64×44", '{"TRAIN_SET": ["00000"], "TEST_SET": []}')
 
     @pytest.mark.parametrize("name", ["../outside", "{}/outside", "sub/..", ""])
     def test_a_partition_cannot_name_what_is_outside(self, made, name):
-        name = name.format(made)
         write_sequence(made, "outside", "a", "b", walker_sequence(0, 0, 0, 4))
-        (made / "part.json").write_text(json.dumps({"TRAIN_SET": ["00000", name], "TEST_SET": []}))
+        (made / "part.json").write_text(json.dumps({"TRAIN_SET": ["00000", name.format(made)], "TEST_SET": []}))
         before = contents(made)
         self.join(made, into="inner/more")
-        inside = {path for path in contents(made) if path.startswith(("inner/more/", "inner/more.json"))}
-        assert contents(made).keys() - before.keys() == inside
+        new = contents(made).keys() - before.keys()
+        assert all(path.startswith(("inner/more/", "inner/more.json")) for path in new)
         people = {path.name for path in (made / "inner/more").iterdir()}
         assert people == {"00000", "walker-00000", "walker-00001"}
 
-    def test_links_in_the_own_data_are_followed(self, made):
-        file = made / "sils/00000/00/01/01.pkl"
-        file.rename(made / "elsewhere.pkl")
-        file.symlink_to("../../../../elsewhere.pkl")
-        self.join(made, into="deeper/down/more")
-        found = made / "deeper/down/more/00000/00/01/01.pkl"
-        assert found.read_bytes() == (made / "elsewhere.pkl").read_bytes()
-
-    def test_numbers_below_1(self, made):
-        for how in ({"people": 0}, {"sequences": 0}, {"frames": 0}, {"views": ()}):
-            with pytest.raises(ValueError, match="must be at least 1"):
-                self.join(made, **how)
+    @pytest.mark.parametrize("how", [{"people": 0}, {"sequences": 0}, {"frames": 0}, {"views": ()}])
+    def test_numbers_below_1(self, made, how):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            self.join(made, **how)
 
 
 class TestCommand:
     def test_a_data_set_of_their_own(self, call, tmp_path):
         ended = call("walkers", tmp_path / "try", "--people", 3, "--test-people", 2, "--frames", 4, "--width", 44)
-        assert ended.status == 0, ended.err
-        assert ended.out == (
-            f"3 people to learn from, 3 of them walkers; 2 for the test: {tmp_path / 'try'}, {tmp_path / 'try.json'}\n"
-        )
+        assert ended.status == 0 and "3 of them walkers" in ended.out
         assert read(tmp_path / "try/00000/00/00/00.pkl").shape == (4, 64, 44)
         assert json.loads((tmp_path / "try.json").read_text())["TEST_SET"] == ["00003", "00004"]
 
@@ -280,7 +281,6 @@ class TestCommand:
             (["--join", "nothing"], "nothing.json: cannot be read"),
             (["--people", "0"], "--people"),
             (["--people", "1000000"], "--people"),
-            (["--view", "nan"], "--view"),
             (["--view", "90", "--view", "inf"], "--view"),
         ],
     )
@@ -296,105 +296,53 @@ class TestCommand:
         ended = call("walkers", ".", "--people", 2)
         assert ended.status != 0 and "sils.json belongs to other data" in ended.err
         ended = call("walkers", "../more", "--join", ".", "--people", 2, "--sequences", 1)
-        assert ended.status == 0, ended.err
-        assert (made / "more/walker-00001").is_dir()
+        assert ended.status == 0 and (made / "more/walker-00001").is_dir()
         ended = call("walkers", "/", "--people", 2)
         assert ended.status == 2 and "no files can stand beside it" in ended.err
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only /proc tells which call is still alive")
-def test_what_a_killed_call_left_is_removed(tmp_path):
-    gone, alive, other = f"sils.unfinished-{2**30}", f"sils.unfinished-{os.getppid()}", f"others.unfinished-{2**30}"
-    for name in (gone, alive, other):
-        (tmp_path / name / "00000").mkdir(parents=True)
-    generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
-    assert {path.name for path in tmp_path.iterdir()} == {"sils", "part.json", alive, other}
+class TestRecorded:
+    @staticmethod
+    def check(root, sets):
+        """No test subject is learned from, and no trial is in the gallery and among the probes."""
+        assert not set(sets["TRAIN_SET"]) & set(sets["TEST_SET"])
+        for subject in sets["TEST_SET"]:
+            assert sorted(path.name for path in (root / subject).iterdir()) == ["01", "02"]
+            gallery, probe = ({p.name.split("-")[0] for p in (root / subject / t).iterdir()} for t in ("01", "02"))
+            assert gallery and probe and not gallery & probe
+        for subject in sets["TRAIN_SET"]:
+            assert [path.name for path in (root / subject).iterdir()] == ["00"]
 
+    def test_they_are_split_by_subject_and_then_by_trial(self, recordings, tmp_path):
+        root = tmp_path / "sils"
+        sets = render_recordings(root, tmp_path / "part.json", recordings, [0, 90], 15, holdout=3)
+        assert sets == {"TRAIN_SET": ["s1"], "TEST_SET": ["s2", "s3", "s4"]}
+        self.check(root, sets)
+        names = sorted(path.name for path in (root / "s1/00").iterdir())
+        assert names == ["s1_00-0000-000", "s1_00-0000-090", "s1_00-0015-000", "s1_00-0015-090"]
+        assert read(root / "s1/00/s1_00-0000-090/s1_00-0000-090.pkl").shape == (15, 64, 64)
+        assert json.loads((tmp_path / "part.json").read_text())["TEST_SET"] == sets["TEST_SET"]
 
-def test_an_interrupted_call_leaves_nothing(tmp_path, monkeypatch):
-    def interrupted(folder, subject, *sequence):
-        if subject == "00002":
-            raise KeyboardInterrupt
-        return write_sequence(folder, subject, *sequence)
+    def test_they_are_reproducible_and_reused(self, recordings, tmp_path):
+        first = render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 20, seed=3)
+        again = render_recordings(tmp_path / "b", tmp_path / "b.json", recordings, [90], 20, seed=3)
+        assert first == again and contents(tmp_path / "a") == contents(tmp_path / "b")
+        assert render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 20, seed=3) == first
+        with pytest.raises(FileExistsError):
+            render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 10, seed=3)
 
-    monkeypatch.setattr(tree, "write_sequence", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        generate_walkers(tmp_path / "sils", tmp_path / "part.json", **SMALL)
-    assert list(tmp_path.iterdir()) == []
+    def test_trials_shorter_than_a_clip_do_not_count(self, recordings, tmp_path):
+        sets = render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 48, holdout=1)
+        assert sets == {"TRAIN_SET": ["s3"], "TEST_SET": ["s4"]}
+        with pytest.raises(ValueError, match="holdout is 2, but 1 subjects"):
+            render_recordings(tmp_path / "b", tmp_path / "b.json", recordings, [90], 48, holdout=2)
+        with pytest.raises(FileNotFoundError, match=r"no \.npz"):
+            render_recordings(tmp_path / "c", tmp_path / "c.json", tmp_path / "a", [90], 10)
 
-
-def test_wrong_numbers_are_named(tmp_path):
-    for wrong in ({"frames": 0}, {"gallery": 0}, {"width": 32}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            generate_walkers(tmp_path / "sils", tmp_path / "part.json", **{**SMALL, **wrong})
-    with pytest.raises(ValueError, match="no subjects"):
-        generate_walkers(tmp_path / "sils", tmp_path / "part.json", 0, 0)
-    with pytest.raises(ValueError, match="inside of root"):
-        generate_walkers(tmp_path / "sils", tmp_path / "sils" / "part.json", **SMALL)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_only_silhouettes_are_written(tmp_path):
-    path = write_sequence(tmp_path, "me", "nm-01", "090", np.zeros((3, 64, 44), np.uint8))
-    assert path == tmp_path / "me/nm-01/090/090.pkl" and read(path).shape == (3, 64, 44)
-    for wrong in (np.zeros((3, 64, 44)), np.zeros((3, 64, 32), np.uint8), np.zeros((0, 64, 64), np.uint8)):
-        with pytest.raises(ValueError, match="uint8"):
-            write_sequence(tmp_path, "me", "nm-02", "090", wrong)
-
-
-def trials_of(root, subject, type_):
-    return {path.name.split("-")[0] for path in (root / subject / type_).iterdir()}
-
-
-def check_recorded(root, sets):
-    assert not set(sets["TRAIN_SET"]) & set(sets["TEST_SET"])
-    for subject in sets["TEST_SET"]:
-        assert sorted(p.name for p in (root / subject).iterdir()) == ["01", "02"]
-        gallery, probe = trials_of(root, subject, "01"), trials_of(root, subject, "02")
-        assert gallery and probe and not gallery & probe
-    for subject in sets["TRAIN_SET"]:
-        assert [p.name for p in (root / subject).iterdir()] == ["00"]
-
-
-def test_recordings_split_by_subject_and_then_by_trial(recordings, tmp_path):
-    root = tmp_path / "sils"
-    sets = render_recordings(root, tmp_path / "part.json", recordings, [0, 90], 15, holdout=3)
-    assert sets == {"TRAIN_SET": ["s1"], "TEST_SET": ["s2", "s3", "s4"]}
-    check_recorded(root, sets)
-    assert sorted(p.name for p in (root / "s1/00").iterdir()) == [
-        "s1_00-0000-000", "s1_00-0000-090", "s1_00-0015-000", "s1_00-0015-090",
-    ]  # fmt: skip
-    assert read(root / "s1/00/s1_00-0000-090/s1_00-0000-090.pkl").shape == (15, 64, 64)
-    assert json.loads((tmp_path / "part.json").read_text())["TEST_SET"] == sets["TEST_SET"]
-
-
-def test_recordings_are_reproducible_and_reused(recordings, tmp_path):
-    first = render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 20, seed=3)
-    again = render_recordings(tmp_path / "b", tmp_path / "b.json", recordings, [90], 20, seed=3)
-    assert first == again and contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 20, seed=3) == first
-    with pytest.raises(FileExistsError):
-        render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 10, seed=3)
-
-
-def test_trials_shorter_than_a_clip_do_not_count(recordings, tmp_path):
-    # Trials have 40, 45, 50 and 55 frames: at 48 only s3 has one and s4 has two.
-    sets = render_recordings(tmp_path / "a", tmp_path / "a.json", recordings, [90], 48, holdout=1)
-    assert sets == {"TRAIN_SET": ["s3"], "TEST_SET": ["s4"]}
-    with pytest.raises(ValueError, match="holdout is 2, but 1 subjects"):
-        render_recordings(tmp_path / "b", tmp_path / "b.json", recordings, [90], 48, holdout=2)
-
-
-def test_a_folder_without_recordings_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no .npz"):
-        render_recordings(tmp_path / "a", tmp_path / "a.json", tmp_path, [90], 10)
-
-
-@pytest.mark.parametrize("name", ["cmu-walk", "tnsre18-walk"])
-def test_recorded_people_never_share_a_trial_between_gallery_and_probe(name, tmp_path):
-    if not (SHARED / name).is_dir():
-        pytest.skip(f"no recordings at {SHARED / name}")
-    root = tmp_path / "sils"
-    sets = render_recordings(root, tmp_path / "part.json", SHARED / name, [90], 40)
-    check_recorded(root, sets)
-    assert len(sets["TEST_SET"]) >= 4 and len(sets["TRAIN_SET"]) >= 10
+    @pytest.mark.parametrize("name", ["cmu-walk", "tnsre18-walk"])
+    def test_real_ones(self, name, tmp_path):
+        if not (SHARED / name).is_dir():
+            pytest.skip(f"no recordings at {SHARED / name}")
+        sets = render_recordings(tmp_path / "sils", tmp_path / "part.json", SHARED / name, [90], 40)
+        self.check(tmp_path / "sils", sets)
+        assert len(sets["TEST_SET"]) >= 4 and len(sets["TRAIN_SET"]) >= 10
