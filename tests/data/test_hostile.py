@@ -138,13 +138,11 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
     [
         # Memory: a header that claims more than there is.
         (forged(shape=b"(L1000000000000L\nt"), "claims 1000000000000 elements"),
-        (forged(shape=b"(I1000000\nI1000000\nI1000000\nt"), "claims 1000000000000000000 elements"),
         (forged(shape=b"(L9223372036854775807L\nI2\nt"), "claims"),
         (forged(shape=b"(I0\nL9223372036854775807L\nt", content=b"C\x00"), "claims the shape"),
         (forged(shape=b"(" + 70 * b"I1\n" + b"t"), "claims"),
         (forged(shape=b"(" + 40 * b"I0\n" + b"t", content=b"C\x00"), "claims the shape"),
         (forged(shape=b"(I-1\nI-2\nt"), "in a way that NumPy does not"),
-        (forged(shape=b"(I01\nI2\nt"), "in a way that NumPy does not"),
         (forged(shape=b"(X\x01\x00\x00\x00aI2\nt"), "in a way that NumPy does not"),
         (NDARRAY + b"((L1000000000000L\nttR.", "broken pickle"),
         (EMPTY.replace(b"(I0\nt", b"(L1000000000000L\nt") + b".", "an array without content"),
@@ -154,13 +152,10 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (b"\x80\x04\x95" + struct.pack("<Q", 2**62) + forged(), "broken pickle"),
         (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01.", "LONG4"),
         (b"I" + b"9" * 100_000 + b"\n.", "broken pickle"),
-        (b"L" + b"9" * 100_000 + b"L\n.", "broken pickle"),
         (b"c__builtin__\nbytes\n(L1000000000000L\ntR.", "broken pickle"),
         # The memo.
         (b"Nr\xff\xff\xff\xff.", "broken pickle"),
         (b"h\x05.", "broken pickle"),
-        (b"j\xff\xff\xff\xff.", "broken pickle"),
-        (b"g999999999999\n.", "broken pickle"),
         (b"(q\x00.", "broken pickle"),
         (b"\x94.", "broken pickle"),
         # The stack.
@@ -169,13 +164,9 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (b"(" * 400 + b"t" * 400 + b".", "a tuple, not an array"),
         (b"N" + b"\x85" * 100_000 + b".", "more than an array"),
         (b")", "ends too early"),
-        (b"t.", "broken pickle"),
-        (b"R.", "broken pickle"),
         (b"b.", "broken pickle"),
         (b"NNb.", "nothing"),
-        (b"NNR.", "broken pickle"),
         (b".", "broken pickle"),
-        (b"(.", "broken pickle"),
         # What would grow without end when it is printed or copied.
         (b")" + 50 * b"q\x00h\x00\x86" + b"N\x93.", "broken pickle"),
         (b"X\x00\x04\x00\x00" + 1024 * b"a" + b"q\x00" + 9 * (ENCODE + b"(h\x00X\x06\x00\x00\x00latin1tR") + b".",
@@ -187,20 +178,16 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (forged(dtype=U1 + b"Nb"), "no plain number"),
         (forged(dtype=U1.replace(b"u1", b"O8")), "array of objects"),
         (forged(dtype=U1.replace(b"u1", b"V8")), "V8"),
-        (forged(dtype=U1.replace(b"u1", b"U1")), "U1"),
         (forged(dtype=U1.replace(b"u1", b"c8")), "c8"),
         (forged(dtype=U1.replace(b"u1", b"zz")), "zz"),
         (forged(dtype=U1.replace(b"X\x02\x00\x00\x00u1", b"X\x07\x00\x00\x00u1,O,O,")), "u1,O,O"),
         (forged(dtype=U1.replace(b"X\x02\x00\x00\x00u1", U1)), "no|not of plain numbers"),
         (forged(dtype=b"N"), "in a way that NumPy does not"),
         (forged(content=b"]"), "array of objects"),
-        (forged(content=b"N"), "in a way that NumPy does not"),
         (forged()[:-1] + b"(I1\n(I1\nt" + U1 + b"I00\nC\x01\x01tb.", "in a way that NumPy does not"),
         # Everything else that the pickle language has.
         (b"\x80\x05\x97.", "NEXT_BUFFER"),
-        (b"N\x98.", "READONLY_BUFFER"),
         (b"P1\n.", "PERSID"),
-        (b"NQ.", "BINPERSID"),
         (b"(ios\nmkdir\nX\x01\x00\x00\x00mo.", "INST"),
         (b"(cos\nmkdir\nX\x01\x00\x00\x00mo.", "OBJ"),
         (b"(" + global_name("numpy", "dtype") + b"X\x02\x00\x00\x00u1o.", "OBJ"),
@@ -226,7 +213,6 @@ def test_the_forged_pickles_differ_from_a_good_one_in_their_forged_part_only():
         (b"Ix\n.", "broken pickle"),
         (pickle.dumps(CLIP)[:200], "ends too early"),
         (pickle.dumps(CLIP)[:-1], "ends too early"),
-        (pickle.dumps(CLIP, 0)[:3000], "ends too early"),
     ],
 )  # fmt: skip
 def test_a_forged_or_broken_pickle_is_refused_at_once(tmp_path, content, told):
@@ -252,22 +238,15 @@ def test_what_cannot_be_opened_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe.pkl")
     for name, told in {
         "folder": "no file|directory", "loop": "symbolic links", "gone": "No such file", "none": "No such file",
-        "pipe": "no file",
+        "pipe": "no file", 300 * "long": "too long", "zero\0": "no file",
     }.items():  # fmt: skip
-        with pytest.raises(DataError, match=f"{name}.pkl: cannot be read: .*({told})"):
+        with pytest.raises(DataError, match=rf"\.pkl: cannot be read: .*({told})"):
             read_array(tmp_path / f"{name}.pkl")
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_named(tmp_path):
-    write(tmp_path / "a.pkl", pickle.dumps(CLIP)).chmod(0)
-    with pytest.raises(DataError, match="a.pkl: cannot be read: Permission denied"):
-        read_array(tmp_path / "a.pkl")
 
 
 def test_a_huge_file_is_not_even_read(tmp_path):
     path = tmp_path / "a.pkl"
-    with open(path, "wb") as stream:
+    with path.open("wb") as stream:
         stream.truncate(LARGEST + 1)  # sparse
     with pytest.raises(DataError, match=f"{LARGEST + 1} bytes, more than {LARGEST}"):
         read_array(path)
@@ -372,6 +351,6 @@ def test_an_archive_of_recordings_with_a_forged_member_is_refused(tmp_path, monk
         for key in mocap.KEYS:
             archive.writestr(f"{key}.npy", member)
         archive.writestr("../outside.npy", npy("(1,)", b"\0\0\0\0"))
-    with pytest.raises(ValueError, match="^a.npz: "):
+    with pytest.raises(ValueError, match=r"^a\.npz: "):
         mocap.load("a.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"] and not (tmp_path.parent / "outside.npy").exists()
