@@ -1,40 +1,41 @@
-"""`opengait-mimic backbones`: which models of a host can be a backbone, found by training each of them for two steps.
+"""Which models of a host can be a backbone, found by training each of them for two steps.
+
+    python benchmarks/backbones.py [--host CHECKOUT] [MODEL ...]      prints a section of docs/backbones.md
 
 For every model class a narrow network becomes teacher and mimic around two batches of generated walkers: occluded,
-looked at by a VEN, distilled with MiCKD, two steps of the optimizer in DDP. Then it embeds clips alone and together.
+seen by a VEN, distilled with MiCKD, two steps of the optimizer in DDP. Then it embeds clips alone and together. The
+exit status is 1 where a model that should work does not.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
-import logging
 import pickle
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import yaml
+from hosted import start_host, untrained
 from torch.nn.parallel import DistributedDataParallel
 
 from opengait_mimic import __version__
-from opengait_mimic.apps import console
-from opengait_mimic.data import progress
 from opengait_mimic.data.read import read_array
 from opengait_mimic.data.tree import generate_walkers
-from opengait_mimic.errors import ConfigError, RunFailed
-from opengait_mimic.opengait.activation import activate
-from opengait_mimic.opengait.config.inputs import ONE_CLIP, refuse_other_inputs
+from opengait_mimic.errors import ConfigError
 from opengait_mimic.opengait.config.reading import defaults, merge
+from opengait_mimic.opengait.config.inputs import ONE_CLIP, refuse_other_inputs
 from opengait_mimic.opengait.config.schema import MODELS
 from opengait_mimic.opengait.host import EMBEDDED
-from opengait_mimic.opengait.process.distributed import ensure_group
 
 PARTS = 11  # classes of a parsing map beside the background
 CUT, UNCUT = "BaseSilCuttingTransform", "BaseSilTransform"  # 44 and 64 columns
@@ -78,9 +79,12 @@ class Case:
     """A narrow network of a model class, and what it is given.
 
     Attributes:
-        model_cfg: the network. look: makes its input of silhouettes uint8 [s, 64, 64].
-        transform: the host's transform that prepares it. dataset_name: some architectures depend on it.
-        trainer_cfg: settings that its class reads there. note: what tells it from others of its class.
+        model_cfg: the network.
+        look: makes its input of silhouettes uint8 [s, 64, 64].
+        transform: the host's transform that prepares it.
+        dataset_name: some architectures depend on it.
+        trainer_cfg: settings that its class reads there.
+        note: what tells it from others of its class.
         configs: folder of the checkout's configs that such a network is trained from; without it there is none.
     """
 
@@ -230,32 +234,21 @@ NARROW = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Row:
-    """What was found of a model class with one input.
-
-    Attributes:
-        model, given: class and input. width: columns of a frame. embedding: "c × p".
-        step: "yes", FAILED, NOT_SUPPORTED or NOT_TRIED. together: how clips are embedded together.
-        seconds: for all of it, None where nothing was run. reason: where the answer is not yes.
-    """
+class Row(NamedTuple):
+    """What was found of a model class with one input."""
 
     model: str
     given: str = ""
     width: str = ""
-    embedding: str = ""
-    step: str = ""
-    together: str = ""
-    seconds: float | None = None
-    reason: str = ""
-
-    def cells(self) -> tuple[str, ...]:
-        seconds = "" if self.seconds is None else f"{self.seconds:.1f}"
-        return (self.model, self.given, self.width, self.embedding, self.step, self.together, seconds, self.reason)
+    embedding: str = ""  # "c × p"
+    step: str = ""  # "yes", FAILED, NOT_SUPPORTED or NOT_TRIED
+    together: str = ""  # how clips are embedded together
+    seconds: str = ""
+    reason: str = ""  # where the answer is not yes
 
 
 FAILED, NOT_SUPPORTED, NOT_TRIED = "failed", "not supported", "not tried"
-HEADER = ("Model", "Input", "Columns", "Embedding c × p", "Mimic step", "Clips together", "Seconds", "Reason")
+HEADER = Row("Model", "Input", "Columns", "Embedding c × p", "Mimic step", "Clips together", "Seconds", "Reason")
 
 
 def try_backbones(host: str | Path, names: tuple[str, ...] = ()) -> Iterator[Row]:
@@ -275,10 +268,10 @@ def try_backbones(host: str | Path, names: tuple[str, ...] = ()) -> Iterator[Row
         for case in cases:
             start = time.perf_counter()
             try:
-                yield _try_case(name, case, host, start)
+                row = _try_case(name, case, host)
             except (ConfigError, *MISFITS) as error:
-                reason, seconds = f"{type(error).__name__}: {first_line(error)}", time.perf_counter() - start
-                yield Row(name, case.given, step=FAILED, seconds=seconds, reason=reason)
+                row = Row(name, case.given, step=FAILED, reason=f"{type(error).__name__}: {first_line(error)}")
+            yield row._replace(seconds=f"{time.perf_counter() - start:.1f}")
 
 
 def _untried(name: str) -> Row:
@@ -290,13 +283,12 @@ def _untried(name: str) -> Row:
     return Row(name, step=NOT_TRIED, reason="no narrow configuration known")
 
 
-def _try_case(name: str, case: Case, host: str | Path, start: float) -> Row:
+def _try_case(name: str, case: Case, host: str | Path) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         model = trained_mimic(case, host, Path(folder))
         width = case.look(np.zeros((1, 64, 64), dtype=np.uint8)).shape[-1] - 20 * (case.transform != UNCUT)
-        channels, parts = model.fusion.channels, len(model.fusion.weight)
-        together = embed_together(model)
-    return Row(name, case.given, str(width), f"{channels} × {parts}", "yes", together, time.perf_counter() - start)
+        _, channels, parts = model.embed(model.inputs_pretreament(next(iter(model.train_loader)))[0].holistic).shape
+        return Row(name, case.given, str(width), f"{channels} × {parts}", "yes", embed_together(model))
 
 
 def trained_mimic(case: Case, host: str | Path, folder: Path):
@@ -309,24 +301,18 @@ def trained_mimic(case: Case, host: str | Path, folder: Path):
     Raises:
         RuntimeError: a parameter got no gradient, nothing was learned, or teacher or VEN changed.
     """
-    from opengait_mimic.opengait.config.networks import backbone_spec, ven_spec
     from opengait_mimic.opengait.models import MimicGait
-    from opengait_mimic.opengait.models.recognition import build_backbone, build_visibility_network
 
     torch.manual_seed(0)
     np.random.seed(0)
     cfgs = _configuration(case, host, folder)
-    for network, prefix, file in (
-        (build_backbone(backbone_spec(cfgs["model_cfg"], case.dataset_name)).model, "", "teacher.pt"),
-        (build_visibility_network(ven_spec(cfgs["model_cfg"])), "network.", "ven.pt"),
-    ):
-        torch.save({"model": {prefix + k: v for k, v in network.state_dict().items()}}, folder / file)
     model = MimicGait(cfgs, True)
     frozen = {"teacher": model.teacher, "VEN": model.ven}
     before = {what: copy.deepcopy(network.state_dict()) for what, network in frozen.items()}
     trained = {k: p for k, p in model.named_parameters() if p.requires_grad}
     start = {k: p.detach().clone() for k, p in trained.items()}
-    ensure_group()
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     network = DistributedDataParallel(model)
     for batch in islice(model.train_loader, 2):
         inputs = model.inputs_pretreament(batch)
@@ -368,6 +354,7 @@ def _configuration(case: Case, host: str | Path, folder: Path) -> dict:
     }
     for name, cfgs in (("teacher", teacher), ("ven", ven)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(cfgs))
+    untrained(folder, teacher, ven)
     own = {
         "data_cfg": {"dataset_name": case.dataset_name, "test_dataset_name": case.dataset_name, "num_workers": 0,
                      "dataset_root": str(root), "dataset_partition": str(partition)},
@@ -406,69 +393,30 @@ def embed_together(model) -> str:
     return "as alone" if torch.allclose(alone, joined, atol=1e-4) else "look at their neighbours"
 
 
-@contextmanager
-def quiet_host() -> Iterator[None]:
-    """Nothing of what a host's message manager says on building a model reaches the screen."""
-    from utils import get_msg_mgr
-
-    logger = logging.getLogger("opengait")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    get_msg_mgr().logger = logger
-    yield
-
-
 def version_of(host: str | Path) -> str:
     """What a table is of: our version, or a checkout's commit and its date."""
     if host == EMBEDDED:
         return f"Embedded host, opengait-mimic {__version__}"
     git = ["git", "-C", str(host), "log", "-1", "--format=commit %h of %cs"]
-    try:
-        commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
-    except FileNotFoundError:
-        commit = ""
-    return f"OpenGait, {commit or 'unknown version'}"
+    return f"OpenGait, {subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()}"
 
 
 def markdown(title: str, rows: list[Row]) -> str:
     """A section of a Markdown file."""
-    lines = [HEADER, ("---",) * len(HEADER), *(row.cells() for row in rows)]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    lines = [HEADER, ("---",) * len(HEADER), *rows]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def update_section(path: Path, section: str) -> None:
-    """Put a section into a Markdown file in place of the one with the same heading, else at its end."""
-    heading = section.split("\n", 1)[0]
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    before, found, after = text.partition(f"{heading}\n")
-    following = after.find("\n## ") if found else -1
-    after = after[following + 1 :] if following >= 0 else ""
-    parts = [part.strip("\n") for part in (before, section, after)]
-    path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: every model class of the host")
+    parser.add_argument("--host", help='an OpenGait checkout, or "embedded"; default: OPENGAIT_ROOT\'s, if set')
+    asked = parser.parse_args()
+    host = start_host(asked.host)
+    rows = list(try_backbones(host, tuple(asked.models)))
+    print(markdown(version_of(host), rows))
+    sys.exit(any(row.step == FAILED for row in rows))
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as aligned text."""
-    lines = [HEADER, *(row.cells() for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
-
-
-def report_backbones(models: tuple[str, ...], host: str | None, markdown_file: Path | None) -> None:
-    """Try models of a host, say the table and write it; the arguments are the command's.
-
-    Raises:
-        RunFailed: a model that should work does not.
-    """
-    host = activate(host)
-    rows = []
-    with quiet_host():
-        for row in try_backbones(host, models):
-            rows.append(row)
-            progress.remark(" ".join(part for part in (row.model, row.given, row.step) if part))
-    console.outcome(table(rows), [asdict(row) for row in rows])
-    if markdown_file is not None:
-        update_section(markdown_file, markdown(version_of(host), rows))
-    failed = [row for row in rows if row.step == FAILED]
-    if failed:
-        raise RunFailed(f"{len(failed)} of {len(rows)} rows failed: {', '.join(sorted({r.model for r in failed}))}")
+if __name__ == "__main__":
+    main()

@@ -1,24 +1,21 @@
-"""`opengait-mimic bench`: the headline ratios in under two minutes."""
+"""The headline ratios in a few minutes: a part of each benchmark."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-
-import evaluation
-import inputs
 import loss
 import painting
+import pretreatment
+import repeated_tests
 import step
-from measure import Report, prepare
+from measure import Report, main
 
 
-def measure(say: Callable[[str], None]) -> Report:
-    """Measure a part of each benchmark."""
-    prepare()
-    report = Report("headlines")
-    for benchmark in (loss, painting, inputs, step, evaluation):
-        say(f"{benchmark.__name__.rpartition('.')[2]} ...")
-        sys.stdout.flush()
-        benchmark.run(report, quickly=True)
-    return report
+def run(report: Report, quick: bool = True) -> None:
+    """Measure."""
+    for benchmark in (loss, painting, pretreatment, step, repeated_tests):
+        print(f"{benchmark.__name__} ...", flush=True)
+        benchmark.run(report, quick=True)
+
+
+if __name__ == "__main__":
+    main("headlines", run)

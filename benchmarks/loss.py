@@ -75,8 +75,8 @@ def alone(n: int) -> Callable:
     return step(lambda m, t, y: mickd(m, t, y, MARGIN, anchors="both"), *batch(n, 16))
 
 
-def run(report: Report, quickly: bool = False) -> None:
-    """Measure; `quickly` leaves out what takes minutes."""
+def run(report: Report, quick: bool = False) -> None:
+    """Measure; `quick` leaves out what takes minutes."""
     against, have = "TripletMarginLoss", True
     try:
         metric_learning(4)()
@@ -90,24 +90,24 @@ def run(report: Report, quickly: bool = False) -> None:
             torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
         times = in_turn(sides, least=5 if n == 128 else 3)
         report.add(f"MiCKD, 2×{n}, d = {WIDTH}", times[0], times[1] if have else None, against, target=target)
-    parts = (64, 256, 16) if quickly else (128, 256, 16)
+    parts = (64, 256, 16) if quick else (128, 256, 16)
     sides = [ours(*parts), loop_over_parts(*parts)]
     torch.testing.assert_close(sides[0](), sides[1](), atol=1e-5, rtol=1e-4)
     times = in_turn([ours(*parts), loop_over_parts(*parts)], least=3)
     report.add(f"part-wise, 2×{parts[0]}, [n, {parts[1]}, {parts[2]}]", *times, "batch-all loop", target="4")
-    if quickly:
+    if quick:
         return
     for n, target in ((512, "4"), (2048, f"within {MEMORY / 2**30:.0f} GiB; theirs cannot")):
-        limit = MEMORY if n == 2048 else None
-        mine, failed = peak_memory(f"benchmarks.loss:ours({n})", limit)
-        call = f"benchmarks.loss:metric_learning({n})"
+        limit = MEMORY if n == 2048 else 0
+        mine, failed = peak_memory(f"loss:ours({n})", limit)
+        call = f"loss:metric_learning({n})"
         theirs, error = peak_memory(call, limit) if have else (None, "not installed")
         note = f"ours: {failed}" if failed else f"theirs: {error}" if error else ""
         report.add(f"its peak above the inputs, 2×{n}", mine, theirs, against, "MiB", target, note)
     before = None
     for n in (256, 512, 1024, 2048, 4096, 8192):
         (time,) = in_turn([alone(n // 2)], seconds=1, least=3, most=10)
-        memory, _ = peak_memory(f"benchmarks.loss:alone({n // 2})")
+        memory, _ = peak_memory(f"loss:alone({n // 2})")
         grown = "" if before is None else f"{time / before[0]:.1f} × the time of half"
         report.add(f"triplet part, N = {n}: {memory:.0f} MiB", time, None, "", note=grown, target="O(N² log N), O(N²)")
         before = time, memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -24,8 +25,12 @@ class Row:
     """One comparison.
 
     Attributes:
-        what: is done. ours, theirs: medians, in `unit`; None where that side cannot do it or was not measured.
-        against: whose `theirs` is. target: what the ratio should be, in words. note: why a side is missing.
+        what: is done.
+        ours: median, in `unit`; None where it cannot be done or was not measured.
+        theirs: the same.
+        against: whose `theirs` is.
+        target: what the ratio should be, in words.
+        note: why a side is missing.
     """
 
     what: str
@@ -44,11 +49,7 @@ class Row:
 
 @dataclass
 class Report:
-    """What a benchmark found.
-
-    Attributes:
-        name: of the benchmark. rows: in order. remarks: what was not measured and why.
-    """
+    """What a benchmark found: its rows in order, and remarks on what was not measured and why."""
 
     name: str
     rows: list[Row] = field(default_factory=list)
@@ -62,20 +63,17 @@ class Report:
         head = ["what", "ours", "theirs", "against", "theirs / ours", "to reach"]
         lines = [[row.what, _amount(row.ours, row.unit), _amount(row.theirs, row.unit), row.against,
                   "" if row.ratio is None else f"{row.ratio:.2f}", row.target] for row in self.rows]  # fmt: skip
-        widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
+        widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
         rows = [head, ["-" * width for width in widths], *lines]
-        text = "\n".join("| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows)
-        notes = [f"{row.what}: {row.note}" for row in self.rows if row.note] + self.remarks
-        return text + "".join(f"\n- {note}" for note in notes)
-
-    def content(self) -> dict:
-        """For JSON, with the machine."""
-        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
-        return {"benchmark": self.name, "machine": machine(), "rows": rows, "remarks": self.remarks}
+        text = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in rows]
+        text += [f"- {row.what}: {row.note}" for row in self.rows if row.note]
+        return "\n".join(text + [f"- {remark}" for remark in self.remarks])
 
     def write(self, path: Path) -> None:
         """As JSON, with the machine."""
-        path.write_text(json.dumps(self.content(), indent=1) + "\n")
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        content = {"benchmark": self.name, "machine": machine(), "rows": rows, "remarks": self.remarks}
+        path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def _amount(value: float | None, unit: str) -> str:
@@ -84,12 +82,10 @@ def _amount(value: float | None, unit: str) -> str:
 
 def machine() -> dict:
     """What it was measured on."""
-    model = platform.processor()
-    if Path("/proc/cpuinfo").is_file():
-        names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
+    cpus = Path("/proc/cpuinfo")
+    names = [line for line in cpus.read_text().splitlines() if line.startswith("model name")] if cpus.is_file() else []
     return {
-        "cpu": model,
+        "cpu": names[0].partition(":")[2].strip() if names else platform.processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -118,35 +114,25 @@ def in_turn(sides: list[Callable[[], object]], seconds: float = 4.0, least: int 
     return [median(times) for times in taken]
 
 
-def peak_memory(call: str, limit: int | None = None) -> tuple[float | None, str]:
+def peak_memory(call: str, limit: int = 0) -> tuple[float | None, str]:
     """The MiB that a call needs at its peak above what its process held before, in a process of its own (on Linux).
 
     Args:
         call: "module:function(arguments)"; the function returns what is then measured, a function without arguments.
-        limit: bytes of memory the process may have in all.
+        limit: bytes of memory the process may have in all; 0 for any.
+
     Returns:
         The MiB and "", or None and the error's last line.
     """
-    child = subprocess.run(
-        [sys.executable, "-c", _CHILD, call, str(limit or 0)], capture_output=True, text=True, check=False
-    )
+    child = subprocess.run([sys.executable, __file__, call, str(limit)], capture_output=True, text=True, check=False)
     if child.returncode:
         last = child.stderr.strip().splitlines()[-1] if child.stderr.strip() else f"signal {-child.returncode}"
         return None, last[:120]
     return float(child.stdout), ""
 
 
-_CHILD = """
-import sys
-from measure import measured_peak
-print(measured_peak(sys.argv[1], int(sys.argv[2])))
-"""
-
-
-def measured_peak(call: str, limit: int) -> float:
-    """`peak_memory`'s child."""
-    import importlib
-
+def _measured_peak(call: str, limit: int) -> float:
+    """What `peak_memory`'s process does."""
     module, _, rest = call.partition(":")
     if limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -163,17 +149,16 @@ def _status(key: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
-def main(name: str, run: Callable[[Report], None]) -> None:
-    """A benchmark's command: run it, print its table, write <name>.json into the working directory."""
-    prepare()
+def main(name: str, run: Callable[[Report, bool], None]) -> None:
+    """A benchmark's command: run it, print its table, write <name>.json; `--quick` leaves out what takes minutes."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.manual_seed(0)
     report = Report(name)
-    run(report)
+    run(report, "--quick" in sys.argv)
     print(report.table())
     report.write(Path(f"{name}.json"))
     print(f"\n{json.dumps(machine())}\nin {name}.json")
 
 
-def prepare() -> None:
-    """Threads as many as cores."""
-    torch.set_num_threads(os.cpu_count() or 1)
-    torch.manual_seed(0)
+if __name__ == "__main__":
+    print(_measured_peak(sys.argv[1], int(sys.argv[2])))

@@ -50,8 +50,8 @@ def frame_by_frame(sils: np.ndarray, plan: OcclusionParameters) -> np.ndarray:
     return painted
 
 
-def run(report: Report, quickly: bool = False) -> None:
-    """Measure every kind, with and without refit; `quickly` takes two of them."""
+def run(report: Report, quick: bool = False) -> None:
+    """Measure every kind, with and without refit; `quick` takes two of them."""
     have = True
     try:
         import cv2
@@ -64,7 +64,7 @@ def run(report: Report, quickly: bool = False) -> None:
     bytes_ = torch.randint(0, 256, (CLIPS, FRAMES, HEIGHT, WIDTH), dtype=torch.uint8, generator=generator)
     for sils in (bytes_.float(), bytes_):
         for refit in (False, True):
-            for kind in ("top", "moving_patch") if quickly else TYPES:
+            for kind in ("top", "moving_patch") if quick else TYPES:
                 asked = plan(kind, refit)
                 sides: list[Callable] = [lambda s=sils, a=asked: apply_occlusion(s, a)]
                 if have:
@@ -72,7 +72,7 @@ def run(report: Report, quickly: bool = False) -> None:
                     mine, theirs = (torch.as_tensor(side()).float() for side in sides)
                     difference = (mine - theirs).abs().max().item()
                     assert difference <= (1.01 if sils.dtype == torch.uint8 else 1e-2), difference
-                times = in_turn(sides, seconds=0.5 if quickly else 1.5)
+                times = in_turn(sides, seconds=0.5 if quick else 1.5)
                 name = f"{str(sils.dtype).removeprefix('torch.')}, {kind}{', refit' if refit else ''}"
                 report.add(name, times[0], times[1] if have else None, AGAINST, target="3" if refit else "10")
     copies = in_turn([bytes_.float().numpy().copy, bytes_.numpy().copy], seconds=0.5)

@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 import loss
-import numpy as np
 import painting
+import pretreatment
 import pytest
+import repeated_tests
 import torch
+from hosted import start_host
 from measure import Report, in_turn, peak_memory
 
 from opengait_mimic.method.occlusion import TYPES, apply_occlusion
@@ -77,61 +79,34 @@ def test_both_sides_of_painting_paint_the_same(monkeypatch, kind, refit):
     torch.testing.assert_close(apply_occlusion(sils, plan), slowly, atol=1e-5, rtol=0)
 
 
-def test_both_sides_of_the_inputs_see_the_same_silhouettes(monkeypatch):
+def test_both_sides_of_the_inputs_see_the_same_silhouettes(monkeypatch, tmp_path):
     pytest.importorskip("cv2")
-    from opengait_mimic.opengait.activation import activate
-
-    activate("embedded")
-    import inputs
-
-    monkeypatch.setattr(inputs, "SUBJECTS", 2)
-    monkeypatch.setattr(inputs, "BATCHES", 2)
-    seen = []
-    monkeypatch.setattr(inputs, "occluded_in_a_transform", lambda sils: seen.append(sils) or np.stack([sils] * 2, -1))
-    mine, theirs = inputs.sides()
-    ours, whole = mine.__closure__, []
-    model = next(cell.cell_contents for cell in ours if hasattr(cell.cell_contents, "whole"))
-    monkeypatch.setattr(model, "whole", lambda batch: whole.append(type(model).whole(model, batch)) or whole[-1])
-    mine()
-    theirs()
-    assert len(seen) == len(whole) == 2
-    for ours, host in zip(whole, seen, strict=True):
-        torch.testing.assert_close(ours.sils[0], torch.from_numpy(host).float(), atol=1e-5, rtol=0)
+    for name, value in {"SUBJECTS": 2, "CLIPS": 2, "FRAMES": (4, 6)}.items():
+        monkeypatch.setattr(pretreatment, name, value)
+    mine, theirs = pretreatment.sides(tmp_path, start_host("embedded"), [pretreatment.CUT])
+    (occluded, ours), (_, host) = mine(), theirs()
+    torch.testing.assert_close(ours, host, atol=1e-5, rtol=0)
+    assert ours.shape[-2:] == (64, 44) and occluded.shape == ours.shape
 
 
-def test_both_sides_of_a_repeated_test_embed_the_same_probes_half_of_all_clips(monkeypatch, tmp_path):
-    from opengait_mimic.opengait.activation import activate
+def test_a_repeated_test_embeds_the_gallery_once_where_theirs_embeds_it_with_every_draw(monkeypatch, tmp_path):
+    host = start_host("embedded")
+    monkeypatch.setattr(repeated_tests, "KINDS", ("top", "moving_patch"))
+    at_once, one_by_one = repeated_tests.sides(tmp_path, host, 3, 5, 2)
+    from modeling.models import MimicGait
 
-    activate("embedded")
-    import evaluation
-    from backbones import quiet_host
-
-    monkeypatch.setattr(evaluation, "KINDS", ("top", "moving_patch"))
-    monkeypatch.setattr(evaluation, "SEEDS", 2)
-    monkeypatch.chdir(tmp_path)
-    with quiet_host():
-        together, one_by_one = evaluation.repeated(evaluation.tested(tmp_path, "embedded", 3, 5))
-        (whole, *ours), theirs = together(), one_by_one()
-    assert len(whole.names) == 12 and len(ours) == len(theirs) == 4
-    for mine, full in zip(ours, theirs, strict=True):
-        assert len(full.names) == 12 and len(mine.names) == 6
-        rows = [full.names.tolist().index(name) for name in mine.names.tolist()]
-        for key, value in mine.features.items():
-            np.testing.assert_array_equal(value, full.features[key][rows])
-
-
-def test_every_benchmark_has_its_command():
-    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    modules = {path.stem for path in Path(painting.__file__).parent.glob("*.py")} - {"__init__", "measure", "headlines"}
-    assert scripts == modules
+    clips, forward = [], MimicGait.forward
+    monkeypatch.setattr(MimicGait, "forward", lambda net, inputs: clips.extend(inputs[1]) or forward(net, inputs))
+    at_once()
+    assert len(clips) == 12 + 4 * 6
+    clips.clear()
+    one_by_one()
+    assert len(clips) == 4 * 12
 
 
 @pytest.mark.heavy
-def test_the_headlines_take_less_than_two_minutes(tmp_path):
-    began = time.monotonic()
+def test_the_headlines(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "opengait_mimic", "bench", "--json"], cwd=tmp_path, check=True,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert "MiCKD" in done.stdout and len(json.loads(done.stdout)["rows"]) > 10
-    assert time.monotonic() - began < 120
+        [sys.executable, ROOT / "benchmarks" / "headlines.py"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert "MiCKD" in done.stdout and len(json.loads((tmp_path / "headlines.json").read_text())["rows"]) > 10
