@@ -32,8 +32,8 @@ from opengait_mimic import __version__
 from opengait_mimic.data.read import read_array
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import ConfigError
-from opengait_mimic.opengait.config.reading import defaults, merge
 from opengait_mimic.opengait.config.inputs import ONE_CLIP, refuse_other_inputs
+from opengait_mimic.opengait.config.reading import defaults, merge
 from opengait_mimic.opengait.config.schema import MODELS
 from opengait_mimic.opengait.host import EMBEDDED
 

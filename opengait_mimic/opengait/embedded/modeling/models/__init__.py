@@ -2,15 +2,15 @@
 
 from opengait_mimic.backbones import NETWORKS
 
-from .gait import HostNetwork, host_network
+from . import gait
 
 
-def __getattr__(name: str) -> type[HostNetwork]:
+def __getattr__(name: str) -> type[gait.HostNetwork]:
     """A network that was defined after this module was imported."""
     if name not in NETWORKS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = host_network(name)
+    found = globals()[name] = gait.host_network(name)
     return found
 
 
-globals().update({name: host_network(name) for name in NETWORKS})
+globals().update({name: gait.host_network(name) for name in NETWORKS})
