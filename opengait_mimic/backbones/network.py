@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from opengait_mimic.backbones.resnet import ResNet9
-from opengait_mimic.errors import ConfigError
+from opengait_mimic.errors import ConfigError, nearest
 
 
 class Features(NamedTuple):
@@ -53,7 +53,8 @@ class GaitNetwork(nn.Module, ABC):
         """The network for images that `type` names."""
         settings = {key: value for key, value in backbone_cfg.items() if key != "type"}
         if backbone_cfg["type"] != "ResNet9":
-            raise ConfigError(f"backbone_cfg: unknown type {backbone_cfg['type']!r}; allowed: ResNet9")
+            name = backbone_cfg["type"]
+            raise ConfigError(f"backbone_cfg: unknown type {name!r}; {nearest(name, ['ResNet9'])}")
         return ResNet9(**settings)
 
     def forward(self, sils: Tensor, seqL: Tensor | None = None) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from statistics import median
 
 import pytest
 import yaml
@@ -63,14 +62,6 @@ def fds(process: int) -> int:
     return len(os.listdir(f"/proc/{process}/fd"))
 
 
-def resident(process: int) -> float:
-    """MiB of memory that belong to a process alone."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1]) / 1024
-    raise ValueError("no RssAnon")
-
-
 class TestDisk:
     @pytest.mark.parametrize("nproc", ["1", "2"])
     def test_a_full_one_takes_the_checkpoint_and_nothing_else(self, folder, nproc):
@@ -79,14 +70,10 @@ class TestDisk:
         assert told(folder) == f"opengait-mimic: File too large: {CHECKPOINTS}/ven-00002.pt"
         assert files(folder) == {"ven.begun"}
         assert finished(train(folder, "--nproc", nproc)) == 0, printed(folder)  # with room again
-
-    def test_nor_does_the_last_good_checkpoint_go(self, folder):
-        edit(folder, total_iter=2, save_iter=2, log_iter=100)
-        assert finished(train(folder)) == 0
-        good = (folder / CHECKPOINTS / "ven-00002.pt").read_bytes()
-        edit(folder, total_iter=4, save_iter=1, log_iter=100)
-        assert finished(train(folder, largest=8000)) == 1
-        assert (folder / CHECKPOINTS / "ven-00002.pt").read_bytes() == good and "ven-00003.pt" not in files(folder)
+        good = (folder / CHECKPOINTS / "ven-00004.pt").read_bytes()
+        edit(folder, total_iter=6, save_iter=1, log_iter=100)
+        assert finished(train(folder, "--nproc", nproc, largest=8000)) == 1
+        assert (folder / CHECKPOINTS / "ven-00004.pt").read_bytes() == good and "ven-00005.pt" not in files(folder)
 
     def test_one_full_for_tensorboard_is_told_without_a_wall(self, folder):
         edit(folder, total_iter=10**6, save_iter=10**6, log_iter=1)
@@ -168,27 +155,3 @@ class TestNotANumber:
             assert "(visibility/" in told(folder)
             assert told(folder).endswith(f"the last checkpoint stands: {CHECKPOINTS}/ven-00002.pt")
             assert "ven-00004.pt" not in files(folder)
-
-
-@pytest.mark.parametrize("steps", [300, pytest.param(2000, marks=pytest.mark.heavy)])
-def test_a_long_run_needs_no_more_memory_and_no_more_files(folder, steps):
-    edit(folder, workers=1, total_iter=steps, save_iter=25, log_iter=5)
-    process, seen = train(folder), []
-    while process.exitcode is None:
-        process.join(0.1)
-        done = printed(folder).count("INFO iteration ") * 5
-        try:
-            alive = processes(process.pid)
-            seen.append((done, sum(map(resident, alive)), sum(map(fds, alive))))
-        except (OSError, ValueError):  # one of them has ended meanwhile
-            continue
-    assert finished(process) == 0, printed(folder)
-    early = [entry for entry in seen if steps / 5 < entry[0] <= steps / 2]
-    late = [entry for entry in seen if entry[0] > steps / 2][:-3]  # the last ones see it end
-    assert len(early) > 3 and len(late) > 3
-    # In the middle, as a checkpoint that is just being written has its own memory and files.
-    before, after = median(entry[1] for entry in early), median(entry[1] for entry in late)
-    opened, later = median(entry[2] for entry in early), median(entry[2] for entry in late)
-    print(f"MiB {before:.1f} then {after:.1f}; files {opened}, {later}")
-    assert after < before + 16  # an allocator may take some at any time; every batch kept would come to more
-    assert later <= opened

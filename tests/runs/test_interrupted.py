@@ -6,24 +6,15 @@ teacher and a VEN of the host's and ours.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import pickle
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-import short_tables
 import torch
 import yaml
-from commands import checkout, environment, write_yamls
-from forked import command, finished, kill, processes
+from commands import checkout, write_yamls
+from forked import command, finished
 
 from opengait_mimic.data.tree import generate_walkers
 
@@ -110,24 +101,6 @@ def begin(uninterrupted, tmp_path):
     return of
 
 
-def kill_until_done(folder: Path, stage: str, host: str, draw: random.Random) -> int:
-    """Kill the same command at random moments, of time or of writing, until it is done; how often it was killed."""
-    killed = 0
-    while True:
-        crash_at = draw.randint(1, NOTE + 4 * CHECKPOINT) if draw.random() < 0.5 else 0
-        started = time.monotonic()
-        process = train(folder, stage, "--nproc", "1", host=host, crash_at=crash_at)
-        if not crash_at:
-            process.join(draw.uniform(0.2, 4.0))
-            kill(process)
-        status = finished(process)
-        if status == 0:
-            return killed
-        assert status == -9, (folder / "log.txt").read_text()
-        killed += 1
-        assert killed < 60 and time.monotonic() - started < 60
-
-
 class TestKilled:
     @pytest.mark.parametrize("host", HOSTS)
     @pytest.mark.parametrize("crash_at", [NOTE + 7, NOTE + 8, NOTE + CHECKPOINT + 3])
@@ -138,19 +111,6 @@ class TestKilled:
         assert_same(state(folder, "mimic"), state(uninterrupted(host), "mimic"))
         left = {path.suffix for path in checkpoints(folder, "mimic").iterdir()}
         assert left == {".pt", ".json", ".begun"}, "what was half written is gone"
-
-    @pytest.mark.heavy
-    @pytest.mark.parametrize("host", ["embedded", "OpenGait"])
-    @pytest.mark.parametrize("stage", STAGES)
-    def test_at_random_points_of_any_stage_it_ends_as_if_never_interrupted(self, begin, uninterrupted, host, stage):
-        draw, killed, turns = random.Random(f"{host} {stage}"), 0, 0
-        while killed < 20:
-            folder = begin(host, stage)
-            killed += kill_until_done(folder, stage, host, draw)
-            assert_same(state(folder, stage), state(uninterrupted(host), stage))
-            shutil.rmtree(folder)
-            turns += 1
-        print(f"{host}, {stage}: killed {killed} times in {turns} trainings")
 
 
 def log(folder: Path) -> str:
@@ -180,19 +140,15 @@ class TestWhichCheckpoint:
         assert "going on after iteration 6" in said and "iteration 7 " in said and "iteration 6 |" not in said
         self.whole(folder, uninterrupted)
 
-    def test_a_finished_training_is_not_repeated(self, folder, uninterrupted):
-        self.go_on(folder)
-        before = (checkpoints(folder, "ven") / "ven-00008.pt").stat().st_mtime_ns
-        assert "nothing to train: 8 iterations are done" in self.go_on(folder)
-        assert (checkpoints(folder, "ven") / "ven-00008.pt").stat().st_mtime_ns == before
-
     def test_it_can_be_made_longer(self, folder):
         edit(folder, "ven", lambda c: c["trainer_cfg"].update(total_iter=10))
         self.go_on(folder)
         assert state(folder, "ven", 10)["iteration"] == 10
 
-    @pytest.mark.parametrize("how", ["cut", "emptied", "zeros inside", "another file", "code in it"])
-    @pytest.mark.parametrize("beside", [True, False])
+    @pytest.mark.parametrize(
+        ("how", "beside"),
+        [("cut", True), ("zeros inside", False), ("another file", True), ("code in it", True), ("code in it", False)],
+    )
     def test_one_that_is_not_good_is_named_and_the_one_before_taken(self, folder, uninterrupted, how, beside):
         last = checkpoints(folder, "ven") / "ven-00006.pt"
         content = last.read_bytes()
@@ -203,9 +159,8 @@ class TestWhichCheckpoint:
             last.write_bytes(pickle.dumps({"model": _Payload(folder / "executed")}, protocol=2))
         else:
             middle = len(content) // 2
-            broken = {"cut": content[:-700], "emptied": b"",
-                      "zeros inside": content[:middle] + bytes(500) + content[middle + 500 :]}  # fmt: skip
-            last.write_bytes(broken[how])
+            zeros = content[:middle] + bytes(500) + content[middle + 500 :]
+            last.write_bytes(content[:-700] if how == "cut" else zeros)
         if not beside:
             last.with_suffix(".resume.json").unlink()
         said = self.go_on(folder)
@@ -227,7 +182,7 @@ class TestWhichCheckpoint:
         assert "nothing of ours is kept beside it" in said and "going on after iteration 6" in said
         self.whole(folder, uninterrupted)  # no step was skipped, so nothing was lost
 
-    @pytest.mark.parametrize("garbage", ["", "{", "[]", '{"format": 1}', '{"format": 2}'])
+    @pytest.mark.parametrize("garbage", ["{", '{"format": 1}', '{"format": 2}'])
     def test_what_is_beside_may_be_damaged(self, folder, uninterrupted, garbage):
         (checkpoints(folder, "ven") / "ven-00006.resume.json").write_text(garbage)
         said = self.go_on(folder)
@@ -279,12 +234,6 @@ class _Payload:
 
 
 class TestHowItIsRun:
-    def test_the_number_of_workers_changes_nothing(self, begin, uninterrupted):
-        folder = begin("embedded", "mimic")
-        edit(folder, "mimic", lambda c: c["data_cfg"].update(num_workers=0))
-        assert finished(train(folder, "mimic")) == 0
-        assert_same(state(folder, "mimic"), state(uninterrupted("embedded"), "mimic"))
-
     @pytest.mark.parametrize("host", HOSTS)
     def test_two_processes_go_on_exactly_too(self, begin, host):
         folder = begin(host, "ven")
@@ -303,53 +252,3 @@ class TestHowItIsRun:
         (checkpoints(folder, "ven") / "ven-00008.pt").unlink()
         assert finished(train(folder, "ven", "--nproc", "2")) == 0, log(folder)
         assert "trained by 1 process(es), it goes on with 2" in log(folder)
-
-    def test_what_was_killed_half_way_into_writing_is_removed(self, begin):
-        folder = begin("embedded", "ven")
-        assert finished(train(folder, "ven", crash_at=NOTE + 7)) == -9
-        assert list(checkpoints(folder, "ven").glob("*.tmp"))
-        assert finished(train(folder, "ven")) == 0
-        assert not list(checkpoints(folder, "ven").glob("*.tmp"))
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("name", ["tables", "demo"])
-def test_a_pipeline_killed_at_random_points_ends_as_if_never_interrupted(name, tmp_path):
-    def started(folder: Path) -> subprocess.Popen:
-        folder.mkdir(exist_ok=True)
-        arguments = ["--table", "1", "--jobs", "2", "--host", "embedded", "--device", "cpu"] if name == "tables" else []
-        return subprocess.Popen(
-            [sys.executable, short_tables.__file__, name, *arguments, "--out", "out"], cwd=folder,
-            env={**environment(), "SHORT_ITERATIONS": "6", "SHORT_SAVES": "2", "SHORT_RUNS": "few"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-
-    def outcome(folder: Path) -> tuple[dict, dict]:
-        saved = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.pt")}
-        results = {str(p.relative_to(folder)): json.loads(p.read_text())["tests"]
-                   for p in folder.rglob("results/*gaitbase*.json")}  # fmt: skip
-        return saved, results
-
-    whole = tmp_path / "whole"
-    process = started(whole)
-    took = time.monotonic()
-    _, errors = process.communicate(timeout=400)
-    took = time.monotonic() - took
-    assert process.returncode == 0, errors
-
-    draw, killed, folder = random.Random(name), 0, tmp_path / "killed"
-    while True:
-        process = started(folder)
-        try:
-            process.communicate(timeout=draw.uniform(1, took / 2 if killed < 20 else 400))
-        except subprocess.TimeoutExpired:
-            for number in processes(process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
-            process.communicate()
-            killed += 1
-            continue
-        assert process.returncode == 0
-        break
-    print(f"{name}: killed {killed} times")
-    assert killed and outcome(folder) == outcome(whole)

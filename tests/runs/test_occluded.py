@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from commands import checkout, opengait_mimic, write_yamls
-from forked import command, finished, wait_for
 
 from opengait_mimic.apps.inference import load
 from opengait_mimic.data.tree import generate_walkers
@@ -105,49 +100,6 @@ def test_the_number_of_processes_changes_no_digit(folder, alone, processes):
     assert set(arrays) == set(alone[1])
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, alone[1][name], strict=True)
-
-
-RESULT = "output/GREW/MimicGait/mimic/results/mimic-00004.json"
-
-
-def begin_long(folder: Path, processes: int):
-    """Start the test of long.yaml, and wait until it embeds."""
-    (folder / "log.txt").write_text("")
-    process = command(folder, "test", "--cfgs", "long.yaml", "--nproc", str(processes))
-    wait_for(lambda: "parameters on" in (folder / "log.txt").read_text())
-    return process
-
-
-@pytest.fixture(scope="module")
-def long(folder, alone) -> tuple[dict, float]:
-    """What long.yaml, a test of some seconds, gives when nobody interrupts it, and the seconds it embeds."""
-    cfgs = yaml.safe_load((folder / "mimic.yaml").read_text())
-    cfgs["evaluator_cfg"].update(occluded={**OCCLUDED, "repeats": 15}, likelihood=False)
-    (folder / "long.yaml").write_text(yaml.safe_dump(cfgs))
-    process, began = begin_long(folder, 2), time.monotonic()
-    wait_for(lambda: "embedded 25 clips" in (folder / "log.txt").read_text(), 200)
-    seconds = time.monotonic() - began
-    assert finished(process) == 0
-    return json.loads((folder / RESULT).read_text()), seconds
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_interrupted_it_goes_on_to_the_same_digits(folder, long, processes):
-    expected, seconds = long
-    kept = (folder / RESULT).with_suffix(".unfinished")
-    for part in (1 / 2, 1 / 4, 3 / 4, 1 / 8):  # as long as it was too late, or too early, for this machine's load
-        (folder / RESULT).unlink(missing_ok=True)
-        process = begin_long(folder, processes)
-        time.sleep(seconds * part)
-        os.kill(process.pid, signal.SIGINT)
-        if finished(process) == 130 and kept.exists():
-            break
-    assert process.exitcode == 130 and not (folder / RESULT).exists(), (folder / "log.txt").read_text()
-    assert (folder / "log.txt").read_text().rstrip().endswith("opengait-mimic: interrupted")
-    assert {path.name for path in kept.iterdir()} == {f"test-0-{rank}-0.npz" for rank in range(processes)}
-    assert finished(begin_long(folder, processes)) == 0
-    assert json.loads((folder / RESULT).read_text()) == expected and not kept.exists()
-    assert re.search(r"test: goes on after \d+ batches", (folder / "log.txt").read_text())
 
 
 def numbers(content: dict) -> dict[str, float]:

@@ -76,8 +76,6 @@ def _work(rank: int, run: Run, environment: dict[str, str], messages) -> None:
     # Ctrl-C is for the launching process, which then ends this one and its group.
     os.setpgrp()
     die_with_parent()
-    if run.phase == "test":  # which keeps what it has seen
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     limit_threads(int(environment["WORLD_SIZE"]))
     try:
