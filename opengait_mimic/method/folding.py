@@ -23,7 +23,7 @@ def quick(network: nn.Module, sils: torch.Tensor) -> nn.Module:
 
     Args:
         network: in eval mode, taking clips [n, s, …]; it stays as it is, and shares all it can.
-        sils: some clips, on the device where the result is wanted.
+        sils: [n, s, …] some clips, on the device where the result is wanted.
     """
     twin = _twin(network, sils.device, {})
     trial = sils[:1, :TRIAL_FRAMES]
@@ -58,7 +58,7 @@ def _fold(network: nn.Module, trial: torch.Tensor) -> None:
     before: dict[_BatchNorm, set] = {}  # by batch norm: what its inputs came from, None for anything else
     after: dict[nn.Module, set] = {}  # by convolution: the batch norms that took its results
 
-    def note_result(module, inputs, output):
+    def note_result(module, _inputs, output):
         results.append((output, module))
         after.setdefault(module, set())
 

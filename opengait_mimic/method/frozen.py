@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import nn
 
-from opengait_mimic.method.clips import clip_lengths
 from opengait_mimic.method.folding import quick
-
-FRAMES_AT_ONCE = 32  # on a CPU, whose caches then hold what passes from layer to layer
 
 
 class Frozen(nn.Module):
@@ -24,7 +19,7 @@ class Frozen(nn.Module):
         self.network = network.requires_grad_(False)
         self.eval()
 
-    def train(self, mode: bool = True) -> Frozen:
+    def train(self, mode: bool = True) -> Frozen:  # noqa: ARG002
         return super().train(False)
 
     @torch.no_grad()
@@ -35,7 +30,7 @@ class Frozen(nn.Module):
 class Teacher(Frozen):
     """A frozen network that embeds clips beside a training: in less time, and the same up to rounding (`quick`).
 
-    It follows its inputs to their device; a CPU takes some clips at a time.
+    It follows its inputs to their device.
     """
 
     def __init__(self, network: nn.Module):
@@ -48,23 +43,4 @@ class Teacher(Frozen):
         if self.made is None or self.made[0] != sils.device:
             with torch.autocast(sils.device.type, enabled=False):
                 self.made = sils.device, quick(self.network, sils)
-        network = self.made[1]
-        if sils.device.type != "cpu":
-            return network(sils, seqL)
-        return torch.cat([network(*some) for some in _some_at_a_time(sils, seqL)])
-
-
-def _some_at_a_time(
-    sils: torch.Tensor, seqL: torch.Tensor | None
-) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Groups of whole clips, of at most FRAMES_AT_ONCE frames, or of one clip, in the layout that they came in."""
-    lengths = clip_lengths(sils, seqL)
-    if seqL is None:
-        yield from ((some, None) for some in sils.split(max(1, FRAMES_AT_ONCE // lengths[0])))
-        return
-    first, group = 0, []
-    for length in [*lengths, FRAMES_AT_ONCE + 1]:
-        if group and sum(group) + length > FRAMES_AT_ONCE:
-            yield sils[:, first : first + sum(group)], seqL.new_tensor([group])
-            first, group = first + sum(group), []
-        group.append(length)
+        return self.made[1](sils, seqL)

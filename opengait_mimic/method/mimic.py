@@ -124,7 +124,7 @@ class MimicNetwork(nn.Module):
             return Recognised(gamma)
         if self.fusion is not None:
             gamma = self.fusion(gamma, visibility.feature)  # Eq. 1: γ = T(F(O) ⊕ δ)
-        if self.holistic is not None:
+        if self.holistic is not None and visibility.amount is not None:
             gamma = visibility.amount[:, None, None] * gamma + self.holistic(clips, seqL)
         shares = None if self.parts is None else self.parts(visibility)
         return Recognised(gamma, visibility.logits, visibility.amount, shares)

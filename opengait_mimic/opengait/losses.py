@@ -6,6 +6,8 @@ number of processes, because DDP takes the mean of their gradients; what it logs
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from modeling.losses.base import BaseLoss
 
@@ -46,7 +48,7 @@ class MiCKDLoss(BaseLoss):
             functional.check_mickd_options(margin, tuple(pairs), anchors, reduction)
         except ValueError as error:
             raise ConfigError(f"MiCKDLoss: {error}") from None
-        self.options = {
+        self.options: dict[str, Any] = {
             "margin": margin,
             "pairs": tuple(pairs),
             "anchors": anchors,
@@ -62,10 +64,9 @@ class MiCKDLoss(BaseLoss):
             raise ValueError(
                 f"the pairs {', '.join(self.options['pairs'])} need the teacher's features; there are none"
             )
-        if not self.partwise:
-            mimic, teacher = mimic.flatten(1), teacher.flatten(1) if self.distils else None
-        mimic, labels = gather(mimic), gather(labels)
-        teacher = gather(teacher.detach()) if self.distils else None
+        axis = 2 if self.partwise else 1
+        mimic, labels = gather(mimic.flatten(axis)), gather(labels)
+        teacher = gather(teacher.detach().flatten(axis)) if self.distils and teacher is not None else None
         loss, triplets, violating = functional.mickd_with_counts(mimic, teacher, labels, **self.options)
         self.info.update(
             {
@@ -89,8 +90,8 @@ class L2KDLoss(BaseLoss):
         super().__init__(loss_term_weight)
         self.normalize = normalize
 
-    def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor):
-        """mimic, teacher: [n, c, p]; the labels are not used. Returns (loss, info)."""
+    def forward(self, mimic: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor):  # noqa: ARG002
+        """mimic, teacher: [n, c, p]; the labels are for TensorBoard. Returns (loss, info)."""
         mimic, teacher = gather(mimic.flatten(1)), gather(teacher.detach().flatten(1))
         loss = functional.l2_distillation(mimic, teacher, self.normalize)
         self.info.update({"loss": loss.detach().clone()})

@@ -14,7 +14,7 @@ import torch
 from opengait_mimic.apps.inference.network import trained_network
 from opengait_mimic.apps.inference.silhouettes import as_clips, prepare
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
-from opengait_mimic.method.mimic import MimicNetwork, Recognised
+from opengait_mimic.method.mimic import MimicNetwork
 from opengait_mimic.opengait.checkpoints import read_weights
 from opengait_mimic.opengait.description import Description, describe_checkpoint, describe_yaml, fingerprint
 
@@ -86,17 +86,16 @@ class Model:
         for place, (clip, name) in enumerate(zip(clips, names, strict=True)):
             prepared = prepare(clip, self.description, name)
             by_shape[prepared.shape].append((place, prepared))
-        found: list[Recognised | None] = [None] * len(clips)
+        found: list[list] = [[] for _ in clips]
         for shape, group in by_shape.items():
             together = max(1, min(batch, FRAMES_AT_ONCE // shape[0]))
             for first in range(0, len(group), together):
                 places, prepared = zip(*group[first : first + together], strict=True)
                 seen = self.network(torch.stack(prepared).to(self.device))
                 for i, place in enumerate(places):
-                    found[place] = Recognised(*(None if value is None else value[i].cpu().numpy() for value in seen))
-        embeddings, logits, amounts, visibility = (
-            None if column[0] is None else np.stack(column) for column in zip(*found, strict=True)
-        )
+                    found[place] = [None if value is None else value[i].cpu().numpy() for value in seen]
+        columns: list = [None if column[0] is None else np.stack(column) for column in zip(*found, strict=True)]
+        embeddings, logits, amounts, visibility = columns
         kinds = self.description.kinds
         kind = None if logits is None else tuple(kinds[i] for i in logits.argmax(1))
         return Embedded(embeddings, kind, amounts, visibility)

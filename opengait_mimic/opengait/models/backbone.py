@@ -282,10 +282,11 @@ def trial_clips(
 def _unreached(outputs: list[torch.Tensor], parameters: list[nn.Parameter]) -> list[nn.Parameter]:
     """Those of `parameters` that no path of the autograd graph leads to from `outputs`."""
     nodes = [output.grad_fn for output in outputs]
-    seen, reached = {None}, set()
+    seen: set = set()
+    reached = set()
     while nodes:
         node = nodes.pop()
-        if node not in seen:
+        if node is not None and node not in seen:
             seen.add(node)
             reached.add(id(getattr(node, "variable", None)))
             nodes.extend(following for following, _ in node.next_functions)

@@ -31,11 +31,11 @@ def asked(loss_cfg: dict | list, offered: Collection[str], model: str) -> dict[s
     """
     found = {}
     for entry in loss_entries(loss_cfg):
-        loss = getattr(losses, entry["type"], None)
-        if not isinstance(loss, type):
+        forward = getattr(getattr(losses, entry["type"], None), "forward", None)
+        if forward is None:
             known = [name for name, value in vars(losses).items() if isinstance(value, type)]
             raise ConfigError(f"loss_cfg: the host has no loss {shown(entry['type'])}; {nearest(entry['type'], known)}")
-        _, *parameters = inspect.signature(loss.forward).parameters.values()
+        _, *parameters = inspect.signature(forward).parameters.values()
         missing = [p.name for p in parameters if p.default is p.empty and p.name not in offered]
         if missing:
             hint = "; logits need model_cfg.class_num" if "logits" in missing else ""

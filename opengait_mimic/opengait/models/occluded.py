@@ -125,8 +125,6 @@ class OccludedModel(Resumable, BaseModel):
         self.occlusion = {name: self._lift(cfgs[name]) for name in ("trainer_cfg", "evaluator_cfg")}
         if training and self.occlusion["trainer_cfg"] is None:
             raise ConfigError("trainer_cfg: transform: no Occlusion at the end; this model learns from occluded clips")
-        if (tested := self.occlusion["evaluator_cfg"]) is not None and tested.seed is None:
-            tested.seed = 0
         self.steps = {name: steps(cfgs[name]["transform"]) for name in self.occlusion}
         cfgs["evaluator_cfg"]["sampler"]["batch_size"] = world_size()
         super().__init__(cfgs, training)
@@ -145,7 +143,7 @@ class OccludedModel(Resumable, BaseModel):
     def mixture(self) -> Mixture | None:
         """The occlusion types this model trains on."""
         occlusion = self.occlusion["trainer_cfg"]
-        return occlusion and occlusion.mixture
+        return None if occlusion is None else occlusion.mixture
 
     def get_loader(self, data_cfg: dict, train: bool = True) -> DataLoader:
         """The host's loader, which also hands over each frame's number."""
@@ -171,7 +169,7 @@ class OccludedModel(Resumable, BaseModel):
             return holistic.occluded(None, [])
         if self.training:
             return holistic.occluded(occlusion.mixture, [occlusion.rng] * len(holistic.numbers), among=True)
-        return holistic.occluded_by_content(occlusion.mixture, occlusion.seed)
+        return holistic.occluded_by_content(occlusion.mixture, occlusion.seed or 0)
 
     def holistic_batch(self, batch: list) -> Batch:
         """A batch of the loader after the host's own augmentations, on the device, with its stored frames."""
@@ -179,7 +177,7 @@ class OccludedModel(Resumable, BaseModel):
         if len(seqs) != 1:
             raise ConfigError(f"data_cfg: data_in_use: this model takes one input per clip, found {len(seqs)}")
         section = "trainer_cfg" if self.training else "evaluator_cfg"
-        (sils,), labs, typs, vies, seqL = pretreated(self, self.steps[section], (seqs, labs, typs, vies, seqL))
+        (sils,), labs, typs, vies, seqL = pretreated(self, self.steps[section], [seqs, labs, typs, vies, seqL])
         sils = sils.detach()
         ends = np.cumsum(clip_lengths(sils, seqL))[:-1]
         numbers = np.split(np.concatenate(numbers), ends)
@@ -187,6 +185,10 @@ class OccludedModel(Resumable, BaseModel):
         frames = np.split(np.concatenate(seqs[0]), ends) if crossed or not self.training else []
         classes = prepared_by(self.engine_cfg["transform"]).startswith("BaseParsing")
         return Batch(sils, frames, numbers, classes, labs, typs, vies, seqL)
+
+    def embeddings_of(self, inputs: tuple) -> dict[str, torch.Tensor]:
+        """What a test takes of a batch."""
+        return self.forward(inputs)["inference_feat"]
 
     def summary(self, clips: Clips, most: int = 16) -> dict:
         """Pictures for TensorBoard: the first frames of the batch, holistic and occluded."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import random
 
+import data.sampler as samplers
 import numpy as np
 import torch
-from data import sampler as samplers
 from data import transform as transforms
 from evaluation import evaluator as evaluators
 from modeling import losses

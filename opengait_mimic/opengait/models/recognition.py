@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain
 from typing import ClassVar
 
 import torch
@@ -70,21 +71,20 @@ class Built:
 
     def load_ven(self) -> None:
         """Put the VEN's trained weights, as `VisibilityEstimation` saved them, into the network."""
-        if self.ven_spec is not None:
-            weights = self._read("VEN", self.ven_spec.checkpoint)
-            named = {name.removeprefix("network."): value for name, value in weights.items()}
-            load_weights(self.network.ven.network, named, "VEN", self.ven_spec.checkpoint)
+        if self.ven_spec is not None and isinstance(self.network.ven, Frozen):
+            self._load(self.network.ven.network, "VEN", self.ven_spec, "network.")
 
     def load_teacher(self, backbone: Backbone) -> None:
         """Put the teacher's trained weights into a backbone of its architecture."""
-        load_weights(backbone.model, self._read("teacher", self.spec.checkpoint), "teacher", self.spec.checkpoint)
+        self._load(backbone.model, "teacher", self.spec)
 
-    def _read(self, what: str, path: Path | None) -> dict[str, torch.Tensor]:
-        if path is None:
+    def _load(self, network: nn.Module, what: str, spec: NetworkSpec, prefix: str = "") -> None:
+        if spec.checkpoint is None:
             raise ConfigError(f"model_cfg: where is the {what}'s checkpoint? give {what.lower()}.checkpoint")
         if what not in self.weights:
-            self.weights[what] = read_weights(path, what)
-        return self.weights[what]
+            weights = read_weights(spec.checkpoint, what)
+            self.weights[what] = {name.removeprefix(prefix): value for name, value in weights.items()}
+        load_weights(network, self.weights[what], what, spec.checkpoint)
 
 
 class RecognitionModel(OccludedModel):
@@ -97,6 +97,14 @@ class RecognitionModel(OccludedModel):
         spec: what the backbone was built from. ven_spec: the same of the VEN.
         teacher: the frozen holistic network, where a loss asks for it.
     """
+
+    network: MimicNetwork
+    teacher: Teacher
+    backbone: Backbone
+    ven: Frozen | None
+    fusion: Fusion | None
+    holistic: Frozen | None
+    neck: PartBNNeck | None
 
     has_teacher = False  # beside the training
     has_holistic = False  # in the network
@@ -134,7 +142,7 @@ class RecognitionModel(OccludedModel):
         network = MimicNetwork(backbone, registers=model_cfg.get("register", False))
         if ven is not None:
             visibility = build_visibility_network(ven)
-            network.ven, network.types = Frozen(visibility), tuple(ven.kinds.classes)
+            network.ven, network.types = Frozen(visibility), ven.kinds.classes  # type: ignore[union-attr]
             if model_cfg.get("fuse", True):
                 network.fusion = Fusion(shape.parts, shape.channels, visibility.feature_size)
             if (weighted := evaluator_settings(cfgs).weighted) is not None:
@@ -143,8 +151,8 @@ class RecognitionModel(OccludedModel):
         own_losses = cls.uses_own_losses(cfgs)
         classes = None if own_losses else model_cfg.get("class_num")
         neck = PartBNNeck(shape.parts, shape.channels, classes) if classes else None
-        if cls.has_holistic:
-            network.holistic = Frozen(build_backbone(spec))
+        holistic = build_backbone(spec) if cls.has_holistic else None
+        network.holistic = None if holistic is None else Frozen(holistic)
         built = Built(
             spec, ven, network, neck, shape.channels * shape.parts,
             # A classifier that no loss reads would make DDP wait for gradients that never come.
@@ -154,8 +162,8 @@ class RecognitionModel(OccludedModel):
         )  # fmt: skip
         if training:
             built.load_ven()
-            if network.holistic is not None:
-                built.load_teacher(network.holistic.network)
+            if holistic is not None:
+                built.load_teacher(holistic)
             if model_cfg.get("init_from_teacher"):
                 built.load_teacher(backbone)
             if any("teacher" in names for names in built.losses.values()):
@@ -181,9 +189,10 @@ class RecognitionModel(OccludedModel):
         return False
 
     def build_network(self, model_cfg: dict) -> None:  # noqa: ARG002
-        key, built = RecognitionModel.prebuilt or (None, None)
-        RecognitionModel.prebuilt = None
-        if key != _key(self.asked, self.phase_training):
+        prebuilt, RecognitionModel.prebuilt = RecognitionModel.prebuilt, None
+        if prebuilt is not None and prebuilt[0] == _key(self.asked, self.phase_training):
+            built = prebuilt[1]
+        else:
             built = self.build(self.cfgs, self.phase_training)
         torch.set_rng_state(built.random_state)  # whatever was built after the network, and when
         self.built, self.spec, self.ven_spec = built, built.spec, built.ven_spec
@@ -257,7 +266,7 @@ class RecognitionModel(OccludedModel):
     def networks_from_files(self) -> dict:
         found = {"backbone": {"model_cfg": self.spec.model_cfg, "dataset_name": self.spec.dataset_name}}
         if self.ven_spec is not None:
-            found["ven"] = {"model_cfg": self.ven_spec.model_cfg, "classes": self.ven_spec.kinds.classes}
+            found["ven"] = {"model_cfg": self.ven_spec.model_cfg, "classes": self.network.types}
         return found
 
     # A batch
@@ -278,21 +287,17 @@ class RecognitionModel(OccludedModel):
         """What the network says of a training's clips, and what each loss gets, by its log_prefix."""
         recognised = self.network(clips.occluded, seqL, labels)
         gamma = recognised.embeddings
-        offered = {
+        offered: dict[str, Callable] = {
             "embeddings": lambda: gamma,
             "mimic": lambda: gamma,
             "labels": lambda: labels,
             "teacher": lambda: self.teacher(clips.holistic, seqL),
-            "logits": lambda: self.neck(gamma),
+            "logits": lambda: None if self.neck is None else self.neck(gamma),
             "type_logits": lambda: recognised.logits,
             "amount": lambda: recognised.amount,
         }
-        given = {name: offered[name]() for name in dict.fromkeys(sum(self.losses_ask.values(), []))}
+        given = {name: offered[name]() for name in dict.fromkeys(chain.from_iterable(self.losses_ask.values()))}
         return recognised, {prefix: {n: given[n] for n in names} for prefix, names in self.losses_ask.items()}
-
-    def embeddings_of(self, inputs: tuple) -> dict[str, torch.Tensor]:
-        """What a test compares of a batch, see `compared`."""
-        return self.forward(inputs)["inference_feat"]
 
     def embed(self, sils: torch.Tensor, seqL: torch.Tensor | None = None) -> torch.Tensor:
         """The embeddings [n, c, p] of clips."""

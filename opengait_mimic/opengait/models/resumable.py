@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from opengait_mimic.data import progress
@@ -50,7 +51,7 @@ class Resumable(Host):
 
     own_checkpoints: tuple[int, ...] = ()
     batches = 0
-    bar = None  # of a training in OpenGait, which shows none itself
+    bar: tqdm | None = None  # of a training in OpenGait, which shows none itself
 
     def __init__(self, cfgs: dict, training: bool):
         self.losses_seen: dict = {}
@@ -96,7 +97,7 @@ class Resumable(Host):
         self.speed = Speed()
         return super().train(mode)
 
-    def _see_losses(self, aggregator, inputs, outputs) -> None:
+    def _see_losses(self, _aggregator, _inputs, outputs) -> None:
         self.losses_seen = outputs[1]
         if self.logs_now:
             outputs[1].update(self.speed.scalars("throughput"))
@@ -196,7 +197,7 @@ class Resumable(Host):
         path = self._own_path(iteration)
         beside = read_beside(path)
         if beside is not None:
-            if not path.is_file() or fingerprint(path)["sha256"] != beside.sha256:
+            if not path.is_file() or _sha256(path) != beside.sha256:
                 raise CheckpointError(f"{path}: not what this training saved there")
             changed = beside.difference_from(deciding_config(self.asked_cfgs(), self.networks_from_files()))
             if changed:
@@ -211,15 +212,15 @@ class Resumable(Host):
 
     def _restore(self, restore_hint: int | str) -> None:
         if isinstance(restore_hint, bool) or not isinstance(restore_hint, (int, str)):
-            return super().resume_ckpt(restore_hint)  # the host's own affair, or its complaint
-        own = isinstance(restore_hint, int)
-        path = self._own_path(restore_hint) if own else Path(restore_hint)
+            super().resume_ckpt(restore_hint)  # the host's own affair, or its complaint
+            return
+        path = self._own_path(restore_hint) if isinstance(restore_hint, int) else Path(restore_hint)
         content = read_checkpoint(path, "the")
         if self.own_checkpoints and content.get("iteration") != restore_hint:
             raise CheckpointError(f"{path}: it is of iteration {content.get('iteration')}")
         self._refuse_misfit(path, content)
         super().resume_ckpt(restore_hint)
-        if self.training and own:
+        if self.training and isinstance(restore_hint, int):
             self._take_what_is_beside(path)
 
     def _refuse_misfit(self, path: Path, content: dict) -> None:
@@ -241,7 +242,7 @@ class Resumable(Host):
         """The gradient scaler's state and the number of batches; without them, one batch for each iteration."""
         self.batches = self.iteration
         beside = read_beside(path)
-        if beside is None or fingerprint(path)["sha256"] != beside.sha256:
+        if beside is None or _sha256(path) != beside.sha256:
             self.msg_mgr.log_warning(
                 f"{path}: nothing of ours is kept beside it, so the gradient scaler starts anew and batches are "
                 "counted by iterations"
@@ -283,6 +284,10 @@ class Resumable(Host):
             if "DataLoader worker" not in str(error):
                 raise
             raise RunFailed(f"a loader's process is gone: {str(error).splitlines()[0]}") from None
+
+
+def _sha256(path: Path) -> str | None:
+    return (fingerprint(path) or {}).get("sha256")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch.utils.tensorboard import SummaryWriter
 
-from opengait_mimic.method.clips import clip_lengths, silhouettes
+from opengait_mimic.method.clips import silhouettes, split_clips
 from opengait_mimic.method.distances import pair_distances
 from opengait_mimic.opengait.process.device import peak_memory
 from opengait_mimic.opengait.process.distributed import rank, world_size
@@ -63,15 +63,8 @@ def pairs(holistic: torch.Tensor, occluded: torch.Tensor, seqL: torch.Tensor | N
     Returns:
         [at most PAIRS_SHOWN, 1, 2 h + 3, w + 2] floats 0–1, a grey line between and around the two.
     """
-    lengths = clip_lengths(holistic, seqL)
-    frames = [(0 if seqL is not None else i, length // 2) for i, length in enumerate(lengths[:PAIRS_SHOWN])]
-    if seqL is not None:
-        starts = np.cumsum([0, *lengths])
-        frames = [(0, int(starts[i]) + place) for i, (_, place) in enumerate(frames)]
-    shown = [
-        torch.stack([silhouettes(sils[i : i + 1, j : j + 1])[0, 0] for i, j in frames]).float()
-        for sils in (holistic, occluded)
-    ]
+    clips = [split_clips(sils, seqL)[:PAIRS_SHOWN] for sils in (holistic, occluded)]
+    shown = [torch.stack([silhouettes(clip)[0, clip.shape[1] // 2] for clip in some]).float() for some in clips]
     line = torch.full_like(shown[0][:, :1], 0.5)
     return torch.nn.functional.pad(torch.cat((shown[0], line, shown[1]), dim=1), (1, 1, 1, 1), value=0.5)[:, None]
 
@@ -94,7 +87,8 @@ class Tally:
 
     def __init__(self, kinds: tuple[str, ...]):
         self.kinds, self.clips = list(kinds), 0
-        self.confusion = self.error = None
+        self.confusion: torch.Tensor | None = None
+        self.error: torch.Tensor | None = None
 
     @torch.no_grad()
     def add(self, logits, amount, kind, true_amount) -> None:
@@ -102,9 +96,9 @@ class Tally:
         k = len(self.kinds)
         self.clips += len(kind)
         if logits is not None:
-            if self.confusion is None:
-                self.confusion = torch.zeros(k * k, device=kind.device)
-            self.confusion.index_add_(0, kind * k + logits.argmax(1), torch.ones(len(kind), device=kind.device))
+            ones = torch.ones(len(kind), device=kind.device)
+            counts = ones.new_zeros(k * k).index_add_(0, kind * k + logits.argmax(1), ones)
+            self.confusion = counts if self.confusion is None else self.confusion + counts
         if amount is not None:
             error = (amount.float() - true_amount).abs().sum()
             self.error = error if self.error is None else self.error + error

@@ -1,10 +1,11 @@
-"""Tests of our models, on occluded and on whole clips."""
+"""Tests of our models, on occluded and on holistic clips."""
 
 from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +23,8 @@ from opengait_mimic.evaluation.relative_performance import holistic_retention, r
 from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_scalars
 from opengait_mimic.method.beyond.matching import MATCHING_TITLES
-from opengait_mimic.method.beyond.plda import PLDA, Likelihood, PLDAMatching
-from opengait_mimic.method.beyond.weighted import Weighting, Weights
+from opengait_mimic.method.beyond.plda import PLDAMatching
+from opengait_mimic.method.beyond.weighted import Weights
 from opengait_mimic.opengait import host as hosts
 from opengait_mimic.opengait.checkpoints import checkpoint_path
 from opengait_mimic.opengait.config.names import backbone_title, method_name, ven_name
@@ -31,34 +32,33 @@ from opengait_mimic.opengait.config.networks import evaluator_settings, training
 from opengait_mimic.opengait.config.transforms import lifted
 from opengait_mimic.opengait.evaluators import score_visibility
 from opengait_mimic.opengait.models.embedding import Condition, Embeddings, embed_data_set
-from opengait_mimic.opengait.models.identities import keep_identities, learn_identities, statistics
+from opengait_mimic.opengait.models.plda import keep_plda, learn_plda, statistics
+
+# What a way of matching makes of probes and a gallery.
+Weigh = Callable[[Embeddings, Embeddings], "Weights | PLDAMatching"]
 
 
 class Scorer:
     """How a model's embeddings become scores: `evaluate_recognition`'s protocol, or another eval function of the host.
 
     Args:
-        cfgs: the run's configuration, as in its YAML. how: another way to compare clips than the plain distance:
-            parts count by their visibility, or `identities` compare by likelihood; `persons` then as in `PLDAMatching`.
+        cfgs: the run's configuration, as in its YAML.
+        matching: one of `MATCHING_TITLES`; "" is the plain distance.
+        settings: of the matching, for the result file.
+        weights: what `evaluate_embeddings` takes for the matching of probes with a gallery.
     Raises:
         ConfigError: the host has no such eval function.
     """
 
-    def __init__(
-        self,
-        cfgs: dict,
-        how: Weighting | Likelihood | None = None,
-        identities: PLDA | None = None,
-        persons: bool = False,
-    ):
-        self.cfg, self.how, self.identities, self.persons = cfgs["evaluator_cfg"], how, identities, persons
-        data_cfg = cfgs["data_cfg"]
+    def __init__(self, cfgs: dict, matching: str = "", settings: dict | None = None, weights: Weigh | None = None):
+        self.cfg, data_cfg = cfgs["evaluator_cfg"], cfgs["data_cfg"]
+        self.matching, self.settings, self.weights = matching, settings or {}, weights
         self.dataset = data_cfg.get("test_dataset_name") or data_cfg["dataset_name"]
         name = self.cfg["eval_func"]
-        self.function = getattr(evaluator, name, None)
-        if not callable(self.function):
+        if not callable(getattr(evaluator, name, None)):
             known = [k for k, v in vars(evaluator).items() if callable(v) and not k.startswith("_")]
             raise ConfigError(f"evaluator_cfg: eval_func: the host has no {name!r}; {nearest(name, known)}")
+        self.function: Callable = getattr(evaluator, name)
         self.protocol = None
         if name == "evaluate_recognition":
             named = {k: self.cfg[k] for k in ("gallery", "probe", "cross_view") if k in self.cfg}
@@ -68,11 +68,11 @@ class Scorer:
         """Scores in percent of `probe`'s clips against `gallery`'s, and what they come from where that is known."""
         labels, types, views = probe.names.T
         embeddings = probe.features["embeddings"]
-        metric = self.cfg.get("metric", "euc")
         if self.protocol is not None:
+            weights = None if self.weights is None else self.weights(probe, gallery)
             found = evaluate_embeddings(
-                embeddings, gallery.features["embeddings"], labels, types, views, self.protocol, metric, device,
-                self._matching(probe, gallery),
+                embeddings, gallery.features["embeddings"], labels, types, views, self.protocol,
+                self.cfg.get("metric", "euc"), device, weights,
             )  # fmt: skip
             return Holistic(scores(found.headline), found)
         data = {"embeddings": embeddings, "labels": labels.tolist(), "types": types.tolist(), "views": views.tolist()}
@@ -82,29 +82,48 @@ class Scorer:
         single = {k.rpartition("/")[2]: float(v) for k, v in result.items() if np.ndim(v) == 0}
         return Holistic({k: v for k, v in single.items() if np.isfinite(v)}, None)
 
-    @property
-    def matching(self) -> str:
-        """One of `matching.MATCHING_TITLES`; "" is the plain distance."""
-        if self.persons:
-            return "persons"
-        return {Weighting: "weighted", Likelihood: "likelihood"}.get(type(self.how), "")
+    def sides(self, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
+        """The clips of a test set that are a "probe" anywhere, and those in a "gallery"; empty where all are compared.
 
-    @property
-    def settings(self) -> dict[str, dict]:
-        """What a result file says of the way to compare, by its key in the YAML."""
-        if isinstance(self.how, Likelihood):
-            return {"likelihood": {**asdict(self.how), "persons": self.persons}}
-        return {} if self.how is None else {"weighted": asdict(self.how)}
-
-    def _matching(self, probe: Embeddings, gallery: Embeddings) -> Weights | PLDAMatching | None:
-        if isinstance(self.how, Weighting):
-            return Weights(*map(visibility, (probe, gallery)), self.how.epsilon)
-        if self.identities is not None:
-            return PLDAMatching(*(statistics(self.identities, side) for side in (probe, gallery)), self.persons)
-        return None
+        Raises:
+            DataError: nothing can be compared.
+        """
+        if self.protocol is None:
+            return {}
+        names = list(zip(clips.label_list, clips.types_list, clips.views_list, strict=True))
+        found = self.protocol.comparisons(*zip(*names, strict=True))
+        return {
+            "probe": frozenset(names[i] for comparison in found for i in comparison.probes),
+            "gallery": frozenset(names[i] for comparison in found for i in comparison.gallery),
+        }
 
 
-def visibility(embedded: Embeddings) -> np.ndarray:
+def other_scorers(net) -> list[Scorer]:
+    """The ways of matching beside the plain distance that the YAML asks for; a PLDA is learned first."""
+    cfgs, found, asked = net.asked, [], evaluator_settings(net.asked)
+    if (weighted := asked.weighted) is not None:
+        epsilon = weighted.epsilon
+
+        def by_visibility(probe: Embeddings, gallery: Embeddings) -> Weights:
+            return Weights(_visibility(probe), _visibility(gallery), epsilon)
+
+        found.append(Scorer(cfgs, "weighted", {"weighted": asdict(weighted)}, by_visibility))
+    if (settings := asked.likelihood) is not None:
+        plda = learn_plda(net, settings)
+        if plda is not None:
+            keep_plda(net, plda, tested_checkpoint(net))
+        for subject_level, matching in ((False, "likelihood"), (True, "persons")):
+
+            def by_ratio(probe: Embeddings, gallery: Embeddings, subject_level: bool = subject_level) -> PLDAMatching:
+                assert plda is not None  # only the first process compares
+                return PLDAMatching(statistics(plda, probe), statistics(plda, gallery), subject_level)
+
+            told = {"likelihood": {**asdict(settings), "persons": subject_level}}
+            found.append(Scorer(cfgs, matching, told, by_ratio))
+    return found
+
+
+def _visibility(embedded: Embeddings) -> np.ndarray:
     """[n, p] visibilities of the parts; 1 for a network that has none (the teacher)."""
     count, _, parts = embedded.features["embeddings"].shape
     return embedded.features.get("visibility", np.ones((count, parts), np.float32))
@@ -145,7 +164,8 @@ class RecognitionTest(NamedTuple):
         return found
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """What one scorer found: of the network on holistic clips, of the teacher (HP), and by test.
 
     Attributes:
@@ -155,8 +175,8 @@ class Outcome(NamedTuple):
     names: np.ndarray
     scorer: Scorer
     holistic: Holistic
-    reference: Holistic | None
-    repeats: dict[str, list[Repeat]]
+    reference: Holistic | None = None
+    repeats: dict[str, list[Repeat]] = field(default_factory=lambda: defaultdict(list))
 
 
 def recognition_test(net) -> dict[str, float] | None:
@@ -189,30 +209,17 @@ def planned(net) -> RecognitionTest:
         raise ConfigError(
             "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
         )
-    compared = {} if scorer.protocol is None else sides(scorer, net.test_loader.dataset)
+    compared = scorer.sides(net.test_loader.dataset)
     entry, trained = lifted(evaluator_cfg["transform"], "transform")[1], net.trained_types()
     tests = []
     if entry is not None:
-        tests = occluded.occluded_tests(settings, entry["kinds"], net.occlusion["evaluator_cfg"].seed, trained)
+        tests = occluded.occluded_tests(settings, entry["kinds"], net.occlusion["evaluator_cfg"].seed or 0, trained)
     teacher = net.reference_network()
     if teacher is not None:
         teacher = teacher.to(next(net.parameters()).device)
     elif settings.gallery_by == "teacher":
         raise ConfigError("evaluator_cfg: occluded: gallery_by: the teacher's checkpoint is not there")
     return RecognitionTest(settings, tests, trained, teacher, scorer, compared)
-
-
-def other_scorers(net) -> list[Scorer]:
-    """The ways of matching beside the plain distance; a PLDA is learned first."""
-    cfgs, found, asked = net.asked, [], evaluator_settings(net.asked)
-    if asked.weighted is not None:
-        found.append(Scorer(cfgs, asked.weighted))
-    if (plda := asked.likelihood) is not None:
-        identities = learn_identities(net, plda)
-        found += [Scorer(cfgs, plda, identities, persons) for persons in (False, True)]
-        if identities is not None:
-            keep_identities(net, identities, tested_checkpoint(net))
-    return found
 
 
 def embed_and_score(net, test: RecognitionTest, scorers: list[Scorer]) -> list[Outcome] | None:
@@ -225,22 +232,19 @@ def embed_and_score(net, test: RecognitionTest, scorers: list[Scorer]) -> list[O
         for _ in embedded:
             pass
         return None
-    gallery = by_teacher if test.settings.gallery_by == "teacher" else own
+    gallery = by_teacher if by_teacher is not None and test.settings.gallery_by == "teacher" else own
     log("The network on holistic clips:")
-    holistic = [scorer(own, gallery, device) for scorer in scorers]
-    reference = None
+    outcomes = [Outcome(own.names, scorer, scorer(own, gallery, device)) for scorer in scorers]
     if by_teacher is None:
         log("RP is not computed: it needs the teacher's checkpoint, which is not there")
     else:
         log("The teacher on holistic clips (HP):")
         reference = test.scorer(by_teacher, by_teacher, device)
-    outcomes = [
-        Outcome(own.names, scorer, found, reference, defaultdict(list))
-        for scorer, found in zip(scorers, holistic, strict=True)
-    ]
+        outcomes = [replace(outcome, reference=reference) for outcome in outcomes]
     drawn = [(one, seed) for one in test.tests for seed in one.seeds]
     holistic_probes = test.settings.who == "gallery"
     for (one, seed), found in zip(drawn, embedded, strict=True):
+        assert found is not None
         log(f"{one.name}, seed {seed}:")
         hidden = found.among(own.names)
         probe, other = own if holistic_probes else hidden, gallery if test.holistic_gallery(one) else hidden
@@ -253,14 +257,14 @@ def embed_and_score(net, test: RecognitionTest, scorers: list[Scorer]) -> list[O
 
 def report(net, test: RecognitionTest, outcome: Outcome) -> dict[str, float]:
     """Print an outcome's tables and write its result file; returns its scalars for TensorBoard."""
-    log, (_, scorer, holistic, reference, repeats) = net.msg_mgr.log_info, outcome
+    log, scorer, holistic, reference = net.msg_mgr.log_info, outcome.scorer, outcome.holistic, outcome.reference
     matched_by = f", {MATCHING_TITLES[scorer.matching]}" if scorer.matching else ""
-    summaries = [occluded.summary(one, repeats[one.name], reference) for one in test.tests]
+    summaries = [occluded.summary(one, outcome.repeats[one.name], reference) for one in test.tests]
     for one, summary in zip(test.tests, summaries, strict=True):
         zero_shot = ", kinds it was not trained on" if one.zero_shot else ""
         title = f"{one.name} ({one.protocol}{zero_shot}){matched_by}"
         log(f"{title}\n{relative_table(summary, holistic.scores)}")
-    kept = holistic_retention(holistic.scores, reference and reference.scores)
+    kept = holistic_retention(holistic.scores, None if reference is None else reference.scores)
     if "Rank-1" in kept:
         log(f"Holistic retention, own holistic / HP, Rank-1: {kept['Rank-1']:.3f}")
     settings = test.settings
@@ -281,7 +285,7 @@ def report(net, test: RecognitionTest, outcome: Outcome) -> dict[str, float]:
         },
         "trained_kinds": list(test.trained),
         "method": method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg) + matched_by,
-        "holistic": {"own": holistic.scores, "teacher": reference and reference.scores},
+        "holistic": {"own": holistic.scores, "teacher": None if reference is None else reference.scores},
         "retention": kept,
         "tests": summaries,
     }
@@ -296,20 +300,6 @@ def report(net, test: RecognitionTest, outcome: Outcome) -> dict[str, float]:
     return {name.replace("/", f"/{prefix}", 1): value for name, value in found.items()}
 
 
-def sides(scorer: Scorer, clips) -> dict[str, frozenset[tuple[str, str, str]]]:
-    """The clips of a test set that are a "probe" anywhere, and those in a "gallery".
-
-    Raises:
-        DataError: nothing can be compared.
-    """
-    names = list(zip(clips.label_list, clips.types_list, clips.views_list, strict=True))
-    found = scorer.protocol.comparisons(*zip(*names, strict=True))
-    return {
-        "probe": frozenset(names[i] for comparison in found for i in comparison.probes),
-        "gallery": frozenset(names[i] for comparison in found for i in comparison.gallery),
-    }
-
-
 def visibility_test(net) -> dict[str, float] | None:
     """Test a VEN on the evaluator's occlusions and write the result file.
 
@@ -317,10 +307,8 @@ def visibility_test(net) -> dict[str, float] | None:
         Scalars for TensorBoard; None on all but the first process.
     """
     occlusion = net.occlusion["evaluator_cfg"]
-    mixture, seed = (occlusion.mixture, occlusion.seed) if occlusion else (None, 0)
-    embedded = next(
-        embed_data_set(net, [Condition(lambda inputs: net.forward(inputs)["inference_feat"], mixture, seed)])
-    )
+    how = (occlusion.mixture, occlusion.seed or 0) if occlusion else ()
+    embedded = next(embed_data_set(net, [Condition(net.embeddings_of, *how)]))
     if embedded is None:
         return None
     about, kinds = _about(net), list(net.classes)
@@ -345,18 +333,19 @@ def visibility_test(net) -> dict[str, float] | None:
 
 def _probes(outcome: Outcome) -> dict[str, np.ndarray]:
     """Per probe of the headline: its name, its weight, and its hits at ranks 1, 5, 10 and 20, mean over repeats."""
-    if outcome.holistic.recognition is None:
+    own, reference = outcome.holistic.recognition, outcome.reference
+    if own is None:
         return {}
-    headline = outcome.holistic.recognition.headline
     arrays = {
-        "names": np.array(["/".join(name) for name in outcome.names[headline.probes]]),
-        "weights": headline.weights,
-        "holistic/own": at_ranks(headline.hits),
+        "names": np.array(["/".join(name) for name in outcome.names[own.headline.probes]]),
+        "weights": own.headline.weights,
+        "holistic/own": at_ranks(own.headline.hits),
     }
-    if outcome.reference is not None:
-        arrays["holistic/teacher"] = at_ranks(outcome.reference.recognition.headline.hits)
+    if reference is not None and reference.recognition is not None:
+        arrays["holistic/teacher"] = at_ranks(reference.recognition.headline.hits)
     for name, drawn in outcome.repeats.items():
-        arrays[f"{name}/hits"] = np.mean([at_ranks(r.recognition.headline.hits) for r in drawn], axis=0)
+        hits = [at_ranks(r.recognition.headline.hits) for r in drawn if r.recognition is not None]
+        arrays[f"{name}/hits"] = np.mean(hits, axis=0)
     return arrays
 
 
@@ -374,14 +363,11 @@ def _about(net) -> dict:
 
 def tested_checkpoint(net) -> Path | None:
     """The file whose weights are tested; None for a network that was never trained itself."""
-    hint = net.engine_cfg["restore_hint"]
-    if net.phase_training:
-        hint = net.iteration
+    hint = net.iteration if net.phase_training else net.engine_cfg["restore_hint"]
     if isinstance(hint, str):
         return Path(hint)
-    cfgs = net.asked
-    name = net.engine_cfg["save_name"]
-    return checkpoint_path(cfgs["data_cfg"]["dataset_name"], cfgs["model_cfg"]["model"], name, hint) if hint else None
+    dataset, model = net.asked["data_cfg"]["dataset_name"], net.asked["model_cfg"]["model"]
+    return checkpoint_path(dataset, model, net.engine_cfg["save_name"], hint) if hint else None
 
 
 def result_path(net) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torch.utils.data import DataLoader
 
@@ -49,7 +50,10 @@ class VisibilityEstimation(OccludedModel):
             if unknown:
                 raise ConfigError(f"evaluator_cfg: Occlusion: the VEN does not learn {', '.join(sorted(unknown))}")
             tested.mixture = replace(tested.mixture, known=trained.names)
-        self.classes = (trained or tested.mixture).classes
+        mixture = trained if trained or tested is None else tested.mixture
+        if mixture is None:
+            raise ConfigError("transform: no Occlusion at the end; a VEN's classes are its types")
+        self.classes = mixture.classes
         self.network = VisibilityNetwork(len(self.classes), **ven_settings(model_cfg))
         self.losses_ask = (
             asked(self.cfgs["loss_cfg"], offered(self.network), "VisibilityEstimation") if self.phase_training else {}
@@ -64,7 +68,7 @@ class VisibilityEstimation(OccludedModel):
         loader = super().get_loader(data_cfg, train)
         if not train:
             return loader
-        drawn_from = loader.dataset.dataset  # the host's, which its sampler reads
+        drawn_from: Any = loader.dataset.dataset  # type: ignore[attr-defined]  # the host's, which its sampler reads
         labels = drawn_from.label_set
         generated = generated_labels(data_cfg).intersection(labels)
         if 0 < len(generated) < len(labels):

@@ -1,4 +1,4 @@
-"""Matching by PLDA: its model of identities, learned from the training set just before a test."""
+"""Matching by PLDA: learned from the training set just before a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opengait_mimic.opengait.models.generated import generated_labels
 FEW = 50  # subjects of a training set; what was measured: docs/results/beyond.md
 
 
-def learn_identities(net, asked: Likelihood) -> PLDA | None:
+def learn_plda(net, asked: Likelihood) -> PLDA | None:
     """Fit the PLDA to the clips that the network trained on, holistic and occluded as its VEN learned them.
 
     The training set is read once, as the evaluator reads the test set; each clip's occlusions depend on its content
@@ -63,7 +63,7 @@ def _generated(net, labels: np.ndarray) -> set[str]:
     return generated
 
 
-def keep_identities(net, identities: PLDA, checkpoint: Path | None) -> None:
+def keep_plda(net, plda: PLDA, checkpoint: Path | None) -> None:
     """Write the model beside the checkpoint that was tested, for `identify` and `verify`; without one there is none."""
     if checkpoint is None or not checkpoint.is_file():
         return
@@ -74,11 +74,11 @@ def keep_identities(net, identities: PLDA, checkpoint: Path | None) -> None:
         return
     path = checkpoint.with_suffix(".identities.npz")
     of = fingerprint(net.state_dict(), description)
-    write_plda(path, TrainedPLDA(identities, tuple(net.ven_spec.kinds.classes), of))
+    write_plda(path, TrainedPLDA(plda, tuple(net.ven_spec.kinds.classes), of))
     net.msg_mgr.log_info(f"Its model of identities is in {path}")
 
 
-def statistics(identities: PLDA, embedded: Embeddings) -> IdentityStatistics:
+def statistics(plda: PLDA, embedded: Embeddings) -> IdentityStatistics:
     """What PLDA compares of clips; a network that sees no occlusion types (the teacher) had holistic clips."""
     embeddings = embedded.features["embeddings"]
-    return identities.statistics(embeddings, embedded.features.get("seen_kind", np.zeros(len(embeddings), np.int64)))
+    return plda.statistics(embeddings, embedded.features.get("seen_kind", np.zeros(len(embeddings), np.int64)))
