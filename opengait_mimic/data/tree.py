@@ -100,12 +100,10 @@ def generate_walkers(  # noqa: PLR0913 (each is a number of the recipe)
     """
     counts = {"sequences": sequences, "frames": frames, "gallery": gallery, "probe": probe}
     counts["test_frames"] = test_frames
-    _at_least_1({**counts, "number of views": len(views)})
+    _refuse_wrong(width, **counts, views=len(views))
     if train_subjects < 0 or test_subjects < 0 or train_subjects + test_subjects < 1:
         raise ValueError(f"no subjects: train_subjects {train_subjects}, test_subjects {test_subjects}")
-    _known_width(width)
-    total = train_subjects + test_subjects
-    names = [f"{number:05d}" for number in range(total)]
+    names = [f"{number:05d}" for number in range(train_subjects + test_subjects)]
     sets = {"TRAIN_SET": names[:train_subjects], "TEST_SET": names[train_subjects:]}
     recipe = {
         "source": "walkers", "train_subjects": train_subjects, "test_subjects": test_subjects, **counts,
@@ -156,7 +154,7 @@ def join_walkers(
         ValueError: a number is out of range, or partition lies inside of root.
     """
     root, partition, own = Path(root), Path(partition), Path(own)
-    _at_least_1({"people": people, "sequences": sequences, "frames": frames, "number of views": len(views)})
+    _refuse_wrong(people=people, sequences=sequences, frames=frames, views=len(views))
     sets = {part: read_partition(own_partition, part) for part in ("TRAIN_SET", "TEST_SET")}
     # A partition from others may name what lies outside: only its names of folders count.
     there = {path.name for path in own.glob("*") if path.is_dir()}
@@ -225,13 +223,10 @@ def _told(subjects: list) -> Iterator:
             bar.update()
 
 
-def _at_least_1(counts: dict[str, int]) -> None:
+def _refuse_wrong(width: int = SIZE, **counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is {count}, must be at least 1")
-
-
-def _known_width(width: int) -> None:
     if width not in WIDTHS:
         raise ValueError(f"width is {width}, allowed are 64 and 44")
 
@@ -269,8 +264,7 @@ def render_recordings(
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
         raise FileNotFoundError(f"{folder}: no .npz recordings")
-    _at_least_1({"number of views": len(views), "frames": frames})
-    _known_width(width)
+    _refuse_wrong(width, views=len(views), frames=frames)
     trials = {}
     for path in paths:
         usable = [trial for trial, positions in mocap.load(path).trials.items() if len(positions) >= frames]

@@ -18,7 +18,7 @@ Segmenter = Callable[[np.ndarray], np.ndarray]
 
 def maskrcnn(weights: Path | None) -> Segmenter:
     """torchvision's Mask R-CNN; without a file of weights it downloads its own (COCO)."""
-    import torch
+    import torch  # noqa: PLC0415 (only this way to segment waits for it)
 
     models = _package("torchvision.models.detection", "torchvision")
     build = models.maskrcnn_resnet50_fpn_v2

@@ -51,8 +51,9 @@ def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
             raise DataError(f"{given}: no such file or folder")
         paths = [given] if given.is_file() else sorted(_below(given))
         if not paths or (given.is_file() and given.suffix.lower() not in VIDEOS):
-            kinds = "video (" + ", ".join(VIDEOS) + ")"
-            raise DataError(f"{given}: neither a {kinds} nor a folder with videos or pictures in it")
+            raise DataError(
+                f"{given}: neither a video ({', '.join(VIDEOS)}) nor a folder with videos or pictures in it"
+            )
         for path in paths:
             within = path.relative_to(given)
             parts = within.parts if path.is_dir() or path == given else within.with_suffix("").parts
@@ -115,23 +116,15 @@ def read_mask(path: Path) -> np.ndarray:
         return grey
     if picture.mode == "P":
         grey, colours = np.asarray(picture.convert("L")), np.asarray(picture.convert("RGB"))
-        if np.ptp(grey) and _two_colours(picture):
-            return _white(grey == grey.max())
-        return grey if grey.max() > 127 and np.ptp(colours, axis=2).max() <= 16 else _white(np.asarray(picture) > 0)
+        if np.ptp(grey) and len(picture.getcolors() or ()) == 2:
+            return (grey == grey.max()) * np.uint8(255)
+        in_grey = grey.max() > 127 and np.ptp(colours, axis=2).max() <= 16
+        return grey if in_grey else (np.asarray(picture) > 0) * np.uint8(255)
     mask = np.asarray(picture if picture.mode[0] in "IF" else picture.convert("L"))
     highest = mask.max()
     if highest == 1 or (highest > 0 and mask.dtype != np.uint8):
         return (mask * (255 / highest)).clip(0, 255).astype(np.uint8)
     return mask
-
-
-def _two_colours(picture: Image.Image) -> bool:
-    """Whether a picture has two colours of a palette."""
-    return picture.mode == "P" and len(picture.getcolors() or ()) == 2
-
-
-def _white(where: np.ndarray) -> np.ndarray:
-    return np.where(where, np.uint8(255), np.uint8(0))
 
 
 def _opened(path: Path) -> Image.Image:
@@ -149,10 +142,10 @@ def holds_masks(source: Source) -> bool:
     if not source.path.is_dir():
         return False
     for path in _some(source):
-        colours, grey = read_picture(path), read_mask(path)
-        if not _two_colours(_opened(path)) and (np.ptp(colours, axis=2) > 16).any():
-            return False
-        if ((grey > 32) & (grey < 223)).mean() > 0.03:
+        picture, mask = _opened(path), read_mask(path)
+        two_colours = picture.mode == "P" and len(picture.getcolors() or ()) == 2
+        coloured = not two_colours and np.ptp(np.asarray(picture.convert("RGB")), axis=2).max() > 16
+        if coloured or ((mask > 32) & (mask < 223)).mean() > 0.03:
             return False
     return True
 

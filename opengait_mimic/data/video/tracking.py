@@ -117,7 +117,7 @@ def _colours(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def without_swaps(track: Track) -> list[Track]:
+def _without_swaps(track: Track) -> list[Track]:
     """A track cut where somebody else goes on: other colours, or the other way after a gap."""
     frames, found = track.frames, track.blobs
     cuts = [i for i in range(2, len(frames) - 1) if _swapped(frames, found, i)]
@@ -172,8 +172,8 @@ class Tracker:
         for i, number in list(given.items()):
             if i in ended:
                 continue
-            other = self._split(live[i], found[number], [b for n, b in enumerate(found) if n not in given.values()])
-            if other is not None:
+            free = [blob for n, blob in enumerate(found) if n not in given.values()]
+            if any(live[i].falls_apart(found[number], blob) for blob in free):
                 live[i].mark_group(found[number].area)
                 ended.add(i)
         for i in ended:
@@ -193,19 +193,16 @@ class Tracker:
     def tracks(self) -> list[Track]:
         """All tracks so far, in order of their first frame and place."""
         everything = self._ended + [one.track for one in self._live]
-        cut = [part for track in everything for part in without_swaps(track)]
+        cut = [part for track in everything for part in _without_swaps(track)]
         return sorted(cut, key=lambda track: (track.frames[0], track.blobs[0].box))
 
     def _covered(self, found: list[Blob], given: dict[int, int]) -> dict[int, list[int]]:
         """Blobs that cover several people, and which."""
         merged = {}
         for number, blob in enumerate(found):
-            owners = [i for i, n in given.items() if n == number]
-            inside = [
-                i for i, one in enumerate(self._live)
-                if i not in given and one.known and _share(one.place, blob.box) >= COVERED
-            ]  # fmt: skip
-            owners = [i for i in owners if self._live[i].known]
+            known = [(i, one) for i, one in enumerate(self._live) if one.known]
+            owners = [i for i, _ in known if given.get(i) == number]
+            inside = [i for i, one in known if i not in given and _share(one.place, blob.box) >= COVERED]
             if inside and len(owners + inside) >= 2:
                 merged[number] = sorted(owners + inside)
         return merged
@@ -223,17 +220,6 @@ class Tracker:
                 if swapped - straight < CLEARLY:
                     ended |= {i, k}
         return ended
-
-    def _split(self, one: _Live, taken: Blob, free: list[Blob]) -> Blob | None:
-        """The second person of what was one blob until now."""
-        if not one.known or one.partners or taken.area > 0.75 * one.area:
-            return None
-        for blob in free:
-            beside = min(blob.box.bottom, taken.box.bottom) - max(blob.box.top, taken.box.top)
-            tall = min(blob.box.height, taken.box.height) > 0.6 * one.height
-            if tall and beside > 0.6 * one.height and _share(blob.box, one.place) >= COVERED:
-                return blob
-        return None
 
 
 class _Live:
@@ -261,16 +247,18 @@ class _Live:
         (y, x), height, width = self.centre, self.height, self.width
         return Box(y - height / 2, y + height / 2, x - width / 2, x + width / 2)
 
+    def distance(self, blob: Blob) -> float:
+        """From where the track is expected, in body heights."""
+        return float(np.hypot(*(_centre(blob.box) - self.centre)) / self.height)
+
     def cost(self, blob: Blob) -> float:
-        """How badly a blob fits: distance in body heights, difference of size, difference of colours."""
-        distance = np.hypot(*(_centre(blob.box) - self.centre)) / self.height
+        """How badly a blob fits: distance, difference of size, difference of colours."""
         size = abs(np.log(blob.box.height / self.height))
         colour = np.sqrt(max(0.0, 1 - float(self.colours @ blob.colours)))
-        return float(distance + size + COLOUR_WEIGHT * colour)
+        return float(self.distance(blob) + size + COLOUR_WEIGHT * colour)
 
     def reaches(self, blob: Blob) -> bool:
-        distance = np.hypot(*(_centre(blob.box) - self.centre)) / self.height
-        return distance < REACH + REACH_PER_FRAME * (self.waited - 1)
+        return self.distance(blob) < REACH + REACH_PER_FRAME * (self.waited - 1)
 
     def take(self, frame: int, blob: Blob) -> None:
         track = self.track
@@ -295,6 +283,14 @@ class _Live:
         self.track.merged.append(frame)
         half = np.minimum([self.height, self.width], [box.height, box.width]) / 2
         self.centre = self.centre.clip(np.array([box.top, box.left]) + half, np.array([box.bottom, box.right]) - half)
+
+    def falls_apart(self, taken: Blob, other: Blob) -> bool:
+        """Whether what was one blob until now is two people, this and another."""
+        if not self.known or self.partners or taken.area > 0.75 * self.area:
+            return False
+        beside = min(other.box.bottom, taken.box.bottom) - max(other.box.top, taken.box.top)
+        tall = min(other.box.height, taken.box.height)
+        return min(tall, beside) > 0.6 * self.height and _share(other.box, self.place) >= COVERED
 
     def mark_group(self, area: int) -> None:
         """The frames in which the blob was clearly larger than the person it leaves."""
