@@ -1,14 +1,15 @@
 """From a street video, frames or masks to a data set: a small street is rendered, and its people are found again."""
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from street import FRAMES, HEIGHT, PEOPLE, WIDTH, street
 
@@ -20,6 +21,7 @@ from opengait_mimic.data.video.crop import extent, silhouette
 from opengait_mimic.data.video.quality import Rules
 from opengait_mimic.data.video.tracking import Tracker, blobs
 from opengait_mimic.errors import DataError
+from opengait_mimic.opengait.activation import activate
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,13 @@ def made(video):
     out = video.parent / "street"
     make_silhouettes([video], out, Settings())
     return out
+
+
+def saved(folder, pictures):
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / f"{number:03d}.png", compress_level=1)
+    return folder
 
 
 def found_in(out):
@@ -124,11 +133,9 @@ def test_a_blob_of_two_people_is_given_to_nobody(scene, made):
             assert frame not in together or owner(scene[1], frame, sil)[0] not in crossing
 
 
-def test_the_partition_and_the_folders_agree_and_the_training_reads_them(made, monkeypatch):
-    from opengait_mimic.opengait.activation import activate
-
+def test_the_partition_and_the_folders_agree_and_the_training_reads_them(made):
     activate("embedded")
-    from data.dataset import DataSet
+    from data.dataset import DataSet  # noqa: PLC0415 (the host has to be chosen first)
 
     sets = json.loads(made.with_suffix(".json").read_text())
     assert sorted(sets["TRAIN_SET"] + sets["TEST_SET"]) == sorted(path.name for path in made.iterdir())
@@ -167,10 +174,7 @@ def test_the_same_call_again_has_nothing_to_do_and_another_is_refused(video, mad
 
 def test_an_interrupted_run_leaves_no_data_set_and_goes_on_with_the_next_recording(scene, tmp_path, monkeypatch):
     for name in ("one", "two"):
-        folder = tmp_path / "in" / name
-        folder.mkdir(parents=True)
-        for number, mask in enumerate(scene[1]["red"][20:60]):
-            Image.fromarray(mask).save(folder / f"{number:03d}.png")
+        saved(tmp_path / "in" / name, scene[1]["red"][20:60])
     frames_of, seen = sources.mask_frames, []
 
     def watched(source):
@@ -198,53 +202,35 @@ def test_the_folder_one_stands_in_is_there_already(video, tmp_path, monkeypatch)
 
 
 def test_a_folder_of_frames_is_a_video(scene, tmp_path):
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    for number, frame in enumerate(scene[0][::2]):
-        Image.fromarray(frame).save(folder / f"{number:03d}.png", compress_level=1)
-    summary = make_silhouettes([folder], tmp_path / "out", Settings())
+    summary = make_silhouettes([saved(tmp_path / "frames", scene[0][::2])], tmp_path / "out", Settings())
     assert summary["recordings"][0]["segment"] == "background" and summary["subjects"] >= 2
 
 
-def casia(root, scene, subjects=("001", "002"), types=("nm-01", "nm-02")):
-    for subject, name in zip(subjects, ("red", "blue"), strict=True):
-        for place, type_ in enumerate(types):
-            folder = root / subject / type_ / "090"
-            folder.mkdir(parents=True)
-            for number, mask in enumerate(scene[1][name][20 + 20 * place : 40 + 20 * place]):
-                Image.fromarray(mask).save(folder / f"{subject}-{number:03d}.png")
+def test_masks_of_a_street_are_told_apart(scene, tmp_path):
+    folder = saved(tmp_path / "masks", np.any(list(scene[1].values()), axis=0))
+    summary = make_silhouettes([folder], tmp_path / "out", Settings())
+    assert summary["recordings"][0]["segment"] == "masks" and 3 <= summary["subjects"] <= 5
 
 
 def test_a_casia_b_tree_of_masks_keeps_its_names_and_every_frame(scene, tmp_path):
-    casia(tmp_path / "masks", scene)
+    for subject, name in (("001", "red"), ("002", "blue")):
+        for first in (20, 40):
+            saved(tmp_path / "masks" / subject / f"nm-{first}" / "090", scene[1][name][first : first + 20])
     make_silhouettes([tmp_path / "masks"], tmp_path / "out", Settings())
-    found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.pkl"))
-    assert found == [f"{s}/{t}/090/090.pkl" for s in ("001", "002") for t in ("nm-01", "nm-02")]
-    sils = read_array(tmp_path / "out/001/nm-02/090/090.pkl")
-    expected = np.stack([silhouette(mask) for mask in scene[1]["red"][40:60]])
-    assert np.array_equal(sils, expected)
+    found = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.pkl"))
+    assert found == [f"{s}/{t}/090/090.pkl" for s in ("001", "002") for t in ("nm-20", "nm-40")]
+    expected = [silhouette(mask) for mask in scene[1]["red"][40:60]]
+    assert np.array_equal(read_array(tmp_path / "out/001/nm-40/090/090.pkl"), expected)
     assert json.loads((tmp_path / "out.json").read_text())["TEST_SET"] == ["002"]
-
-
-def test_masks_of_a_street_are_told_apart(scene, tmp_path):
-    folder = tmp_path / "masks"
-    folder.mkdir()
-    for number in range(FRAMES):
-        Image.fromarray(np.any([masks[number] for masks in scene[1].values()], axis=0)).save(
-            folder / f"{number:03d}.png"
-        )
-    summary = make_silhouettes([folder], tmp_path / "out", Settings())
-    assert summary["recordings"][0]["segment"] == "masks" and 3 <= summary["subjects"] <= 5
 
 
 def test_an_installed_package_tells_people_apart(scene, video, tmp_path, monkeypatch):
     """The networks themselves are not run here: a stand-in gives the true masks."""
     given = iter(range(FRAMES))
 
-    def stand_in(weights):
-        def cut_out(picture):
-            frame = next(given)
-            return np.stack([masks[frame] for masks in scene[1].values()])
+    def stand_in(_):
+        def cut_out(_):
+            return np.stack([masks[frame] for frame in [next(given)] for masks in scene[1].values()])
 
         return cut_out
 
@@ -259,8 +245,6 @@ def test_an_installed_package_tells_people_apart(scene, video, tmp_path, monkeyp
 
 
 def test_mask_rcnn_keeps_people_it_is_sure_of(monkeypatch):
-    import torch
-
     class Network(torch.nn.Module):
         def forward(self, pictures):
             assert pictures[0].shape == (3, 6, 8) and pictures[0].max() <= 1
@@ -276,14 +260,12 @@ def test_mask_rcnn_keeps_people_it_is_sure_of(monkeypatch):
             assert weights == "DEFAULT"
             return Network()
 
-    monkeypatch.setattr(segmenters, "_package", lambda module, package: Package)
+    monkeypatch.setattr(segmenters, "_package", lambda *_: Package)
     masks = segmenters.maskrcnn(None)(np.full((6, 8, 3), 255, np.uint8))
     assert masks.shape == (2, 6, 8) and masks.dtype == bool and masks[0].sum() == 16
 
 
 def test_ultralytics_gets_its_colours_in_its_own_order_and_may_find_nobody(monkeypatch):
-    import torch
-
     seen = []
 
     class Network:
@@ -296,7 +278,7 @@ def test_ultralytics_gets_its_colours_in_its_own_order_and_may_find_nobody(monke
             found = None if picture[0, 0, 0] else type("Masks", (), {"data": torch.ones(1, 6, 8)})
             return [type("Result", (), {"masks": found})]
 
-    monkeypatch.setattr(segmenters, "_package", lambda module, package: type("Package", (), {"YOLO": Network}))
+    monkeypatch.setattr(segmenters, "_package", lambda *_: type("Package", (), {"YOLO": Network}))
     cut_out = segmenters.ultralytics(None)
     picture = np.zeros((6, 8, 3), np.uint8)
     picture[..., 0] = 7
@@ -335,7 +317,7 @@ def test_who_turns_back_behind_somebody_becomes_another_track():
         assert len(set(steps.tolist())) <= 1
 
 
-def test_small_hidden_and_cut_people_are_left_out_and_counted(scene, video, tmp_path):
+def test_small_hidden_and_cut_people_are_left_out_and_counted(video, tmp_path):
     settings = Settings(rules=Rules(min_height=40))
     summary = make_silhouettes([video], tmp_path / "out", settings)
     assert summary["left_out"]["at the border"] >= 10
@@ -363,16 +345,15 @@ def test_only_who_has_two_sequences_can_be_tested():
         (["broken", "out"], "000.png: cannot be read as a picture"),
     ],
 )
-def test_what_cannot_be_read_is_named_in_one_line(tmp_path, arguments, message):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "text.avi").write_text("no video")
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "000.png").write_text("no picture")
-    command = [sys.executable, "-m", "opengait_mimic", "silhouettes", *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    last = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 2 and message in last and last.startswith("opengait-mimic: ")
-    assert "Traceback" not in done.stderr and not (tmp_path / "out").exists()
+def test_what_cannot_be_read_is_named_in_one_line(call, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("text.avi").write_text("no video")
+    Path("broken").mkdir()
+    Path("broken/000.png").write_text("no picture")
+    ended = call("silhouettes", *arguments)
+    assert ended.status == 2 and message in ended.err.strip().splitlines()[-1]
+    assert "Traceback" not in ended.err and not Path("out").exists()
 
 
 def test_without_opencv_the_pip_line_is_said(video, monkeypatch):
