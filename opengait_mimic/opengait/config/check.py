@@ -66,6 +66,13 @@ class Check:
     mistakes: list[MimicError] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
 
+    @property
+    def model(self) -> str:
+        """The name of its model; "" where there is none."""
+        model_cfg = self.cfgs["model_cfg"]
+        model = model_cfg.get("model") if isinstance(model_cfg, dict) else None
+        return model if isinstance(model, str) else ""
+
     def attempt(self, action: Callable[..., Found], *arguments: object, needs: tuple[str, ...] = ()) -> Found | None:
         """Do something and note what it refuses, unless a section that it needs is broken; None then."""
         if not self.broken & set(needs):
@@ -107,8 +114,7 @@ def _check_all(run: Check) -> None:
     if run.mistakes:
         run.broken.add("model_cfg")
     _check_schema(run)
-    model = run.cfgs["model_cfg"].get("model") if isinstance(run.cfgs["model_cfg"], dict) else None
-    several = isinstance(run.cfgs["data_cfg"], list)
+    model, several = run.model, isinstance(run.cfgs["data_cfg"], list)
     run.attempt(_check_sizes, run.cfgs["model_cfg"], "model_cfg", needs=("model_cfg",))
     if model not in RECOGNITION and not run.broken & {"model_cfg", "evaluator_cfg"}:
         for key in ("occluded", "weighted", "likelihood"):
@@ -135,9 +141,8 @@ def _check_all(run: Check) -> None:
 
 def _check_name(run: Check) -> None:
     """Refuse a model that the host does not know: that no file in a checkout's folder of models speaks of."""
-    model = run.cfgs["model_cfg"].get("model") if isinstance(run.cfgs["model_cfg"], dict) else None
-    known = {*MODELS, *(NETWORKS if run.host == EMBEDDED else ())}
-    if not isinstance(model, str) or model in known or hasattr(sys.modules.get("modeling.models"), model):
+    model, known = run.model, {*MODELS, *(NETWORKS if run.host == EMBEDDED else ())}
+    if not model or model in known or hasattr(sys.modules.get("modeling.models"), model):
         return
     if run.host != EMBEDDED:
         files = (module_folder(run.host) / "modeling" / "models").rglob("*.py")
@@ -177,7 +182,7 @@ def _oversized(model_cfg: dict | list, where: str) -> Iterator[str]:
 
 def _check_model(run: Check) -> None:
     """What our models need beside their keys."""
-    cfgs, model, training = run.cfgs, run.cfgs["model_cfg"]["model"], run.training
+    cfgs, model, training = run.cfgs, run.model, run.training
     occlusions = {name: lifted(cfgs[name].get("transform"), name)[1] for name in ("trainer_cfg", "evaluator_cfg")}
     if training and occlusions["trainer_cfg"] is None:
         told = f"no Occlusion at the end; {model} learns from occluded clips (test, and check --phase test, need none)"
@@ -235,7 +240,7 @@ def _check_test(run: Check, occlusions: dict, teacher: NetworkSpec, ven: Network
 
 def _check_training(run: Check, teacher: NetworkSpec, ven: NetworkSpec | None) -> None:
     """Check that the frozen networks are there and learned from silhouettes like those of this run."""
-    cfgs, model = run.cfgs, run.cfgs["model_cfg"]["model"]
+    cfgs, model = run.cfgs, run.model
     looks = model == "ResidualGait" or (model == "MimicGait" and any(map(distils, losses(cfgs))))
     if ven is not None:
         run.attempt(_exists, ven, "VEN", "model_cfg: ven")
@@ -266,7 +271,7 @@ def _check_processes(run: Check) -> None:
             raise ConfigError(
                 f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {run.processes} processes"
             )
-    elif run.cfgs["model_cfg"]["model"] not in MODELS:
+    elif run.model not in MODELS:
         size = run.cfgs["evaluator_cfg"]["sampler"].get("batch_size")
         if size != run.processes:
             raise ConfigError(
@@ -283,8 +288,7 @@ def _check_checkpoint(run: Check) -> None:
     if isinstance(hint, str):
         path = Path(hint)
     else:
-        model = run.cfgs["model_cfg"]["model"]
-        path = checkpoint_path(data["dataset_name"], model, text(engine, "save_name", name), hint)
+        path = checkpoint_path(data["dataset_name"], run.model, text(engine, "save_name", name), hint)
     if not is_file(path):
         raise CheckpointError(f"restore_hint: no checkpoint at {path}")
 
@@ -297,7 +301,7 @@ def _check_data_set(run: Check) -> None:
         return
     if not run.training and evaluator_settings(run.cfgs).likelihood:  # learns from the training set
         run.attempt(check_data, data_cfg, "TRAIN_SET")
-    if first is None or data_cfg.get("data_in_use") or run.cfgs["model_cfg"]["model"] in OTHER_INPUTS:
+    if first is None or data_cfg.get("data_in_use") or run.model in OTHER_INPUTS:
         return
     run.attempt(_check_range, first, engine.get("transform"))
     if run.training:

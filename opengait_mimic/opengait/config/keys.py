@@ -156,6 +156,7 @@ class Section(BaseModel):
     closed: ClassVar[bool] = False
     slips: ClassVar[bool] = True
     expected: ClassVar[str] = "a mapping"
+    called: ClassVar[str] = "key"  # what it has
 
     @classmethod
     def keys(cls) -> list[str]:
@@ -175,7 +176,7 @@ class Section(BaseModel):
         keys = cls.keys()
         for key in value:
             if key not in keys and (cls.closed or (cls.slips and _is_slip(key, keys))):
-                found.append(mistake((), f"unknown key {shown(key)}; {nearest(key, keys)}"))
+                found.append(mistake((), f"unknown {cls.called} {shown(key)}; {nearest(key, keys)}"))
         if found:
             raise ValidationError.from_exception_data(cls.__name__, found)
         return section

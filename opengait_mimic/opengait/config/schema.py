@@ -438,6 +438,8 @@ def _data(value: Any) -> list[Data]:
 class Config(OwnSection):
     """A configuration, merged onto a host's defaults."""
 
+    called: ClassVar[str] = "section"
+
     model_cfg: Annotated[Section, Takes("a mapping", read=_model)] = key(..., "the network")
     data_cfg: Annotated[list[Data], Takes("a mapping, or a list of them", read=_data)] = key(..., "what is read")
     trainer_cfg: Trainer = key(..., "a training")
