@@ -20,7 +20,7 @@ from opengait_mimic.method.ven import Visibility, VisibilityNetwork
 CLASSES = ("clean", "top", "bottom", "left", "right", "moving_patch")
 
 
-def plan_of(kind, amount, clips=1, frames=2, height=64, width=44, refit=False, **more):
+def sampled(kind, amount, clips=1, frames=2, height=64, width=44, refit=False, **more):
     drawn = mixture([{"kind": kind, "amount": amount, "refit": refit, **more}])
     rngs = [np.random.default_rng(i) for i in range(clips)]
     return drawn.sample(rngs, [np.arange(frames)] * clips, height, width)
@@ -47,34 +47,34 @@ def seen_by_ven(kind, amount, clips=1, bins=None):
 # ---- labels ------------------------------------------------------------------------------------------------
 
 
-def test_a_strip_is_as_visible_as_the_share_of_its_silhouette():
+def test_a_part_is_as_visible_as_the_share_of_its_silhouette():
     sils = torch.zeros(1, 2, 8, 4)
     sils[0, 0, :, :2] = 1  # the left half of the first frame
     sils[0, 1, 4:, :] = 1  # the lower half of the second
-    found = visible_parts(sils, plan_of("left", 0.25, height=8, width=4), 4)
+    found = visible_parts(sils, sampled("left", 0.25, height=8, width=4), 4)
     torch.testing.assert_close(found, torch.tensor([[0.5, 0.5, 8 / 12, 8 / 12]]))
-    found = visible_parts(sils, plan_of("top", 0.625, height=8, width=4), 4)
+    found = visible_parts(sils, sampled("top", 0.625, height=8, width=4), 4)
     torch.testing.assert_close(found, torch.tensor([[0, 0, 0.5, 1]]))
 
 
 def test_where_there_is_no_silhouette_the_area_counts():
-    found = visible_parts(torch.zeros(1, 2, 8, 4), plan_of("top", 0.375, height=8, width=4), 4)
+    found = visible_parts(torch.zeros(1, 2, 8, 4), sampled("top", 0.375, height=8, width=4), 4)
     torch.testing.assert_close(found, torch.tensor([[0, 0.5, 1, 1]]))
 
 
 def test_refit_changes_nothing_of_what_is_visible_and_clean_clips_are_visible():
     sils = torch.rand(3, 2, 64, 44)
     for kind in ("top", "bottom", "right"):
-        painted, cut = (visible_parts(sils, plan_of(kind, [0.4, 0.6], 3, refit=r), 16) for r in (False, True))
-        torch.testing.assert_close(painted, cut)
+        occluded, cut = (visible_parts(sils, sampled(kind, [0.4, 0.6], 3, refit=r), 16) for r in (False, True))
+        torch.testing.assert_close(occluded, cut)
     assert (visible_parts(sils, None, 5) == 1).all()
 
 
-@pytest.mark.parametrize("plan", [None, plan_of("top", 0.25, height=8, width=4)], ids=["clean", "hidden"])
-def test_more_strips_than_rows_are_refused(plan):
-    assert visible_parts(torch.ones(1, 2, 8, 4), plan, 8).shape == (1, 8)
+@pytest.mark.parametrize("parameters", [None, sampled("top", 0.25, height=8, width=4)], ids=["clean", "hidden"])
+def test_more_parts_than_rows_are_refused(parameters):
+    assert visible_parts(torch.ones(1, 2, 8, 4), parameters, 8).shape == (1, 8)
     with pytest.raises(ConfigError, match="strips: 9 of a frame of 8 rows"):
-        visible_parts(torch.ones(1, 2, 8, 4), plan, 9)
+        visible_parts(torch.ones(1, 2, 8, 4), parameters, 9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -86,17 +86,17 @@ def test_labels_are_those_of_a_slow_twin_in_both_layouts(kind, strips, seed):
     lengths = [3, 1, 2]
     drawn = mixture([{"kind": kind, "amount": [0.2, 0.9]}])
     rng = np.random.default_rng(seed)
-    plan = drawn.sample([rng] * 3, [np.arange(n) for n in lengths], 20, 12)
+    parameters = drawn.sample([rng] * 3, [np.arange(n) for n in lengths], 20, 12)
     sils = torch.from_numpy(rng.random((1, 6, 20, 12)).astype(np.float32))
-    shown = sils[0] * torch.from_numpy(visible_mask(plan, 20, 12))
-    torch.testing.assert_close(shown, apply_occlusion(sils, plan)[0])
-    found = visible_parts(sils, plan, strips, torch.tensor([lengths]))
+    shown = sils[0] * torch.from_numpy(visible_mask(parameters, 20, 12))
+    torch.testing.assert_close(shown, apply_occlusion(sils, parameters)[0])
+    found = visible_parts(sils, parameters, strips, torch.tensor([lengths]))
     start = 0
     for clip, length in enumerate(lengths):
-        for strip in range(strips):
-            rows = [r for r in range(20) if r * strips // 20 == strip]
+        for part in range(strips):
+            rows = [r for r in range(20) if r * strips // 20 == part]
             whole, left = (frames[start : start + length, rows].sum() for frames in (sils[0], shown))
-            assert found[clip, strip] == pytest.approx(float(left / whole), abs=1e-5)
+            assert found[clip, part] == pytest.approx(float(left / whole), abs=1e-5)
         start += length
 
 
@@ -115,7 +115,7 @@ def test_the_pyramid_of_a_backbone(model_cfg, parts, bins):
     assert part_bins(model_cfg, parts) == bins
 
 
-def test_the_user_may_say_what_the_parts_are_where_it_cannot_be_seen_by_ven():
+def test_the_user_may_say_what_the_parts_are_where_it_cannot_be_derived():
     with pytest.raises(ConfigError, match="which rows are the 7 parts of Odd"):
         part_bins({"model": "Odd"}, 7)
     assert part_bins({"model": "Odd"}, 7, [4, 2, 1]) == (4, 2, 1)
@@ -123,7 +123,7 @@ def test_the_user_may_say_what_the_parts_are_where_it_cannot_be_seen_by_ven():
         part_bins({"model": "Odd"}, 7, [8])
 
 
-def test_parts_take_the_mean_of_the_rows_they_share_with_strips():
+def test_parts_take_the_mean_of_the_rows_they_share():
     to_parts = strips_to_parts((4, 2, 1, 8), 4)
     shares = torch.tensor([0.0, 0.2, 0.6, 1.0])
     expected = [0, 0.2, 0.6, 1, 0.1, 0.8, 0.45, 0, 0, 0.2, 0.2, 0.6, 0.6, 1, 1]
@@ -144,7 +144,7 @@ def test_the_amount_of_bins_is_their_mean_and_parts_are_a_head():
     torch.testing.assert_close(seen.amount, seen.amount_logits.softmax(1) @ torch.tensor([0, 0.25, 0.5, 0.75, 1]))
 
 
-def test_evidence_of_frames_adds_up():
+def test_a_clips_outputs_are_means_over_its_frames():
     ven = VisibilityNetwork(3, (4, 4, 8), 6, ("regression", "parts"), amount_bins=5)
     clip = torch.rand(1, 3, 64, 44)
     frames = [ven(clip[:, i : i + 1]) for i in range(3)]
@@ -186,21 +186,23 @@ def test_a_map_shrinks_to_the_end_and_keeps_means():
 @pytest.mark.parametrize("kind", ["top", "bottom", "left", "right"])
 @pytest.mark.parametrize("bins", [None, 33])
 def test_a_refitted_clip_comes_back_to_its_place(kind, bins):
-    sils, plan = smooth(), plan_of(kind, 0.5, refit=True)
-    back = register(apply_occlusion(sils, plan), seen_by_ven(kind, plan.amount[0], bins=bins), CLASSES)
-    painted = apply_occlusion(sils, plan_of(kind, 0.5))
-    assert (back - painted).abs().mean() < 0.01
-    assert (apply_occlusion(sils, plan) - painted).abs().mean() > 0.1, "what it would be without"
+    sils, parameters = smooth(), sampled(kind, 0.5, refit=True)
+    back = register(apply_occlusion(sils, parameters), seen_by_ven(kind, parameters.amount[0], bins=bins), CLASSES)
+    occluded = apply_occlusion(sils, sampled(kind, 0.5))
+    assert (back - occluded).abs().mean() < 0.01
+    assert (apply_occlusion(sils, parameters) - occluded).abs().mean() > 0.1, "what it would be without"
 
 
 @pytest.mark.parametrize("kind", ["top", "bottom", "left", "right"])
-def test_a_clip_painted_in_place_stays(kind):
-    painted = apply_occlusion(smooth(), plan_of(kind, [0.4, 0.6]))
-    torch.testing.assert_close(register(painted, seen_by_ven(kind, 0.5, bins=17), CLASSES), painted, atol=1e-5, rtol=0)
+def test_a_clip_occluded_in_place_stays(kind):
+    occluded = apply_occlusion(smooth(), sampled(kind, [0.4, 0.6]))
+    torch.testing.assert_close(
+        register(occluded, seen_by_ven(kind, 0.5, bins=17), CLASSES), occluded, atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("kind", ["clean", "moving_patch"])
-def test_kinds_that_cut_no_edge_off_stay(kind):
+def test_types_that_cut_no_edge_off_stay(kind):
     sils = smooth(3)
     torch.testing.assert_close(register(sils, seen_by_ven(kind, 0.5, 3), CLASSES), sils, atol=1e-5, rtol=0)
 
