@@ -125,6 +125,8 @@ class OccludedModel(Resumable, BaseModel):
         self.occlusion = {name: self._lift(cfgs[name]) for name in ("trainer_cfg", "evaluator_cfg")}
         if training and self.occlusion["trainer_cfg"] is None:
             raise ConfigError("trainer_cfg: transform: no Occlusion at the end; this model learns from occluded clips")
+        if (tested := self.occlusion["evaluator_cfg"]) is not None and tested.seed is None:
+            tested.seed = 0
         self.steps = {name: steps(cfgs[name]["transform"]) for name in self.occlusion}
         cfgs["evaluator_cfg"]["sampler"]["batch_size"] = world_size()
         super().__init__(cfgs, training)
