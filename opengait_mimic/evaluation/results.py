@@ -15,6 +15,8 @@ from opengait_mimic.data.files import whole, write_text
 from opengait_mimic.errors import DataError
 
 FORMAT = 1
+# What each matching beside the plain distance is called: in result files, and behind a method's name.
+MATCHING_TITLES = {"weighted": "weighted", "likelihood": "likelihood", "persons": "likelihood of persons"}
 
 
 def versions() -> dict[str, str]:

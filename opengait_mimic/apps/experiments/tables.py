@@ -30,8 +30,7 @@ from opengait_mimic.data import progress
 from opengait_mimic.data.partition import dataset_of, read_partition
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import ConfigError, DataError, nearest
-from opengait_mimic.evaluation.results import matched_result
-from opengait_mimic.method.beyond.matching import MATCHING_TITLES
+from opengait_mimic.evaluation.results import MATCHING_TITLES, matched_result
 from opengait_mimic.opengait.config.check import check_data
 from opengait_mimic.opengait.host import choose
 from opengait_mimic.opengait.process.device import check_device

@@ -278,7 +278,7 @@ def nearest_by_odds(
 ) -> list[list[tuple[float, int]]]:
     """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them.
 
-    All clips of a subject count, see `evaluation.likelihood.PLDAMatching`.
+    All clips of a subject count, see `method.beyond.plda.PLDAMatching`.
     """
     order = np.argsort(gallery.subjects, kind="stable")
     starts = np.unique(gallery.subjects[order], return_index=True)[1]

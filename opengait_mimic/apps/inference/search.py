@@ -26,7 +26,7 @@ class Index:
         embeddings: [m, c, p]; a memory map will do. They are copied: m · c · p · 4 bytes.
         metric: "euc", the mean over parts of the Euclidean distance, or "cos", of 1 - cosine similarity.
         device: to search on.
-        visibility: [m, p] of the parts, 0–1, for visibility-weighted matching (see `evaluation.weighted`) with
+        visibility: [m, p] of the parts, 0–1, for visibility-weighted matching (see `method.beyond.weighted`) with
             `epsilon`; probes then need theirs. None: all parts count alike.
     Raises:
         ConfigError: another metric.

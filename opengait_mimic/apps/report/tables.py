@@ -16,8 +16,8 @@ from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, Group, Run, 
 from opengait_mimic.apps.report.table import Cell, Column, Table, text
 from opengait_mimic.data.files import read_arrays
 from opengait_mimic.errors import DataError
+from opengait_mimic.evaluation.results import MATCHING_TITLES
 from opengait_mimic.evaluation.statistics import paired_test
-from opengait_mimic.method.beyond.matching import MATCHING_TITLES
 
 TABLE1 = ("Baseline-1", "Baseline-2", "Occlusion Aware", "Mimic + VEN")
 DISTILLATION = {

@@ -20,9 +20,8 @@ from opengait_mimic.evaluation.occluded import Holistic, Repeat
 from opengait_mimic.evaluation.protocols import protocol
 from opengait_mimic.evaluation.recognition import at_ranks, evaluate_embeddings, scores
 from opengait_mimic.evaluation.relative_performance import holistic_retention, relative_scalars, relative_table
-from opengait_mimic.evaluation.results import fingerprint, matched_result, versions, write_result
+from opengait_mimic.evaluation.results import MATCHING_TITLES, fingerprint, matched_result, versions, write_result
 from opengait_mimic.evaluation.visibility import visibility_scalars
-from opengait_mimic.method.beyond.matching import MATCHING_TITLES
 from opengait_mimic.method.beyond.plda import PLDAMatching
 from opengait_mimic.method.beyond.weighted import Weights
 from opengait_mimic.opengait import host as hosts
