@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opengait_mimic.apps.experiments.recipes import TITLES
+from opengait_mimic.apps.report.result_files import read_result
 from opengait_mimic.errors import DataError
 from opengait_mimic.opengait.config.transforms import lifted
 
 BACKBONES = ("GaitBase", "GaitGL", "DeepGaitV2")
-PAPERS_AMOUNT = [0.4, 0.6]  # of an occlusion, where a YAML does not say
 DATASETS = ("Gait3D", "GREW", "CASIA-B", "OUMVLP", "CCPG", "SUSTech1K")
 
 
@@ -159,7 +159,7 @@ def collect(paths: Iterable[Path]) -> Collection:
     read: dict[Path, Run] = {}
     for path in sorted({file.resolve(): file for given in paths for file in _files(given)}.values()):
         try:
-            content = _content(path)
+            content = read_result(path)
             read[path] = Run(path, content, _refitted(content["config"]))
         except (OSError, ValueError) as error:
             collection.skipped.append(f"{path}: skipped: {error}")
@@ -300,107 +300,6 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-# The format of a result file. float admits whole numbers; a tuple is a list of that length.
-@dataclass(frozen=True)
-class _Maybe:
-    """Null or absent is allowed."""
-
-    spec: object
-
-
-@dataclass(frozen=True)
-class _Each:
-    """A mapping whose values are all alike."""
-
-    spec: object
-
-
-_SCORES = _Each(_Maybe(float))
-_RESULT = {
-    "mean": _Maybe(float),
-    "sd": _Maybe(float),
-    "interval": _Maybe((float, float)),
-    "values": _Maybe([_Maybe(float)]),
-    "HP": _Maybe(float),
-    "RP": _Maybe(float),
-    "RP_interval": _Maybe((float, float)),
-}
-_TEST = {
-    "name": str,
-    "protocol": ("standard", "generalizability", "adaptability", "severity"),
-    "kinds": [{"kind": str, "prob": float, "amount": (float, float)}],  # as _kinds made them
-    "zero_shot": bool,
-    "scores": _Each(_RESULT),
-    "conditions": _Maybe(_Each(_SCORES)),
-    "by_kind": _Maybe(_Each({"probes": float, "scores": _SCORES})),
-    "by_amount": _Maybe([{"range": (float, float), "probes": float, "scores": _SCORES}]),
-    "cmc": _Maybe([float]),
-    "roc": _Maybe({"far": [float], "tar": [float]}),
-}
-_FILE = {"path": str, "sha256": str}
-_COMMON = {
-    "versions": _Each(_Maybe(str)),
-    "host": _Maybe(str),
-    "seed": int,
-    "config": dict,
-    "checkpoint": _Maybe({**_FILE, "iteration": int}),
-    "dataset": str,
-    "method": str,
-}
-_FORMATS = {
-    "recognition": {
-        **_COMMON,
-        "teacher": _Maybe(_FILE),
-        "backbone": str,
-        "protocol": {"metric": str, "who": str, "gallery_by": str, "repeats": int},
-        "trained_kinds": [str],
-        "holistic": {"own": _SCORES, "teacher": _Maybe(_SCORES)},
-        "retention": _Maybe(_SCORES),
-        "tests": [_TEST],
-        "probes": _Maybe(str),
-    },
-    "visibility": {
-        **_COMMON,
-        "classes": [str],
-        "confusion": [[int]],
-        "accuracy": _Maybe(float),
-        "amount_error": _Maybe(float),
-        "amount_error_by_kind": _Maybe([_Maybe(float)]),
-        "parts_error": _Maybe(float),
-    },
-}
-
-
-def _content(path: Path) -> dict:
-    """A result file's checked content.
-
-    Raises:
-        ValueError: it is no result of ours, with the key that is wrong.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(content, dict) or content.get("kind") not in tuple(_FORMATS):
-        raise ValueError("no result file of opengait-mimic")
-    if content.get("format") != 1:
-        raise ValueError(f"format {content.get('format')!r}; this version reads format 1")
-    content = _printable(content)
-    for test in content.get("tests", ()) if isinstance(content.get("tests"), list) else ():
-        if isinstance(test, dict):
-            test["kinds"] = _kinds(test.get("kinds"))
-    _check(content, _FORMATS[content["kind"]], "")
-    if content["kind"] == "visibility":
-        size = len(content["classes"])
-        if [len(row) for row in content["confusion"]] != [size] * size:
-            raise ValueError(f"confusion: expected {size} x {size} counts")
-    for test in content.get("tests", ()):
-        roc = test.get("roc")
-        if roc and len(roc["far"]) != len(roc["tar"]):
-            raise ValueError(f"roc of {test['name']!r}: far and tar differ in length")
-    return content
-
-
 def _refitted(config: dict) -> bool:
     """Whether a run's configuration occludes at test with refitted kinds.
 
@@ -414,69 +313,3 @@ def _refitted(config: dict) -> bool:
     if not isinstance(kinds, list):
         raise ValueError(f"evaluator_cfg: Occlusion: kinds: expected a list, found {kinds!r:.60}")
     return any(isinstance(kind, dict) and bool(kind.get("refit")) for kind in kinds)
-
-
-def _kinds(kinds: object) -> object:
-    """A YAML's list of kinds with what it leaves out: an equal share of the rest as `prob`, the paper's `amount`."""
-    if not isinstance(kinds, list):
-        return kinds
-    entries = [{"kind": kind} if isinstance(kind, str) else kind for kind in kinds]
-    if not all(isinstance(entry, dict) for entry in entries):
-        return kinds
-    given = [entry["prob"] for entry in entries if isinstance(entry.get("prob"), (int, float))]
-    rest = (1 - sum(given)) / max(1, len(entries) - len(given))
-    full = []
-    for entry in entries:
-        amount = entry.get("amount", PAPERS_AMOUNT)
-        amount = [amount, amount] if isinstance(amount, (int, float)) else amount
-        prob = rest if entry.get("prob") is None else entry["prob"]
-        full.append({**entry, "prob": prob, "amount": amount})
-    return full
-
-
-def _check(value: object, spec: object, where: str) -> None:
-    if isinstance(spec, _Maybe):
-        if value is not None:
-            _check(value, spec.spec, where)
-    elif isinstance(spec, dict):
-        _expect(isinstance(value, dict), where, "a mapping", value)
-        for key, inner in spec.items():
-            _check(value.get(key), inner, f"{where}.{key}" if where else key)
-    elif isinstance(spec, _Each):
-        _expect(isinstance(value, dict), where, "a mapping", value)
-        for key, inner in value.items():
-            _check(inner, spec.spec, f"{where}.{key}")
-    elif isinstance(spec, list):
-        _expect(isinstance(value, list), where, "a list", value)
-        for number, inner in enumerate(value):
-            _check(inner, spec[0], f"{where}[{number}]")
-    elif isinstance(spec, tuple) and isinstance(spec[0], str):
-        _expect(isinstance(value, str) and value in spec, where, f"one of {', '.join(spec)}", value)
-    elif isinstance(spec, tuple):
-        _expect(isinstance(value, list) and len(value) == len(spec), where, f"{len(spec)} values", value)
-        for inner, inner_spec in zip(value, spec, strict=True):
-            _check(inner, inner_spec, where)
-    elif spec is float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        _expect(number and math.isfinite(value), where, "a number", value)
-    elif spec is int:
-        _expect(isinstance(value, int) and not isinstance(value, bool), where, "a whole number", value)
-    else:
-        _expect(isinstance(value, spec), where, f"a {spec.__name__}", value)
-
-
-def _expect(right: bool, where: str, expected: str, found: object) -> None:
-    if not right:
-        shown = "nothing" if found is None else repr(found)
-        raise ValueError(f"{where}: expected {expected}, found {shown[:60]}")
-
-
-def _printable(value: object) -> object:
-    """The same with control and invisible characters of texts as spaces: names end up in tables and terminals."""
-    if isinstance(value, str):
-        return "".join(c if c.isprintable() else " " for c in value)
-    if isinstance(value, dict):
-        return {_printable(key): _printable(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_printable(inner) for inner in value]
-    return value
