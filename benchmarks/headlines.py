@@ -10,7 +10,7 @@ import step
 from measure import Report, main
 
 
-def run(report: Report, quick: bool = True) -> None:
+def run(report: Report, quick: bool = True) -> None:  # noqa: ARG001 (it is always quick)
     """Measure."""
     for benchmark in (loss, painting, pretreatment, step, repeated_tests):
         print(f"{benchmark.__name__} ...", flush=True)

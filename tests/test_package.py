@@ -48,7 +48,8 @@ def test_the_wheel_has_the_package_the_configurations_and_the_patch(built):
 
 def test_the_sdist_has_them_too(built):
     (sdist,) = built.glob("*.tar.gz")
-    inside = {name.split("/", 1)[-1] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        inside = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert wanted() <= inside
     assert {"README.md", "LICENSE", "setup.cfg", "pyproject.toml"} <= inside
 

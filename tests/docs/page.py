@@ -194,9 +194,8 @@ def own_commands(code: str) -> list[list[str]]:
             words = shlex.split(part, comments=True)
             for place, word in enumerate(words):
                 name = word.rsplit("/", 1)[-1]
-                if name == "opengait-mimic" and (place == 0 or words[place - 1] == "srun"):
-                    found.append(words[place + 1 :])
-                elif name == "opengait_mimic" and words[place - 1] == "-m":
+                first = place == 0 or words[place - 1] == "srun"
+                if (name == "opengait-mimic" and first) or (name == "opengait_mimic" and words[place - 1] == "-m"):
                     found.append(words[place + 1 :])
     return found
 

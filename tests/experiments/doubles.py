@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def work(stage: Stage, *_) -> None:
         stage.outcome.write_bytes(b"weights")
     else:
         leave_result(stage)
-    with open(ORDER, "a") as done:
+    with Path(ORDER).open("a") as done:
         done.write(f"{stage.mark.name}\n")
 
 

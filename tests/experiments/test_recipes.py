@@ -265,7 +265,7 @@ class TestNumbers:
         assert evaluator["restore_hint"] == (trainer["total_iter"] if trained else 0)
         assert trainer["total_iter"] % trainer["save_iter"] == 0, "the last iteration is saved"
         milestones = cfgs["scheduler_cfg"]["milestones"]
-        assert milestones == sorted(milestones) and 0 < milestones[0] and milestones[-1] <= trainer["total_iter"]
+        assert milestones == sorted(milestones) and milestones[0] > 0 and milestones[-1] <= trainer["total_iter"]
 
     def test_no_two_runs_share_a_folder(self):
         runs = {path_of(*at): (at[0], recipe(*at)) for at in ALL}

@@ -196,7 +196,7 @@ def test_a_mimic_trains_and_tests_on_registered_clips(data, stage):
     net = MimicGait(copy.deepcopy(cfgs), True)
     inputs = net.inputs_pretreament(next(iter(net.train_loader)))
     clips, seqL = inputs[0], inputs[4]
-    registered, seen = net.network.guide(clips.occluded, seqL)
+    registered, _ = net.network.guide(clips.occluded, seqL)
     assert registered.shape == clips.occluded.shape and not torch.equal(registered, clips.occluded)
     with torch.no_grad():
         net.eval()

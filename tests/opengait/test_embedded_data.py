@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import pickle
 import random
 from pathlib import Path
@@ -62,13 +61,13 @@ def test_the_test_part_has_plain_labels(tree, cache):
     data = DataSet({**tree, "cache": cache}, training=False)
     streams, info = data[1]
     assert len(data) == 2 and info[:3] == ["003", "nm-02", "090"]
-    assert [os.path.basename(path) for path in info[3]] == ["0-sil.pkl", "1-frames.pkl"]
+    assert [Path(path).name for path in info[3]] == ["0-sil.pkl", "1-frames.pkl"]
     assert streams[0].dtype == np.uint8 and (streams[0] == 3).all() and streams[1][:, 0, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_a_cached_set_no_longer_needs_its_files(tree):
     data = DataSet({**tree, "cache": True}, training=False)
-    os.remove(data[0][1][3][0])
+    Path(data[0][1][3][0]).unlink()
     assert (data[0][0][0] == 3).all()
 
 
@@ -77,7 +76,7 @@ def test_a_cached_set_no_longer_needs_its_files(tree):
 )
 def test_data_in_use_is_a_mask_or_a_list_of_positions(tree, in_use, names):
     info = DataSet({**tree, "data_in_use": in_use}, training=False)[0][1]
-    assert [os.path.basename(path) for path in info[3]] == names
+    assert [Path(path).name for path in info[3]] == names
 
 
 @pytest.mark.parametrize("in_use", [[True], [2]])

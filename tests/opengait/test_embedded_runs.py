@@ -219,7 +219,7 @@ def test_fixed_clips_are_stacked(folder):
     model = Toy(load(folder, configuration(folder)), training=True)
     ipts, labs, _, _, seqL = model.inputs_pretreament(next(iter(model.train_loader)))
     assert ipts[0].shape == (12, FRAMES, HEIGHT, WIDTH) and seqL is None and labs.shape == (12,)
-    assert 0 <= ipts[0].min() and ipts[0].max() <= 1
+    assert ipts[0].min() >= 0 and ipts[0].max() <= 1
 
 
 def test_one_transform_is_needed_per_stream(folder):

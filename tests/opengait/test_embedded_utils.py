@@ -123,7 +123,7 @@ def test_a_log_line_and_tensorboard_get_the_means_since_the_last_one(manager, tm
     (log_file,) = (tmp_path / "logs").iterdir()
     for text in (printed, log_file.read_text()):
         lines = [line for line in text.splitlines() if "iteration" in line]
-        assert ["iteration 12", "iteration 14"] == [line.split(" | ")[0][-12:] for line in lines]
+        assert [line.split(" | ")[0][-12:] for line in lines] == ["iteration 12", "iteration 14"]
         assert "triplet/loss 2.0000" in lines[0] and "triplet/loss 6.5000" in lines[1]
     board = events(tmp_path / "summary")
     assert [(e.step, e.value) for e in board.Scalars("triplet/loss")] == [(12, 2.0), (14, 6.5)]

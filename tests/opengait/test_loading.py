@@ -35,7 +35,7 @@ class KillsAsItLogs(logging.Handler):
             os.kill(worker.pid, signal.SIGKILL)
             for _ in range(100):  # long enough for the signal of its end
                 time.sleep(0.01)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             print("held back:", error, flush=True)
 
 

@@ -130,7 +130,7 @@ class TestBeside:
         for iteration in (1, 2):
             net.save_ckpt(iteration)
         one, two = (net._own_path(i).with_suffix(".resume.json") for i in (1, 2))
-        os.replace(one, two)
+        one.replace(two)
         assert model(data, restore_hint=2).batches == 2  # counted by iterations
 
     def test_weights_that_are_no_numbers_are_not_saved(self, data, here):
@@ -248,12 +248,10 @@ def test_checkpoints_of_an_earlier_training_are_none_of_its_own(tmp_path):
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "sub" / "file"
     files.write_text(path, "one")
-    with pytest.raises(RuntimeError):
-        with files.whole(path) as stream:
-            stream.write(b"half")
-            raise RuntimeError
+    with pytest.raises(RuntimeError), files.whole(path) as stream:
+        stream.write(b"half")
+        raise RuntimeError
     assert path.read_text() == "one" and [p.name for p in path.parent.iterdir()] == ["file"]
-    with pytest.raises(OSError, match="No space left.*file") as caught:
-        with files.whole(path):
-            raise OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space left.*file") as caught, files.whole(path):
+        raise OSError(28, "No space left on device")
     assert caught.value.filename == str(path)

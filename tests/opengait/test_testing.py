@@ -275,7 +275,7 @@ class TestResultFile:
         cfgs = asked(data, seed=4, repeats=2, severity=[0.4], generalizability={"new": NEW},
                      adaptability={"old": ["top"]})  # fmt: skip
         cfgs["trainer_cfg"]["seed"] = 2
-        scalars, result, arrays = outcome(cfgs)
+        scalars, result, _ = outcome(cfgs)
         assert result["format"] == 1 and result["kind"] == "recognition"
         assert set(result["versions"]) == {"opengait-mimic", "python", "torch", "numpy"}
         assert result["host"] == "embedded" and result["seed"] == 2

@@ -111,7 +111,7 @@ def test_what_an_earlier_report_left_is_removed_and_nothing_else(results, tmp_pa
     assert (out / "visibility.csv").exists() and (out / "figures" / "confusion.svg").exists()
     (out / "mine.txt").write_text("kept")
     (tmp_path / "outside.txt").write_text("kept")
-    with open(out / ".report-files", "a") as listing:
+    with (out / ".report-files").open("a") as listing:
         listing.write("../outside.txt\n")
     only = results.write(results.recognition("Mimic + VEN", tests=[results.test(30.0, hp=None)]))
     write_report(collect([only]), out)
@@ -181,7 +181,7 @@ def test_the_command(results, tmp_path, call):
     assert result.out.startswith("1 result of 1 method, 1 backbone") and str(out / "report.html") in result.out
     assert result.err == f"warning: {foreign}: skipped: no result file of opengait-mimic\n"
     assert (out / "figures" / "figure1.png").exists()
-    assert [link for link in Page((out / "report.html").read_text()).links][0] == "#figure1"
+    assert next(iter(Page((out / "report.html").read_text()).links)) == "#figure1"
 
 
 def test_the_command_without_results(tmp_path):

@@ -125,7 +125,7 @@ def test_hostile_text_stays_text_in_every_form(where):
     assert "script" not in page.tags
     if where in ("cell", "head"):
         assert HOSTILE in [t for _, _, t in page.cells]
-        assert HOSTILE in sum(csv.reader(io.StringIO(table.csv())), [])
+        assert any(HOSTILE in row for row in csv.reader(io.StringIO(table.csv())))
     markdown = table.markdown()
     assert "<script" not in markdown and "\\`x\\`" in markdown and "\\[l\\](h)" in markdown
     for line in markdown.splitlines():

@@ -59,7 +59,7 @@ def files(folder: Path) -> set[str]:
 
 
 def fds(process: int) -> int:
-    return len(os.listdir(f"/proc/{process}/fd"))
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 
 class TestDisk:

@@ -127,6 +127,6 @@ def test_a_patched_checkout_runs_our_yaml_by_its_own_main_program(version, data,
             cwd=root, env=environment(), capture_output=True, text=True, timeout=400,
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    occluded, own, holistic, relative = rank_1(done.stdout + done.stderr)
+    occluded, _, holistic, relative = rank_1(done.stdout + done.stderr)
     assert relative == pytest.approx(occluded / holistic, abs=0.006)
     assert json.loads(Path(data["partition"]).read_text())["TEST_SET"]

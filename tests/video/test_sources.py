@@ -17,7 +17,7 @@ GREY = Image.fromarray(np.uint8(255) * PERSON)
 def labels(*colours):
     """A palette of labels: the person is 1, a bag beside it 2."""
     picture = Image.fromarray(np.where(PERSON, 1, 0).astype(np.uint8), "P")
-    picture.putpalette([*(0, 0, 0), *sum(map(list, colours), [])])
+    picture.putpalette([*(0, 0, 0), *(value for colour in colours for value in colour)])
     return picture
 
 

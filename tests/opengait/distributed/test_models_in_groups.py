@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ MODELS = {
 def compared(group, cfgs, dtype=None):
     """What one process makes of two global batches, and what each process of a group makes of its shares of them."""
     batches = global_batches(cfgs)
-    group(os.chdir, os.getcwd())
+    group(os.chdir, Path.cwd())
     return steps(cfgs, batches, dtype), group(steps, cfgs, batches, dtype)
 
 

@@ -28,14 +28,14 @@ def sets(data, tmp_path_factory) -> dict[int, dict]:
             place = root / clip.relative_to(data["dataset_root"])
             place.parent.mkdir(parents=True)
             shutil.copy(clip, place)
-        names = sorted(os.listdir(root))
+        names = sorted(path.name for path in root.iterdir())
         (folder / f"{count}.json").write_text(json.dumps({"TRAIN_SET": [], "TEST_SET": names}))
         found[count] = {"dataset_root": str(root), "dataset_partition": str(folder / f"{count}.json")}
     return found
 
 
 def alone_and_together(look, group, cfgs):
-    group(os.chdir, os.getcwd())
+    group(os.chdir, Path.cwd())
     return look(copy.deepcopy(cfgs)), group(look, cfgs)
 
 
