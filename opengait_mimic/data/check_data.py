@@ -16,7 +16,7 @@ import numpy as np
 
 from opengait_mimic.data import progress
 from opengait_mimic.data.files import is_folder
-from opengait_mimic.data.partition import read_partition
+from opengait_mimic.data.partition import composed, read_partition
 from opengait_mimic.data.read import Look, difference, look, read_array, read_frames, size
 from opengait_mimic.errors import DataError
 
@@ -229,11 +229,15 @@ def _count(sequences: list[Sequence], report: Report) -> None:
 def compare_partition(partition: Path, there: set[str]) -> list[Finding]:
     """What is odd about a partition, beside the subjects whose folders are there."""
     try:
-        sets = {part: read_partition(partition, part) for part in ("TRAIN_SET", "TEST_SET")}
+        listed = {part: read_partition(partition, part) for part in ("TRAIN_SET", "TEST_SET")}
     except DataError as error:
         return [Finding(ERROR, str(partition), _without(str(error), str(partition)))]
+    sets = {part: [composed(subject) for subject in subjects] for part, subjects in listed.items()}
     train, test = (set(subjects) for subjects in sets.values())
-    found = []
+    otherwise = [s for subjects in listed.values() for s in subjects if s not in there]
+    there = {composed(subject) for subject in there}
+    otherwise = [s for s in otherwise if composed(s) in there]
+    found = [(WARNING, "their accents are encoded otherwise in the folder, OpenGait does not find them", otherwise)]
     for part, subjects in sets.items():
         found.append((WARNING, f"{part}: not in the folder", [s for s in subjects if s not in there]))
         found.append((WARNING, f"{part}: stand twice", [s for s, n in Counter(subjects).items() if n > 1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from pathlib import Path
 
 from opengait_mimic.data.files import read_file
@@ -38,6 +39,24 @@ def read_partition(path: str | os.PathLike, part: str) -> list[str]:
     return [str(subject) for subject in subjects]
 
 
+def subjects_in(root: Path, partition: str | os.PathLike, part: str) -> list[str]:
+    """The folders of a data set whose names a part of its partition lists, however their accents are encoded.
+
+    Raises:
+        DataError: what `read_partition` refuses, or the folder cannot be read.
+    """
+    listed = set(map(composed, read_partition(partition, part)))
+    try:
+        return sorted(entry.name for entry in os.scandir(root) if composed(entry.name) in listed and entry.is_dir())
+    except OSError as error:
+        raise DataError(f"{root}: cannot be read: {error.strerror}") from None
+
+
+def composed(name: str) -> str:
+    """A name with each accent in one character with its letter (NFC): files from a Mac have two (NFD)."""
+    return unicodedata.normalize("NFC", name)
+
+
 def has_part(path: str | os.PathLike, part: str) -> bool:
     """Whether a partition file has this part, whatever is in it.
 
@@ -57,7 +76,7 @@ def dataset_of(root: Path, partition: Path) -> str:
     Raises:
         DataError: no such partition, or types of none of the data sets known here.
     """
-    subjects = read_partition(partition, "TEST_SET")
+    subjects = subjects_in(root, partition, "TEST_SET")
     if has_part(partition, "PROBE_SET"):
         return "Gait3D"
     types = {folder.name for subject in subjects for folder in (root / subject).glob("*") if folder.is_dir()}

@@ -26,7 +26,7 @@ import numpy as np
 
 from opengait_mimic.data import mocap, progress
 from opengait_mimic.data.files import read_json, whole, write_json
-from opengait_mimic.data.partition import GENERATED, has_part, read_partition
+from opengait_mimic.data.partition import GENERATED, has_part, read_partition, subjects_in
 from opengait_mimic.data.read import Look, difference, look, read_frames, size
 from opengait_mimic.errors import DataError
 from opengait_mimic.walkers.render import CLEAN, SIZE, WIDTHS, Noise
@@ -157,11 +157,14 @@ def join_walkers(
     _refuse_wrong(people=people, sequences=sequences, frames=frames, views=len(views))
     sets = {part: read_partition(own_partition, part) for part in ("TRAIN_SET", "TEST_SET")}
     # A partition from others may name what lies outside: only its names of folders count.
-    there = {path.name for path in own.glob("*") if path.is_dir()}
-    known = sorted(there.intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]))
+    there = {part: subjects_in(own, own_partition, part) for part in sets}
     if has_part(own_partition, "PROBE_SET"):
         sets["PROBE_SET"] = read_partition(own_partition, "PROBE_SET")
-    paths = [path for subject in known for path in sorted((own / subject).glob("*/*/*.pkl"))]
+    paths = [
+        path
+        for subject in sorted({*there["TRAIN_SET"], *there["TEST_SET"]})
+        for path in sorted((own / subject).glob("*/*/*.pkl"))
+    ]
     first = _of_silhouettes_alone(own, paths)
     names = [f"walker-{number:05d}" for number in range(people)]
     if taken := set(names).intersection([*sets["TRAIN_SET"], *sets["TEST_SET"]]):
@@ -169,7 +172,7 @@ def join_walkers(
     sets["TRAIN_SET"] = [*sets["TRAIN_SET"], *names]
     sets[GENERATED] = names
     about = [(str(path.relative_to(own)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    learned = [path for path in paths if path.relative_to(own).parts[0] in sets["TRAIN_SET"]] or paths
+    learned = [path for path in paths if path.relative_to(own).parts[0] in there["TRAIN_SET"]] or paths
     noise = noise_like(_some_clips(learned, first), views, first.frame[1])
     recipe = {
         "source": "own data and walkers", "own": hashlib.sha256(json.dumps(about).encode()).hexdigest(),

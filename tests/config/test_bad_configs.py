@@ -700,3 +700,10 @@ def test_a_broken_sequence_ends_a_training_in_one_line(own):
     path.write_bytes(b"")
     status, line = refused(own, "train", "--cfgs", "teacher.yaml")
     assert status == 2 and f"{path.relative_to(own)}: cannot be read: it is an empty file" in line
+
+
+def test_a_black_first_clip_does_not_hide_that_the_others_go_to_1(own):
+    for number, path in enumerate(sorted((own / "sils").rglob("*.pkl"))):
+        path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) // 255 * (number > 0)))
+    status, line = refused(own, "train", "--cfgs", "teacher.yaml")
+    assert status == 2 and ".pkl: values from 0 to 1" in line

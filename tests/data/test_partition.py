@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
 
-from opengait_mimic.data.partition import TYPES, dataset_of
+from opengait_mimic.data.check_data import compare_partition
+from opengait_mimic.data.partition import TYPES, dataset_of, read_partition, subjects_in
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation import protocols
 
@@ -63,3 +65,22 @@ def test_what_is_no_partition_is_named(tmp_path, text):
     partition.unlink()
     with pytest.raises(DataError, match="sils.json: cannot be read"):
         dataset_of(root, partition)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_partition_is_read_in_every_encoding_of_json(tmp_path, encoding):
+    path = tmp_path / "part.json"
+    path.write_bytes('{"TRAIN_SET": ["José", 7], "TEST_SET": []}'.encode(encoding))
+    assert read_partition(path, "TRAIN_SET") == ["José", "7"]
+
+
+def test_accents_may_be_encoded_otherwise_than_in_the_folder(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "José") for form in ("NFC", "NFD"))
+    for name in (decomposed, "other", "file"):
+        (tmp_path / "sils" / name).mkdir(parents=True)
+    path = tmp_path / "part.json"
+    path.write_text(json.dumps({"TRAIN_SET": [composed, "gone", "../sils", "other"], "TEST_SET": ["file"]}))
+    assert subjects_in(tmp_path / "sils", path, "TRAIN_SET") == sorted([decomposed, "other"])
+    told = [finding.problem for finding in compare_partition(path, {decomposed, "other", "file"})]
+    assert any("encoded otherwise" in problem and composed in problem for problem in told)
+    assert not any("not in the folder: José" in problem or "neither set" in problem for problem in told)

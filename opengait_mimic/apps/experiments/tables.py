@@ -27,7 +27,7 @@ from opengait_mimic.apps.experiments.stages import Stage, run_stages
 from opengait_mimic.apps.report.collect import collect
 from opengait_mimic.apps.report.write import Written, write_report
 from opengait_mimic.data import progress
-from opengait_mimic.data.partition import dataset_of, read_partition
+from opengait_mimic.data.partition import dataset_of, subjects_in
 from opengait_mimic.data.tree import generate_walkers
 from opengait_mimic.errors import ConfigError, DataError, nearest
 from opengait_mimic.evaluation.results import MATCHING_TITLES, matched_result
@@ -88,8 +88,7 @@ def own_data(root: Path, partition: Path, gallery: str | None = None, probe: str
         dataset, types = dataset_of(root, partition), {}
     else:
         dataset, types = "GREW", {"gallery": gallery.split(","), "probe": probe.split(",")}
-    present = {path.name for path in root.iterdir()}
-    identities = sum(subject in present for subject in read_partition(partition, "TRAIN_SET"))
+    identities = len(subjects_in(root, partition, "TRAIN_SET"))
     if identities < 2:
         raise DataError(f"{partition}: TRAIN_SET: silhouettes of one subject; telling people apart takes two at least")
     return Data(root.resolve(), partition.resolve(), dataset, identities, types)

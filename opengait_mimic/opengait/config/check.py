@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -350,10 +351,10 @@ def check_data(data_cfg: dict, part: str) -> Path:
         raise DataError(f"data_cfg: dataset_partition: {error}") from None
     there = set(os.listdir(root))
     firsts = (min((root / s).glob("*/*/*.pkl"), default=None) for s in sorted(there.intersection(subjects)))
-    first = next((path for path in firsts if path is not None), None)
-    if first is None:
+    some = list(islice((path for path in firsts if path is not None), 10))
+    if not some:
         raise DataError(
             f"data_cfg: dataset_root: {root} holds no silhouettes (<subject>/<type>/<view>/*.pkl) "
             f"for the {len(subjects)} subjects of {part} in {partition}"
         )
-    return first
+    return next((path for path in some if look(read_frames(path)).top), some[0])  # a black clip tells nothing

@@ -8,7 +8,7 @@ import numpy as np
 from torch.utils import data
 from utils import get_msg_mgr
 
-from opengait_mimic.data.partition import read_partition
+from opengait_mimic.data.partition import subjects_in
 from opengait_mimic.data.read import read_sequence
 from opengait_mimic.errors import ConfigError, DataError
 
@@ -52,7 +52,7 @@ class DataSet(data.Dataset):
 
     @staticmethod
     def _subjects(root: Path, partition: Path, part: str) -> list[str]:
-        return sorted(name for name in set(read_partition(partition, part)) if (root / name).is_dir())
+        return subjects_in(root, partition, part)
 
     @staticmethod
     def _find_sequences(root: Path, subjects: list[str], prefix: str, in_use: list | None) -> list[list]:
