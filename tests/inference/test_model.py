@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -20,7 +21,15 @@ from opengait_mimic.apps.inference.network import build_network
 from opengait_mimic.apps.inference.silhouettes import as_clips, prepare
 from opengait_mimic.data.read import read_array
 from opengait_mimic.errors import CheckpointError, ConfigError, DataError
-from opengait_mimic.opengait.description import Description, describe_yaml, from_json, to_json
+from opengait_mimic.opengait.description import (
+    Description,
+    beside,
+    describe_checkpoint,
+    describe_yaml,
+    fingerprint,
+    from_json,
+    to_json,
+)
 
 CHECKPOINTS = {
     "teacher": ("Baseline", "teacher"),
@@ -184,9 +193,6 @@ class TestEmbed:
         for sils in as_given:
             np.testing.assert_array_equal(model.embed(sils).embeddings, expected)
 
-    def test_needs_no_gradient(self, run):
-        assert not any(p.requires_grad for p in load(MIMIC).network.parameters())
-
     @pytest.mark.parametrize(
         ("sils", "said"),
         [
@@ -229,6 +235,24 @@ class TestDescription:
             path = Path(f"output/GREW/{model}/{name}/checkpoints/{name}-00003.network.json")
             assert from_json(json.loads(path.read_text()), path) == describe_yaml(f"{name}.yaml")
         assert not list(Path("output/GREW/VisibilityEstimation").rglob("*.network.json")), "a VEN embeds nothing"
+
+    def test_a_file_of_earlier_versions_loads(self):
+        content = {"format": 1, "model": "MimicGait", "backbone": GAITBASE, "dataset_name": "GREW",
+                   "ven": {"channels": [4, 4, 8], "feature": 6}, "kinds": ["clean", "top"], "metric": "euc",
+                   "height": 64, "cutting": None, "divisor": 255, "frames_limit": 720}  # fmt: skip
+        description = from_json(content, "x.network.json")
+        assert (description.kinds, description.cutting, description.fuse) == (("clean", "top"), None, True)
+        assert json.loads(json.dumps(to_json(description))) == content
+
+    def test_a_fingerprint_is_that_of_earlier_versions(self, run):
+        path = Path(f"{MIMIC}/checkpoints/mimic-00003.pt")
+        digest = hashlib.sha256(json.dumps(json.loads(beside(path).read_text()), sort_keys=True).encode())
+        short = {"backbone.model.": "backbone.", "ven.network.": "ven.", "fusion.": "fusion."}
+        weights = torch.load(path, weights_only=True)["model"]
+        named = {short[old] + k.removeprefix(old): v for k, v in weights.items() for old in short if k.startswith(old)}
+        for name, value in sorted(named.items()):
+            digest.update(name.encode() + value.numpy().tobytes())
+        assert load(MIMIC).fingerprint == digest.hexdigest() == fingerprint(weights, describe_checkpoint(path))
 
     @pytest.mark.parametrize(
         ("change", "said"),

@@ -16,7 +16,7 @@ from narrow import BACKBONES, GAITBASE, IDENTITY, KINDS, MICKD, configuration
 from recorded import HERE, read_model
 from torch import nn
 
-from opengait_mimic.errors import CheckpointError, ConfigError
+from opengait_mimic.errors import ConfigError
 from opengait_mimic.opengait.activation import activate
 from opengait_mimic.opengait.config import networks
 from opengait_mimic.opengait.config.reading import defaults, merge, read_yaml, shipped
@@ -24,7 +24,6 @@ from opengait_mimic.opengait.description import describe_checkpoint
 
 activate("embedded")
 
-from data.collate_fn import CollateFn  # noqa: E402
 from evaluation import evaluator  # noqa: E402
 from main import run  # noqa: E402
 from modeling import losses  # noqa: E402
@@ -44,7 +43,6 @@ from opengait_mimic.opengait.models import (  # noqa: E402
     recognition,
 )
 from opengait_mimic.opengait.models.backbone import probe  # noqa: E402
-from opengait_mimic.opengait.models.occluded import WithFrameNumbers  # noqa: E402
 from opengait_mimic.opengait.models.preflight import preflight  # noqa: E402
 
 
@@ -85,10 +83,6 @@ class TestBackbone:
         assert names == {n for n, _ in backbone.named_parameters() if classifier and classifier in n}
         backbone.load_state_dict(before)
         assert backbone.training and all(p.grad is None for p in backbone.parameters())
-
-    def test_an_unknown_model_is_named_with_the_nearest(self):
-        with pytest.raises(ConfigError, match="'Baselin'.*did you mean 'Baseline'"):
-            Backbone({"model": "Baselin"})
 
     def test_a_model_cfg_that_contradicts_itself_says_so(self):
         cfg = {**GAITBASE, "SeparateFCs": {"in_channels": 16, "out_channels": 8, "parts_num": 16}}
@@ -139,15 +133,6 @@ class TestOcclusionInTheBatch:
                 assert abs(slope) == pytest.approx(1.0, abs=0.15)
                 seen += 1
         assert seen > 0
-
-    def test_the_host_samples_frame_numbers_with_the_frames(self):
-        sils = np.arange(12, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), dtype=np.uint8)
-        for sample_type in ("fixed_unordered", "unfixed_unordered", "all_ordered", "fixed_ordered"):
-            settings = {"sample_type": sample_type, "frames_num_fixed": 5, "frames_num_min": 3, "frames_num_max": 8,
-                        "frames_skip_num": 1}  # fmt: skip
-            collate = WithFrameNumbers(CollateFn(["a"], settings))
-            seqs = collate([([sils], ["a", "nm", "000", None]), ([sils], ["a", "nm", "090", None])])[0]
-            np.testing.assert_array_equal(np.concatenate(seqs[0])[:, 0, 0], np.concatenate(seqs[1]))
 
     def test_a_test_clip_meets_the_same_occlusion_in_any_order(self, data, here):
         cfgs = configuration(data, "m", {"model": "OcclusionAware", "backbone": GAITBASE}, IDENTITY, KINDS)
@@ -292,36 +277,6 @@ class TestMimic:
                 left.unlink()
         again = self.build(data, training=False, hint=3)
         torch.testing.assert_close(again.eval().embed(torch.ones(1, 4, 64, 44)), with_files)
-
-    def test_hp_is_the_teachers_own_test(self, data, trained):
-        teacher = read_yaml("teacher.yaml")
-        holistic = run(copy.deepcopy(teacher) | {"evaluator_cfg": {**teacher["evaluator_cfg"], "sampler": {
-            **teacher["evaluator_cfg"]["sampler"], "batch_size": 1}}}, training=False)  # fmt: skip
-        results = MimicGait.run_test(self.build(data, training=False))
-        for rank in ("Rank-1", "Rank-5"):
-            hp = results[f"scalar/HP/{rank}"]
-            assert hp == pytest.approx(holistic[f"scalar/test_accuracy/{rank}"])
-            assert results[f"scalar/RP/{rank}"] == pytest.approx(results[f"scalar/test_accuracy/{rank}"] / hp)
-
-    def test_a_checkpoint_of_another_architecture_is_named(self, data, trained):
-        wide = read_yaml("teacher.yaml")
-        wide["model_cfg"]["backbone_cfg"]["channels"] = [6, 6, 8, 8]
-        Path("wide.yaml").write_text(yaml.safe_dump(wide))
-        with pytest.raises(CheckpointError, match="teacher-00003.pt is not a checkpoint of this teacher"):
-            self.build(data, backbone="wide.yaml")
-
-    @pytest.mark.parametrize("name", ["GaitGL", "DeepGaitV2", "GaitSet"])
-    def test_other_backbones_take_a_step(self, data, trained, name):
-        cfg = BACKBONES[name]
-        teacher = Backbone(cfg, "GREW" if name != "GaitGL" else "CASIA-B")
-        torch.save({"model": teacher.model.state_dict()}, "other.pt")
-        model_cfg = {"model": "MimicGait", "backbone": cfg, "ven": "ven.yaml", "teacher": {"checkpoint": "other.pt"}}
-        cfgs = configuration(data, "other", model_cfg, MICKD, KINDS, "fixed_ordered")
-        if name == "GaitGL":
-            cfgs["data_cfg"]["dataset_name"] = "CASIA-B"
-        model = MimicGait(cfgs, training=True)
-        loss, _ = model.loss_aggregator(model(first_batch(model))["training_feat"])
-        assert model.train_step(loss)
 
 
 class TestBuilding:

@@ -203,10 +203,6 @@ def test_batches_go_on_where_they_were_left(sampler):
     assert some(0)[4:] == some(4) and [number for number, _ in some(4)] == [4, 5]
 
 
-def test_an_end_of_the_batches_is_an_end():
-    assert list(NumberedBatches([[1], [2]], seed=0)) == [(0, [1]), (1, [2])]
-
-
 class Drawing:
     """A data set whose items are drawn."""
 

@@ -21,16 +21,16 @@ from opengait_mimic.opengait.process.memory import refuse_beyond_memory, weights
 # What a host's model may raise on a configuration or an input that it was not made for.
 MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, OSError, RuntimeError, TypeError,
            ValueError)  # fmt: skip
-
-
 PLANES = (2, 3, 4, 5, 6)  # channels of an input that is not silhouettes
+FRAMES = 3  # of a trial's clips
 
 
 def host_model(name: object, key: str = "model_cfg: model") -> type[BaseModel]:
     """The host's model class of that name, ours included.
 
     Args:
-        name: the class. key: where it was named, for the message.
+        name: the class.
+        key: where it was named, for the message.
     Raises:
         ConfigError: the host has no such model.
     """
@@ -179,7 +179,8 @@ class Probe(NamedTuple):
     """What a trial run tells of a backbone.
 
     Attributes:
-        channels: c. parts: p.
+        channels: c.
+        parts: p.
         idle: parameters that do not contribute to the embedding in training (its classifier, what it keeps frozen).
         unused: parameters that contribute to none of its own losses either.
         planes: channels of its input; 1 for silhouettes [n, s, h, w], else it takes [n, s, planes, h, w].
@@ -192,13 +193,14 @@ class Probe(NamedTuple):
     planes: int
 
 
-def probe(backbone: Backbone, joined: bool = False, frames: int = 3, height: int = 64, width: int = 44) -> Probe:
+def probe(backbone: Backbone, joined: bool = False) -> Probe:
     """Train a backbone on a few small clips, without a step, to learn what goes in and out and what is idle.
 
     Weights, statistics and random generators stay as they are. A backbone in eval mode only embeds one clip, and
     nothing is known to be idle.
 
     Args:
+        backbone: on the CPU.
         joined: whether the training's clips lie along time (`unfixed_*` and `all_*` sampling).
     Raises:
         ConfigError: the parts of its configuration do not fit each other, or it takes another input or layout.
@@ -206,7 +208,7 @@ def probe(backbone: Backbone, joined: bool = False, frames: int = 3, height: int
     kept = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
     # The trial is on the CPU, whatever device the model's own code may name.
     with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(backbone.training), CudaOnCpu():
-        result, planes = _trial(backbone, joined, (frames, height, width))
+        result, planes = _trial(backbone, joined)
         embeddings = result["inference_feat"]["embeddings"]
         idle, unused = [], []
         if backbone.training:
@@ -218,35 +220,20 @@ def probe(backbone: Backbone, joined: bool = False, frames: int = 3, height: int
     return Probe(embeddings.shape[1], embeddings.shape[2], idle, unused, planes)
 
 
-def _trial(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int]) -> tuple[dict, int]:
+def _trial(backbone: Backbone, joined: bool) -> tuple[dict, int]:
     """The result of the host model's forward on the fewest clips it takes, and the channels of its input."""
-    name = type(backbone.model).__name__
-    count = 2 if backbone.training else 1
-    met: list[int] = []  # channels that the convolutions are made for, as the clip meets them
-    hooks = [
-        module.register_forward_pre_hook(lambda module, _: met.append(module.in_channels))
-        for module in backbone.modules()
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
-    ]
-    try:
-        planes = 1
-        result = error = _attempt(backbone, joined, frame_shape, count, planes)
-        if isinstance(error, AssertionError) and backbone.training:
-            # FoundationGait divides a training batch into groups of clips.
-            result = _attempt(backbone, joined, frame_shape, 16, planes)
-        elif isinstance(error, MISFITS):
-            # MultiGait++ meets its channels in two groups, so the first convolution may not know their number.
-            for planes in dict.fromkeys((met[0] if met else 1, *PLANES)):
-                result = _attempt(backbone, joined, frame_shape, count, planes)
-                if isinstance(result, dict):
-                    break
-                error = result if met and planes == met[0] else error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not isinstance(result, dict):
+    name, fewest, first = type(backbone.model).__name__, 2 if backbone.training else 1, None
+    # FoundationGait divides a training batch into groups of clips.
+    attempts = [(fewest, 1), *([(16, 1)] if backbone.training else []), *((fewest, planes) for planes in PLANES)]
+    for count, planes in attempts:
+        try:
+            result = backbone.retval(*trial_clips(count, joined, planes), torch.zeros(count, dtype=torch.long))
+            break
+        except MISFITS as error:
+            first = first or error
+    else:
         layout = " of any length (take a fixed sample_type)" if joined else ""
-        raise ConfigError(f"backbone: {name} cannot embed silhouettes{layout}: {first_line(error)}")
+        raise ConfigError(f"backbone: {name} cannot embed silhouettes{layout}: {first_line(first)}")
     embeddings = (result["inference_feat"] or {}).get("embeddings")
     if embeddings is None or embeddings.dim() != 3:
         found = "none" if embeddings is None else list(embeddings.shape)
@@ -254,29 +241,17 @@ def _trial(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int]) 
     return result, planes
 
 
-def _attempt(backbone: Backbone, joined: bool, frame_shape: tuple[int, int, int], count: int, planes: int):
-    """The result of the host model's forward on `count` clips of ones, or the exception that it raised."""
-    clips, seqL = trial_clips(count, joined, frame_shape, planes)
-    try:
-        return backbone.retval(clips, seqL, torch.zeros(count, dtype=torch.long))
-    except MISFITS as error:
-        return error
-
-
 def joined_clips(trainer_cfg: dict) -> bool:
     """Whether a training's clips lie along time (`unfixed_*` and `all_*` sampling)."""
     return not trainer_cfg["sampler"]["sample_type"].startswith("fixed")
 
 
-def trial_clips(
-    count: int, joined: bool, frame_shape: tuple[int, int, int] = (3, 64, 44), planes: int = 1
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+def trial_clips(count: int, joined: bool, planes: int = 1) -> tuple[torch.Tensor, torch.Tensor | None]:
     """`count` small clips of ones, and seqL where they lie along time."""
-    frames, height, width = frame_shape
-    clips = torch.ones(count, frames, *([planes] if planes > 1 else []), height, width)
+    clips = torch.ones(count, FRAMES, *([planes] if planes > 1 else []), 64, 44)
     if not joined:
         return clips, None
-    return clips.flatten(0, 1)[None], torch.full((1, count), frames, dtype=torch.int32)
+    return clips.flatten(0, 1)[None], torch.full((1, count), FRAMES, dtype=torch.int32)
 
 
 def _unreached(outputs: list[torch.Tensor], parameters: list[nn.Parameter]) -> list[nn.Parameter]:
@@ -301,7 +276,7 @@ def _tensors(features: dict) -> Iterator[torch.Tensor]:
             yield value
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | None) -> str:
     """An error's message, shortened to one line."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:200]

@@ -33,7 +33,8 @@ class Clips(NamedTuple):
     """A batch as our models see it; stands where a host model has its list of inputs.
 
     Attributes:
-        occluded, holistic: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1 of the same frames.
+        occluded: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1.
+        holistic: the same frames, unoccluded.
         kind: [n] int64 class of the occlusion, 0 is clean.
         amount: [n] float32 occluded fraction.
         parameters: the sampled ones; None where all clips are holistic.

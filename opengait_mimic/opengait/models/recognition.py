@@ -49,13 +49,16 @@ class Built:
     """What a recognition model is made of.
 
     Attributes:
-        spec: of the backbone. ven_spec: of the VEN, None without one.
-        network: untrained, but for the VEN in training. neck: the classifier of γ, if any.
-        teacher: the trained holistic network, where a loss asks for it.
+        spec: of the backbone.
+        ven_spec: of the VEN, None without one.
+        network: untrained, but for the VEN in training.
+        neck: the classifier of γ, if any.
         embedding_size: c · p.
         idle: parameters that must not be trained.
         losses: what each loss asks for, by its log_prefix; {} at test.
         random_state: of torch's generator when the network was made.
+        teacher: the trained holistic network, where a loss asks for it.
+        weights: read from checkpoints, by whose they are.
     """
 
     spec: NetworkSpec
@@ -94,7 +97,8 @@ class RecognitionModel(OccludedModel):
 
     Attributes:
         network: the network itself; its parts are also this model's, by the names that checkpoints have.
-        spec: what the backbone was built from. ven_spec: the same of the VEN.
+        spec: what the backbone was built from.
+        ven_spec: the same of the VEN.
         teacher: the frozen holistic network, where a loss asks for it.
     """
 

@@ -120,26 +120,25 @@ class Tally:
 
 
 def confusion_picture(counts: np.ndarray, kinds: list[str]) -> Image.Image:
-    """Which kinds are taken for which: rows true, columns predicted; a cell's shade is its share of the row.
+    """Which types are taken for which: rows true, columns predicted; a cell's shade is its share of the row.
 
     Args:
-        counts: [k, k]. kinds: [k] names.
+        counts: [k, k].
+        kinds: [k] names.
     """
-    size = MARGIN + CELL * len(kinds)
-    picture = Image.new("RGB", (size, size), "white")
+    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    picture = Image.new("RGB", (MARGIN + CELL * len(kinds),) * 2, "white")
     draw = ImageDraw.Draw(picture)
     draw.text((4, 4), "rows: true\ncolumns: predicted", fill="black")
-    for i, name in enumerate(kinds):
-        start = MARGIN + i * CELL
-        draw.text((MARGIN - 4, start + CELL // 2), name, fill="black", anchor="rm")
-        draw.text((start + CELL // 2, MARGIN - 6), name, fill="black", anchor="ms")
-        for j, count in enumerate(counts[i]):
-            share = count / max(1, counts[i].sum())
-            left = MARGIN + j * CELL
-            shade = tuple(round(255 - share * (255 - part)) for part in (8, 64, 129))
-            draw.rectangle((left, start, left + CELL - 2, start + CELL - 2), fill=shade)
-            ink = "white" if share > 0.5 else "black"
-            draw.text((left + CELL // 2, start + CELL // 2), f"{count}", fill=ink, anchor="mm")
+    middles = [MARGIN + i * CELL + CELL // 2 for i in range(len(kinds))]
+    for y, name in zip(middles, kinds, strict=True):
+        draw.text((MARGIN - 4, y), name, fill="black", anchor="rm")
+        draw.text((y, MARGIN - 6), name, fill="black", anchor="ms")
+    for (i, j), share in np.ndenumerate(shares):
+        x, y, half = middles[j], middles[i], CELL // 2
+        shade = tuple(round(255 - share * (255 - part)) for part in (8, 64, 129))
+        draw.rectangle((x - half, y - half, x + half - 2, y + half - 2), fill=shade)
+        draw.text((x, y), f"{counts[i, j]}", fill="white" if share > 0.5 else "black", anchor="mm")
     return picture
 
 

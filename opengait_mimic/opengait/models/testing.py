@@ -133,7 +133,8 @@ class RecognitionTest(NamedTuple):
 
     Attributes:
         settings: `evaluator_cfg.occluded`.
-        tests: on occluded clips. trained: the occlusion types that the network has met in training.
+        tests: on occluded clips.
+        trained: the occlusion types that the network has met in training.
         teacher: the holistic network that HP is measured with, None where it is not there.
         scorer: by the plain distance.
         compared: the clips that are compared, on either side; empty where all are.
