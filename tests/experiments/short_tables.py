@@ -56,6 +56,6 @@ if __name__ == "__main__":
     if "SHORT_SAVES" in os.environ:
         save_often(int(os.environ["SHORT_SAVES"]))
     if os.environ.get("SHORT_RUNS") == "few":
-        tables.runs_of = lambda numbers: BRIEF
+        tables.runs_of = lambda _: BRIEF
         demo.RUNS = BRIEF
     main(sys.argv[1:] if sys.argv[1:2] in (["demo"], ["tables"]) else ["tables", *sys.argv[1:]])

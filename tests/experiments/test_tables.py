@@ -61,8 +61,9 @@ def order(folder: Path) -> list[str]:
     return done
 
 
+@pytest.mark.usefixtures("pretended")
 class TestOrder:
-    def test_every_stage_runs_once_and_after_what_it_needs(self, pretended, tmp_path):
+    def test_every_stage_runs_once_and_after_what_it_needs(self, tmp_path):
         said: list[str] = []
         todo = planned(tmp_path)
         assert [stage.mark.name for stage in todo] == STAGES
@@ -75,19 +76,19 @@ class TestOrder:
         assert len(said) == 6 and [line.split("]")[0] for line in said] == [f"[{i}/6" for i in range(1, 7)]
         assert re.fullmatch(r"\[6/6\] GaitBase, .*: (train|test) \(\d+:\d\d\)", said[-1])
 
-    def test_again_nothing_runs_and_the_results_are_the_same(self, pretended, tmp_path):
+    def test_again_nothing_runs_and_the_results_are_the_same(self, tmp_path):
         first = run(planned(tmp_path))
         order(tmp_path)
         said: list[str] = []
         assert run(planned(tmp_path), said) == first
         assert said == ["6 of 6 stages were done before"] and order(tmp_path) == []
 
-    def test_without_resuming_everything_runs_again(self, pretended, tmp_path):
+    def test_without_resuming_everything_runs_again(self, tmp_path):
         run(planned(tmp_path))
         run(planned(tmp_path), resume=False)
         assert Counter(order(tmp_path)) == Counter(2 * STAGES)
 
-    def test_what_a_change_concerns_runs_again_and_that_only(self, pretended, tmp_path, monkeypatch):
+    def test_what_a_change_concerns_runs_again_and_that_only(self, tmp_path, monkeypatch):
         run(planned(tmp_path))
         order(tmp_path)
         monkeypatch.setitem(short_tables.ITERATIONS, "MimicGait", 3)
@@ -101,14 +102,14 @@ class TestOrder:
         run(planned(tmp_path, seed=1))
         assert Counter(order(tmp_path)) == Counter(STAGES), "another repetition is another training"
 
-    def test_another_evaluation_trains_nothing(self, pretended, tmp_path):
+    def test_another_evaluation_trains_nothing(self, tmp_path):
         run(planned(tmp_path))
         order(tmp_path)
         other = replace(made_walkers(tmp_path), types={"gallery": ["01"], "probe": ["02"]})
         run(tables.plan(tmp_path, other, ["GaitBase"], BRIEF, scale="demo"))
         assert sorted(order(tmp_path)) == ["baseline1_gaitbase.test", "mimic_gaitbase.test"]
 
-    def test_what_was_lost_is_made_again_with_what_came_of_it(self, pretended, tmp_path):
+    def test_what_was_lost_is_made_again_with_what_came_of_it(self, tmp_path):
         todo = planned(tmp_path)
         run(todo)
         order(tmp_path)
@@ -117,7 +118,7 @@ class TestOrder:
         run(planned(tmp_path))
         assert sorted(order(tmp_path)) == sorted(s for s in STAGES if "ven" in s or "mimic" in s)
 
-    def test_what_came_of_something_older_runs_again_even_after_an_interruption(self, pretended, tmp_path, monkeypatch):
+    def test_what_came_of_something_older_runs_again_even_after_an_interruption(self, tmp_path, monkeypatch):
         run(planned(tmp_path))
         monkeypatch.setitem(short_tables.ITERATIONS, "VisibilityEstimation", 3)
         todo = planned(tmp_path)
@@ -125,25 +126,26 @@ class TestOrder:
         order(tmp_path)
         assert [stage.is_done() for stage in todo] == [True, True, True, True, False, False]
 
-    def test_a_folder_is_of_one_host(self, pretended, tmp_path):
+    def test_a_folder_is_of_one_host(self, tmp_path):
         run(planned(tmp_path))
         with pytest.raises(ConfigError, match="holds what ran on embedded; give another --out for /a/checkout"):
             run(planned(tmp_path), host="/a/checkout")
 
-    def test_what_goes_beyond_the_paper_takes_no_test_of_table_2(self, pretended, tmp_path):
+    def test_what_goes_beyond_the_paper_takes_no_test_of_table_2(self, tmp_path):
         for numbers, asked in (((BEYOND,), False), ((1,), False), ((1, 2), True)):
             stages_of = [stage for stage in planned(tmp_path, runs=runs_of(numbers)) if stage.phase == "test"]
             occluded = [stage.cfgs["evaluator_cfg"].get("occluded", {}) for stage in stages_of]
             assert any("generalizability" in tests for tests in occluded) is asked
 
-    def test_tables_share_their_runs(self, pretended, tmp_path):
+    def test_tables_share_their_runs(self, tmp_path):
         both = planned(tmp_path, runs=runs_of((1, 4)))
         assert len({stage.mark for stage in both}) == len(both)
         assert {s.mark for s in planned(tmp_path, runs=runs_of((1,)))} < {s.mark for s in both}
 
 
+@pytest.mark.usefixtures("short")
 class TestFailure:
-    def test_the_line_names_the_log_and_the_others_are_ended(self, short, tmp_path, monkeypatch):
+    def test_the_line_names_the_log_and_the_others_are_ended(self, tmp_path, monkeypatch):
         monkeypatch.setattr(stages, "_work", doubles.work_or_fail)
         started = time.monotonic()
         with pytest.raises(RunFailed) as caught:
@@ -156,21 +158,22 @@ class TestFailure:
         run(planned(tmp_path))
         assert Counter(order(tmp_path)) == Counter(STAGES[1:]), "what was done stays done"
 
-    def test_a_stage_that_leaves_nothing_has_failed(self, short, tmp_path, monkeypatch):
+    def test_a_stage_that_leaves_nothing_has_failed(self, tmp_path, monkeypatch):
         monkeypatch.setattr(stages, "_work", doubles.work_for_nothing)
         with pytest.raises(RunFailed, match="Teacher: train: it ended without a word"):
             run(planned(tmp_path), jobs=1)
 
 
+@pytest.mark.usefixtures("short")
 class TestResuming:
-    def test_a_stage_goes_on_where_its_own_configuration_was_begun(self, short, tmp_path):
+    def test_a_stage_goes_on_where_its_own_configuration_was_begun(self, tmp_path):
         stage = planned(tmp_path)[0]
         assert not stage.begin(), "nobody knows whose checkpoints there may be"
         assert stage.begin()
         stage.cfgs["optimizer_cfg"]["lr"] = 1.0
         assert not stage.begin(), "they are of the training before the change"
 
-    def test_a_training_goes_on_from_its_last_checkpoint(self, short, tmp_path):
+    def test_a_training_goes_on_from_its_last_checkpoint(self, tmp_path):
         stage = planned(tmp_path)[0]
         stage.cfgs["trainer_cfg"].update(total_iter=4, save_iter=1)
         stage.cfgs["scheduler_cfg"]["total_steps"] = 5
@@ -185,6 +188,7 @@ class TestResuming:
         assert read_checkpoint(stage.outcome, "the")["iteration"] == 4 and stage.outcome.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("short")
 class TestCommand:
     def run(self, out, said=None, **options):
         asked = tables.Options(out, jobs=2, device="cpu", host="embedded", **options)
@@ -215,7 +219,7 @@ class TestCommand:
         assert "report.html" in written.files and "10 methods" in written.summary
 
     def test_every_seed_is_a_repetition_of_everything(self, pretended, tmp_path, monkeypatch):
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF)
+        monkeypatch.setattr(tables, "runs_of", lambda _: BRIEF)
         said: list[str] = []
         written = self.run(tmp_path, said, seeds=3)
         for seed in range(3):
@@ -227,7 +231,7 @@ class TestCommand:
         assert "and 3 seeds" in written.summary and sum("seed 2, " in line for line in said) == 6
 
     def test_a_dry_run_lists_and_writes_nothing(self, pretended, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: BRIEF)
+        monkeypatch.setattr(tables, "runs_of", lambda _: BRIEF)
         out = tmp_path / "out"
         main(["tables", "--out", str(out), "--dry-run", "--host", "embedded"])
         lines = capsys.readouterr().out.splitlines()
@@ -244,11 +248,11 @@ class TestCommand:
         ended = call("tables", "--out", tmp_path / "out", "--beyond", "--table", 3, "--dry-run")
         assert ended.status == 2 and "--beyond is another one" in ended.err
 
-    def test_walking_types_of_ones_own(self, short, tmp_path, monkeypatch):
+    def test_walking_types_of_ones_own(self, tmp_path, monkeypatch):
         root, partition = tree(tmp_path, ["before", "after", "other"])
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
+        monkeypatch.setattr(tables, "runs_of", lambda _: [BRIEF[0], BRIEF[2]])
         own = {"data": root, "partition": partition, "scale": "demo"}
-        with pytest.raises(DataError, match="cannot tell gallery from probe.*name them with --gallery and --probe"):
+        with pytest.raises(DataError, match=r"cannot tell gallery from probe.*name them with --gallery and --probe"):
             self.run(tmp_path / "out", **own)
         self.run(tmp_path / "out", **own, gallery="before", probe="after,other")
         (path,) = (tmp_path / "out").rglob("results/*.json")
@@ -272,9 +276,9 @@ class TestCommand:
         with pytest.raises(ConfigError, match=re.escape(told)):
             self.run(tmp_path / "out", **options)
 
-    def test_types_that_are_not_there(self, short, tmp_path, monkeypatch):
+    def test_types_that_are_not_there(self, tmp_path, monkeypatch):
         root, partition = tree(tmp_path, ["before", "after"])
-        monkeypatch.setattr(tables, "runs_of", lambda numbers: [BRIEF[0], BRIEF[2]])
+        monkeypatch.setattr(tables, "runs_of", lambda _: [BRIEF[0], BRIEF[2]])
         with pytest.raises(RunFailed, match="no probe type 'aftr' in the test set; types in the test set: after, befo"):
             self.run(tmp_path / "out", data=root, partition=partition, scale="demo", gallery="before",
                            probe="aftr")  # fmt: skip
