@@ -112,64 +112,42 @@ MISTAKES = [
     # data_cfg
     ("teacher", "data_cfg.dataset_name", None, ["data_cfg: dataset_name: None", "a name"]),
     ("teacher", "data_cfg.dataset_name", "../elsewhere", ["dataset_name: '../elsewhere'", "without slashes"]),
-    ("teacher", "data_cfg.dataset_name", 7, ["dataset_name: 7"]),
     ("teacher", "data_cfg.dataset_root", ["sils"], ["dataset_root: ['sils'] is not text"]),
     ("teacher", "data_cfg.dataset_root", "si\0ls", ["dataset_root", "not text"]),
-    ("teacher", "data_cfg.dataset_root", "x" * 5000, ["dataset_root", "not text"]),
     ("teacher", "data_cfg.dataset_root", "sils.json", ["no such folder: sils.json"]),
     ("teacher", "data_cfg.dataset_partition", "sils", ["dataset_partition: sils: cannot be read"]),
-    ("teacher", "data_cfg.dataset_partition", "teacher.yaml", ["teacher.yaml: no JSON"]),
-    ("teacher", "data_cfg.num_workers", -1, ["num_workers: -1 is not a whole number from 0"]),
-    ("teacher", "data_cfg.num_workers", "2", ["num_workers: '2' is not a whole number"]),
     ("teacher", "data_cfg.num_workers", 10**6, ["num_workers: 1000000", "to 256"]),
     ("teacher", "data_cfg.num_worker", 2, ["unknown key 'num_worker'; did you mean 'num_workers'?"]),
     ("teacher", "data_cfg.cache", "yes", ["cache: 'yes' is not true or false"]),
     ("teacher", "data_cfg.data_in_use", "all", ["data_in_use: 'all' is not a list"]),
     ("teacher", "data_cfg", [{"dataset_name": "a"}], ["data_cfg: the embedded host takes one data set"]),
-    ("mimic", "data_cfg", [{}, {}], ["data_cfg", "one data set"]),
     # more than there is
     ("teacher", "model_cfg.backbone_cfg.layers.1", 10**12, ["backbone_cfg: layers: 1000000000000", "at most 1000"]),
-    ("teacher", "model_cfg.SeparateBNNecks.class_num", 10**12, ["class_num: 1000000000000", "at most 10000000"]),
     ("teacher", "model_cfg.bin_num", [10**12], ["model_cfg: bin_num: 1000000000000"]),
     ("teacher", "model_cfg.backbone_cfg.channels", [64, 10**6, 10**6, 8], ["Baseline: the weights", "GiB of"]),
     ("mimic", "model_cfg.backbone", {"model": "GaitGL", "channels": [8, 10**9, 8]}, ["model_cfg: backbone: channels"]),
     ("teacher", f"{T}.sampler.batch_size", [4096, 4096], ["16777216 clips of 7 frames", "GiB of memory"]),
     # trainer_cfg
     ("teacher", f"{T}.total_iter", 0, ["trainer_cfg: total_iter: 0 is not a whole number from 1"]),
-    ("teacher", f"{T}.total_iter", 1.5, ["total_iter: 1.5"]),
     ("teacher", f"{T}.total_iter", True, ["total_iter: True"]),
     ("teacher", f"{T}.total_itr", 5, ["unknown key 'total_itr'; did you mean 'total_iter'?"]),
-    ("teacher", f"{T}.log_iter", "often", ["log_iter: 'often'"]),
-    ("teacher", f"{T}.save_iter", None, ["save_iter: None"]),
     ("teacher", f"{T}.save_name", "a/b", ["save_name: 'a/b'", "slashes"]),
     ("teacher", f"{T}.save_name", "..", ["save_name: '..'"]),
-    ("teacher", f"{T}.save_name", "", ["save_name: ''"]),
     ("teacher", f"{T}.restore_hint", [1], ["restore_hint", "an iteration or a path"]),
-    ("teacher", f"{T}.restore_hint", "no.pt", ["no checkpoint at no.pt"]),
     ("teacher", f"{T}.restore_hint", "a\0b", ["restore_hint"]),
     ("teacher", f"{T}.with_test", 1, ["with_test: 1 is not true or false"]),
-    ("teacher", f"{T}.sync_BN", "false", ["sync_BN: 'false' is not true or false"]),
-    ("teacher", f"{T}.enable_float16", None, ["enable_float16: None"]),
     ("teacher", f"{T}.seed", -1, ["seed: -1"]),
     ("teacher", f"{T}.sampler", "TripletSampler", ["sampler: expected a mapping, found 'TripletSampler'"]),
     ("teacher", f"{T}.sampler.type", "TripleSampler", ["sampler: type", "'TripleSampler'", "'TripletSampler'?"]),
-    ("teacher", f"{T}.sampler.type", ["TripletSampler"], ["sampler: type: ['TripletSampler'] is not a name"]),
     ("teacher", f"{T}.sampler.batch_size", 8, ["batch_size: TripletSampler expected [P, K], found 8"]),
     ("teacher", f"{T}.sampler.batch_size", [4], ["batch_size: [4]", "[P, K]"]),
-    ("teacher", f"{T}.sampler.batch_size", [4, -2], ["batch_size: [4, -2]"]),
-    ("teacher", f"{T}.sampler.batch_size", [10**9, 10**9], ["batch_size"]),
     ("teacher", f"{T}.sampler.sample_type", "fixed", ["sample_type: 'fixed' is not one of fixed_ordered"]),
-    ("teacher", f"{T}.sampler.sample_type", "fixed_orderd", ["sample_type: 'fixed_orderd'"]),
     ("teacher", f"{T}.sampler.frames_num_min", 9, ["frames_num_min 9 is more than frames_num_max 7"]),
-    ("teacher", f"{T}.sampler.frames_num_max", "7", ["frames_num_max: '7'"]),
     ("teacher", f"{T}.sampler.frames_num_max", 0, ["frames_num_max: 0 is not a whole number from 1"]),
-    ("teacher", f"{T}.sampler.frame_num_max", 5, ["'frame_num_max'; did you mean 'frames_num_max'?"]),
     ("teacher", f"{E}.sampler.frames_all_limit", 0, ["frames_all_limit: 0"]),
     ("teacher", f"{T}.transform", [], ["transform: an empty list"]),
     ("teacher", f"{T}.transform", "Compose", ["transform: expected entries with a type"]),
-    ("teacher", f"{T}.transform", [["a"]], ["transform: expected entries with a type"]),
     ("teacher", f"{T}.transform", [{"trf_cfg": []}], ["transform: expected entries with a type"]),
-    ("teacher", STEP, None, ["Compose: trf_cfg: expected a list, found None"]),
     ("teacher", STEP, [], ["Compose: trf_cfg: expected a list, found []"]),
     ("teacher", f"{STEP}.0.type", "BaseSilTransfrom", ["'BaseSilTransfrom'; did you mean 'BaseSilTransform'?"]),
     ("teacher", f"{STEP}.0", {"type": "BaseSilTransform", "divsor": 0}, ["divsor: 0 is not a number above 0"]),
@@ -178,34 +156,27 @@ MISTAKES = [
     ("teacher", f"{STEP}.0", {"type": "BaseSilCuttingTransform", "cutting": "10"}, ["cutting: '10'"]),
     ("teacher", f"{STEP}.0", {"type": "BaseSilTransform", "img_shape": [3, 5]}, ["transform", "reshape"]),
     ("teacher", f"{STEP}.1.prob", 2, ["RandomHorizontalFlip: prob: 2 is not a number from 0 to 1"]),
-    ("teacher", f"{STEP}.1.prob", "often", ["prob: 'often'"]),
     ("teacher", f"{STEP}.1.prob", float("nan"), ["prob: nan"]),
     ("teacher", f"{STEP}.1", {"type": "RandomErasing", "sl": 0.5, "sr": 1}, ["RandomErasing", "'sr'"]),
     # loss_cfg
     ("teacher", "loss_cfg", [], ["loss_cfg: an empty list"]),
     ("teacher", "loss_cfg", "TripletLoss", ["loss_cfg: expected a mapping, found 'TripletLoss'"]),
-    ("teacher", "loss_cfg", [["TripletLoss"]], ["loss_cfg: expected a mapping, found ['TripletLoss']"]),
     ("teacher", "loss_cfg.0.type", "TripletLos", ["'TripletLos'; did you mean 'TripletLoss'?"]),
     ("teacher", "loss_cfg.0.margin", "0.2", ["TripletLoss: margin: '0.2' is not a number"]),
     ("teacher", "loss_cfg.0.margin", "1e-1", ["margin: '1e-1'", "YAML takes it for text; write 0.1"]),
-    ("teacher", "loss_cfg.0.loss_term_weight", None, ["loss_term_weight: None is not a number"]),
     ("teacher", "loss_cfg.0.loss_term_weight", float("inf"), ["loss_term_weight: inf"]),
     ("teacher", "loss_cfg.0.log_prefix", "softmax", ["log_prefix 'softmax' stands twice"]),
     ("teacher", "loss_cfg.0.log_prefix", "a.b", ["log_prefix: 'a.b'", "dots"]),
     ("teacher", "loss_cfg.0.log_prefix", "tripplet", ["loss_cfg", "'triplet' has no loss", "'tripplet'"]),
-    ("teacher", "loss_cfg.1.scale", [16], ["CrossEntropyLoss: scale: [16]"]),
     ("ven", "loss_cfg.0.amount_weigth", 5, ["VisibilityLoss: unknown key 'amount_weigth'", "'amount_weight'?"]),
     ("ven", "loss_cfg.0.amount_weight", -1, ["amount_weight: -1 is not a number from 0"]),
     ("ven", "loss_cfg.0", {"type": "TripletLoss", "log_prefix": "a", "margin": 0.2},
      ["TripletLoss asks for embeddings"]),
     ("teacher", "loss_cfg.0", {"type": "TripletLoss", "log_prefix": "triplet"}, ["TripletLoss", "margin"]),
-    ("mimic", "loss_cfg.0.margin", "wide", ["MiCKDLoss: margin", "'wide'"]),
     ("mimic", "loss_cfg.0.margin", float("nan"), ["MiCKDLoss: margin", "nan"]),
     ("mimic", "loss_cfg.0.margins", 0.2, ["'margins'; did you mean 'margin'?"]),
     ("mimic", "loss_cfg.0.pairs", [], ["MiCKDLoss: pairs"]),
-    ("mimic", "loss_cfg.0.pairs", [["same_instance"]], ["MiCKDLoss: pairs"]),
     ("mimic", "loss_cfg.0.normalize", "yes", ["normalize: 'yes' is not true or false"]),
-    ("mimic", "loss_cfg.0.reduction", ["sum"], ["reduction"]),
     ("mimic", "loss_cfg.0", {"type": "VisibilityLoss", "log_prefix": "v"},
      ["VisibilityLoss asks for"]),
     ("mimic", "loss_cfg.0", {"type": "CrossEntropyLoss", "log_prefix": "v"}, ["CrossEntropyLoss", "class_num"]),
@@ -215,79 +186,44 @@ MISTAKES = [
     ("teacher", "optimizer_cfg.solver", ..., []),
     ("teacher", "optimizer_cfg.lr", "1e-4", ["SGD: lr: '1e-4'", "write 0.0001"]),
     ("teacher", "optimizer_cfg.lr", -0.1, ["SGD: lr: -0.1"]),
-    ("teacher", "optimizer_cfg.lr", None, ["lr: None"]),
-    ("teacher", "optimizer_cfg.lr", float("nan"), ["lr: nan"]),
-    ("teacher", "optimizer_cfg.momentum", "high", ["SGD: momentum: 'high' is not a number"]),
     ("teacher", "optimizer_cfg.momentum", -3, ["SGD", "momentum"]),
     ("teacher", "optimizer_cfg.weigth_decay", 1, ["SGD: unknown key 'weigth_decay'; did you mean 'weight_decay'?"]),
-    ("teacher", "optimizer_cfg", ["SGD"], ["optimizer_cfg: ['SGD'] is not a mapping"]),
     ("teacher", "optimizer_cfg.solver", "LBFGS", ["LBFGS"]),
     ("teacher", "scheduler_cfg.scheduler", "MultiStep", ["scheduler_cfg: scheduler: torch has no 'MultiStep'"]),
-    ("teacher", "scheduler_cfg.scheduler", "ReduceLROnPlateau", ["scheduler_cfg: ", "ReduceLROnPlateau"]),
     ("teacher", "scheduler_cfg.milestones", 100, ["MultiStepLR: milestones: 100 is not a list"]),
-    ("teacher", "scheduler_cfg.milestones", ["a"], ["milestones: ['a']"]),
     ("teacher", "scheduler_cfg.milestones", ..., []),
-    ("teacher", "scheduler_cfg.gamma", "0,1", ["gamma: '0,1' is not a number"]),
     ("teacher", "scheduler_cfg.gama", 0.1, ["'gama'; did you mean 'gamma'?"]),
     ("teacher", "scheduler_cfg", {"scheduler": "StepLR"}, ["StepLR", "step_size"]),
-    ("teacher", "scheduler_cfg", {"scheduler": "OneCycleLR", "max_lr": 0.1}, ["OneCycleLR", "total_steps"]),
     # model_cfg of the host's model
-    ("teacher", "model_cfg.model", None, ["model_cfg: model: None is not a name"]),
     ("teacher", "model_cfg.model", ["Baseline"], ["model_cfg: model: ['Baseline']"]),
     ("teacher", "model_cfg.model", "BaseModel", ["'BaseModel'"]),
     ("teacher", "model_cfg.backbone_cfg", ..., ["Baseline", "backbone_cfg"]),
-    ("teacher", "model_cfg.backbone_cfg", "ResNet9", ["Baseline"]),
     ("teacher", "model_cfg.backbone_cfg.type", "ResNet8", ["'ResNet8'"]),
-    ("teacher", "model_cfg.backbone_cfg.channels", "wide", ["Baseline"]),
     ("teacher", "model_cfg.backbone_cfg.channels", [4, 8], ["ResNet9: channels", "[4, 8]"]),
-    ("teacher", "model_cfg.backbone_cfg.channels", [4, 8, 8, -1], ["Baseline"]),
-    ("teacher", "model_cfg.backbone_cfg.strides", None, ["Baseline"]),
-    ("teacher", "model_cfg.SeparateFCs", None, ["Baseline"]),
     ("teacher", "model_cfg.SeparateFCs.in_channels", 9, ["Baseline"]),
-    ("teacher", "model_cfg.SeparateFCs.parts_num", 15, ["Baseline"]),
     ("teacher", "model_cfg.SeparateBNNecks.class_num", "six", ["Baseline"]),
     ("teacher", "model_cfg.bin_num", [7], ["Baseline"]),
-    ("teacher", "model_cfg.bin_num", "16", ["Baseline"]),
-    ("teacher", "model_cfg.bin_num", ..., ["Baseline"]),
     # model_cfg of ours
     ("mimic", "model_cfg.backbone", ["teacher.yaml"], ["backbone: ['teacher.yaml'] is not a mapping, or text"]),
-    ("mimic", "model_cfg.backbone", "techer.yaml", ["backbone: no such file: techer.yaml"]),
     ("mimic", "model_cfg.backbone", "~nobody/x.yaml", ["backbone: no such file"]),
     ("mimic", "model_cfg.backbone", "sils.json", ["sils.json", "model is missing"]),
-    ("mimic", "model_cfg.backbone", {"model": ["Baseline"]}, ["backbone: model: expected text"]),
     ("mimic", "model_cfg.backbone", {"model": "Basline"}, ["teacher"]),
     ("mimic", "model_cfg.backbone", "mimic.yaml", ["backbone: MimicGait prepares its inputs itself"]),
-    ("mimic", "model_cfg.teacher", {"checkpoint": 3}, ["teacher: checkpoint: 3 is not text"]),
-    ("mimic", "model_cfg.teacher", {"iteration": "last"}, ["teacher: iteration: 'last'"]),
-    ("mimic", "model_cfg.teacher", {"checkpont": "a"}, ["teacher: unknown key 'checkpont'", "'checkpoint'?"]),
     ("mimic", "model_cfg.teacher", {"checkpoint": "sils"}, ["teacher's checkpoint is missing: sils"]),
-    ("mimic", "model_cfg.ven", {"config": 3}, ["ven: config: 3 is not text"]),
-    ("mimic", "model_cfg.ven", {"checkpoint": "a.pt"}, ["ven: config is missing"]),
-    ("mimic", "model_cfg.ven", 3, ["ven: expected a mapping, or text, or null, found 3"]),
-    ("mimic", "model_cfg.ven", "teacher.yaml", ["teacher.yaml does not train a VisibilityEstimation"]),
-    ("mimic", "model_cfg.init_from_teacher", "yes", ["init_from_teacher: 'yes' is not true or false"]),
     ("mimic", "model_cfg.init_from_techer", True, ["'init_from_techer'; did you mean 'init_from_teacher'?"]),
-    ("mimic", "model_cfg.class_num", "all", ["class_num: 'all'"]),
     ("aware", "model_cfg.class_num", 0, ["class_num: 0"]),
     ("ven", "model_cfg.channels", [4, 4], ["channels: [4, 4] is not a list of 3 values"]),
-    ("ven", "model_cfg.channels", 4, ["channels: 4"]),
     ("ven", "model_cfg.feature", 0, ["feature: 0 is not a whole number from 1"]),
     ("ven", "model_cfg.tasks", "classification", ["tasks"]),
-    ("ven", "model_cfg.tasks", [["regression"]], ["tasks"]),
     ("ven", "model_cfg.tasks", None, ["tasks: None is not a list of classification"]),
     ("ven", "model_cfg.strips", 8, ["strips: belongs to the task parts", "tasks are classification, regression"]),
     ("ven", "model_cfg", lambda cfg: {**cfg, "tasks": ["classification"], "amount_bins": 9},
      ["amount_bins: belongs to the task regression", "tasks are classification"]),
     # Occlusion
     ("ven", f"{STEP}.2.kinds", None, ["kinds: expected a list of kinds, found None"]),
-    ("ven", f"{STEP}.2.kinds", {"kind": "top"}, ["kinds: expected a list of kinds"]),
     ("ven", f"{STEP}.2.kinds", [3], ["expected a name or a mapping with 'kind', found 3"]),
-    ("ven", f"{STEP}.2.kinds", [{"kind": ["top"]}], ["unknown kind ['top']"]),
     ("ven", f"{STEP}.2.kinds.0.prob", float("nan"), ["top: prob: nan"]),
-    ("ven", f"{STEP}.2.kinds.0.prob", -0.1, ["top: prob: -0.1"]),
     ("ven", f"{STEP}.2.kinds.0.amount", [0.6, 0.4], ["top: amount: [0.6, 0.4]"]),
-    ("ven", f"{STEP}.2.kinds.0.amount", "half", ["top: amount: 'half'"]),
-    ("ven", f"{STEP}.2.kinds.0.amount", float("nan"), ["top: amount: nan"]),
     ("ven", f"{STEP}.2.kinds.0.amout", [0.4, 0.6], ["top: unknown key 'amout'; did you mean 'amount'?"]),
     ("ven", f"{STEP}.2.kinds.1.refit", "true", ["bottom: refit: 'true'"]),
     ("ven", f"{STEP}.2.kinds.2.velocity", float("inf"), ["velocity: inf"]),
@@ -296,23 +232,12 @@ MISTAKES = [
     ("ven", STEP, lambda steps: steps[::-1], ["Occlusion must stand once, at the end"]),
     ("mimic", f"{T}.transform", None, ["no Occlusion at the end", "--phase test"]),
     # evaluator_cfg
-    ("mimic", f"{E}.occluded", [1], ["occluded: expected a mapping, found [1]"]),
-    ("mimic", f"{E}.occluded", {"repeat": 3}, ["occluded: unknown key 'repeat'; did you mean 'repeats'?"]),
-    ("mimic", f"{E}.occluded", {"repeats": 0}, ["repeats: 0"]),
-    ("mimic", f"{E}.occluded", {"who": ["both"]}, ["who: ['both']"]),
-    ("mimic", f"{E}.occluded", {"severity": [0.0]}, ["severity: [0.0]"]),
-    ("mimic", f"{E}.occluded", {"severity": [float("nan")]}, ["severity"]),
-    ("mimic", f"{E}.occluded", {"generalizability": {"x": "middle"}}, ["generalizability: {'x'"]),
-    ("ven", f"{E}.occluded", {"who": "both"}, ["occluded: VisibilityEstimation does not read it"]),
     ("teacher", f"{E}.occluded", {"who": "both"}, ["occluded: Baseline does not read it"]),
     ("teacher", f"{E}.metric", "l2", ["metric: 'l2' is not one of euc, cos"]),
     ("teacher", f"{E}.metrc", "euc", ["'metrc'; did you mean 'metric'?"]),
-    ("teacher", f"{E}.cross_view_gallery", 1, ["cross_view_gallery: 1"]),
     # sections
-    ("teacher", "trainer", {}, ["unknown section 'trainer'"]),
     ("teacher", "modle_cfg", {}, ["unknown section 'modle_cfg'; did you mean 'model_cfg'?"]),
     ("teacher", T, None, ["trainer_cfg: expected a mapping, found None"]),
-    ("teacher", E, "test", ["evaluator_cfg: expected a mapping"]),
 ]  # fmt: skip
 
 
@@ -331,28 +256,6 @@ def test_a_mistake_is_one_line(here, name, path, value, words):
     message = told("x.yaml")
     for word in words:
         assert word in message, message
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ({"tasks": None}, "tasks: None is not a list of"),
-        ({"tasks": 3}, "tasks: 3 is not a list of"),
-        ({"tasks": "classification"}, "tasks: 'classification' is not a list of"),
-        ({"strips": 8}, "strips: belongs to the task parts"),
-        ({"chanels": [4, 4, 8]}, "unknown key 'chanels'; did you mean 'channels'?"),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("uses", [{"register": True}, {}], ids=["registered", "joined"])
-def test_a_mistake_in_the_ven_of_a_mimic_is_one_line_that_names_the_vens_file(here, value, words, uses):
-    ven, mimic = (yaml.safe_load((here / f"{name}.yaml").read_text()) for name in ("ven", "mimic"))
-    ven["model_cfg"].update(value)
-    mimic["model_cfg"].update(uses, ven="v.yaml")
-    (here / "v.yaml").write_text(yaml.safe_dump(ven))
-    (here / "x.yaml").write_text(yaml.safe_dump(mimic))
-    message = told("x.yaml")
-    assert "model_cfg: ven: v.yaml: " in message and words in message, message
 
 
 @pytest.mark.parametrize("value", [True, {}], ids=str)
@@ -419,105 +322,6 @@ def test_a_mistake_in_a_test_is_one_line(here, path, value, words):
     message = told("x.yaml", "test")
     for word in words:
         assert word in message, message
-
-
-LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
-MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i}\n  <<: [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", ["is empty"]),
-        (b"# nothing\n", ["is empty"]),
-        (b"null\n", ["found NoneType"]),
-        (b"- a\n- b\n", ["found list"]),
-        (b"just text", ["found str"]),
-        (b"42", ["found int"]),
-        (b"model_cfg:\n\tmodel: Baseline\n", ["line 2", "not valid YAML"]),
-        (b"model_cfg: {model: Baseline\n", ["line 2", "not valid YAML"]),
-        (b"model_cfg: 'x\n", ["not valid YAML"]),
-        (b"a: 1\n---\nb: 2\n", ["line 2", "not valid YAML"]),
-        (b"model_cfg: {}\nmodel_cfg: {model: X}\n", ["line 2", "key 'model_cfg' stands twice", "line 1"]),
-        (b"model_cfg: {model: X, model: Y}\n", ["key 'model' stands twice"]),
-        (b"trainer_cfg:\n  total_iter: 5\n  total_iter: 6\n", ["line 3", "'total_iter' stands twice", "line 2"]),
-        (b"model_cfg: \xff\xfe", ["not UTF-8"]),
-        ("model_cfg: {model: Baseline}".encode("utf-16"), ["not UTF-8"]),
-        (b"model_cfg: \x00", ["not valid YAML"]),
-        (b"model_cfg: \x1b[31m", ["not valid YAML"]),
-        (LAUGHS.encode(), ["more than 20000 values"]),
-        (MERGES.encode(), ["more than 20000 values"]),
-        (b"a: &a [*a]\n", ["alias within"]),
-        (b"a: &a {b: *a}\n", ["alias within"]),
-        (b"a: &a\n  <<: *a\n", ["alias within"]),
-        (b"a: *nobody\n", ["line 1", "undefined alias"]),
-        (b"a: " + b"[" * 100_000, ["more than 50 levels"]),
-        (b"a: " + b"{a: " * 5000, ["more than 50 levels"]),
-        (b"".join(b" " * i + b"a:\n" for i in range(400)), ["more than 50 levels"]),
-        (b"a: [" + b"x, " * 40_000 + b"]", ["more than 20000 values"]),
-        (b"a: " + b"x" * 300_000, ["bytes, more than"]),
-        (b"a: " + b"9" * 5000, ["line 1"]),
-        (b"a: 2024-01-01\n", ["line 1", "a date"]),
-        (b"a: 2024-13-45\n", ["line 1", "a date"]),
-        (b"a: !!binary aGk=\n", ["bytes"]),
-        (b"a: !!set {b}\n", ["a set"]),
-        (b"a: !!omap [b: 1]\n", ["!!omap"]),
-        (b"a: !!int five\n", ["line 1", "'five' is no int"]),
-        (b"a: !!float ''\n", ["'' is no float"]),
-        (b"a: !!bool perhaps\n", ["'perhaps' is no bool"]),
-        (b"a: !!map x\n", ["line 1"]),
-        (b"a: !own {b: 1}\n", ["'!own'"]),
-        (b"1: a\n", ["line 1", "key '1': expected text"]),
-        (b"model_cfg: {yes: 1}\n", ["key 'yes': expected text (quote it)"]),
-        (b"? [a, b]\n: c\n", ["key 'sequence': expected text"]),
-        (b"null: 1\n", ["key 'null'"]),
-        (b"%YAML 9.9\n---\na: 1\n", ["not valid YAML"]),
-        (b"a: 'b\nc: d", ["not valid YAML"]),
-        (b"a: @b\n", ["not valid YAML"]),
-        (b"a: b: c\n", ["line 1", "not valid YAML"]),
-    ],
-    ids=lambda v: repr(v[:25]) if isinstance(v, bytes) else "",
-)
-def test_what_is_no_configuration_is_one_line(here, content, words):
-    (here / "x.yaml").write_bytes(content)
-    start = time.process_time()
-    message = told("x.yaml")
-    assert time.process_time() - start < 5
-    for word in words:
-        assert word in message, message
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        "!!python/object/apply:os.mkdir [{mark}]",
-        "!!python/object/new:os.mkdir [{mark}]",
-        "!!python/object/apply:subprocess.check_call [[mkdir, {mark}]]",
-        "!!python/name:os.mkdir",
-        "!!python/module:os",
-        "!!python/object:os.system {{}}",
-        "!!python/tuple [a, b]",
-        '!!python/object/apply:builtins.eval [\'__import__("os").mkdir("{mark}")\']',
-        "!<tag:yaml.org,2002:python/object/apply:os.mkdir> [{mark}]",
-    ],
-)
-def test_a_yaml_that_calls_anything_is_refused_and_nothing_runs(here, payload):
-    (here / "x.yaml").write_text(f"model_cfg: {payload.format(mark='mark')}\n")
-    assert "x.yaml, line 1: not valid YAML: '!!python/" in told("x.yaml")
-    assert not (here / "mark").exists()
-
-
-def test_what_is_no_file_is_one_line(here):
-    (here / "folder.yaml").mkdir(exist_ok=True)
-    for name in ("loop.yaml", "pipe.yaml"):
-        (here / name).unlink(missing_ok=True)
-    (here / "loop.yaml").symlink_to("loop.yaml")
-    os.mkfifo(here / "pipe.yaml")
-    assert "symbolic links" in told("loop.yaml")
-    assert "no file" in told("pipe.yaml")
-    assert "No such file" in told("nothere.yaml")
-    done = CliRunner().invoke(commands, ["check", "--cfgs", "folder.yaml"])
-    assert done.exit_code == 2 and "is a directory" in done.output
 
 
 # ---- checkpoints -----------------------------------------------------------------------------------------------------
