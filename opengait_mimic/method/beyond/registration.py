@@ -46,15 +46,16 @@ def register(
         clip_index = torch.repeat_interleave(torch.arange(len(lengths), device=sils.device), lengths)
     lines = [_fullness(sils, axis, clip_index, seqL) for axis in (0, 1)]
     stays = 1 - probabilities[:, [index for index, _, _ in known]].sum(1)
-    rows = stays[:, None, None] * torch.eye(sils.shape[-2], device=sils.device)
-    columns = torch.zeros(len(stays), sils.shape[-1], sils.shape[-1], device=sils.device)
+    height, width = sils.shape[-2:]
+    maps = [stays[:, None, None] * m.to(sils.device) for m in (torch.eye(height), torch.zeros(width, width))]
     for index, axis, last in known:
         moved = _expected(amounts, weights, lines[axis], last) * probabilities[:, index, None, None]
-        (rows, columns)[axis].add_(moved)
+        maps[axis] = maps[axis] + moved
     values = sils.float()
-    out = _per_frame(rows, clip_index, sils) @ values
+    rows, columns = (_per_frame(m, clip_index, sils) for m in maps)  # what each frame's are made of
+    out = rows @ values
     if any(axis for _, axis, _ in known):
-        out = out + values @ _per_frame(columns, clip_index, sils).transpose(-1, -2)
+        out = out + values @ columns.transpose(-1, -2)
     return out.to(sils.dtype)
 
 
