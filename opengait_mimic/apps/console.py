@@ -134,4 +134,6 @@ resume = click.option("--resume/--no-resume", default=True, show_default=True,
 def completion_script(shell: str, group: click.Group) -> str:
     """What a shell (bash, zsh or fish) reads to complete the program's commands, options and files."""
     variable = f"_{PROGRAM.replace('-', '_')}_COMPLETE".upper()
-    return get_completion_class(shell)(group, {}, PROGRAM, variable).source()
+    complete = get_completion_class(shell)
+    assert complete is not None  # click has these three
+    return complete(group, {}, PROGRAM, variable).source()

@@ -8,6 +8,7 @@ import json
 import os
 import warnings
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from opengait_mimic.apps.inference.silhouettes import columns_cut
 from opengait_mimic.backbones.gaitgl import MIN_FRAMES
 from opengait_mimic.errors import ConfigError, MimicError
 from opengait_mimic.method.mimic import MimicNetwork
+from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.description import Description
 
 NEEDED = ("onnx", "onnxscript")
@@ -78,7 +80,7 @@ def write_export(model: Model, path: str | Path, width: int = 64) -> str:
             torch.export.save(program, unfinished, extra_files={"opengait_mimic.json": json.dumps(told)})
         else:
             _write_onnx(network, example, free, unfinished, told)
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
     outputs = ", ".join(told["outputs"])
@@ -105,6 +107,7 @@ def _write_onnx(network: Exported, example: torch.Tensor, free: dict, path: Path
             network, (example,), dynamic_shapes=(free,), input_names=[INPUT], output_names=told["outputs"],
             opset_version=OPSET, dynamo=True, verbose=False,
         )  # fmt: skip
+    assert onnx is not None  # as with dynamo
     onnx.model.metadata_props["opengait_mimic"] = json.dumps(told)
     onnx.save(path, external_data=False)
 
@@ -117,7 +120,8 @@ def metadata(model: Model, width: int = 64) -> dict:
         whole numbers, to get 0–1), min_frames, frames_limit, outputs; weighted (ε) where parts are weighted.
     """
     description = model.description
-    tasks = () if model.network.ven is None else model.network.ven.network.tasks
+    ven = model.network.ven
+    tasks = () if ven is None else cast(VisibilityNetwork, ven.network).tasks
     has = {
         "embeddings": True,
         "kind_logits": "classification" in tasks,

@@ -76,7 +76,10 @@ class Gallery:
 
     def weights(self, probe: Gallery) -> Weights | None:
         """How visible the parts of some probes are, and those of this gallery; None where parts are not weighted."""
-        return Weights(probe.visibility, self.visibility, self.weighted) if self.weighted else None
+        if not self.weighted:
+            return None
+        assert probe.visibility is not None and self.visibility is not None
+        return Weights(probe.visibility, self.visibility, self.weighted)
 
 
 _COLUMNS = ("embeddings", "subjects", "names", "kind", "amount", "visibility")
@@ -173,6 +176,7 @@ def embed_and_keep(
         if done is not None:
             write_gallery(part, done)
         raise
+    assert done is not None  # there is a clip at least
     places = {name: place for place, name in enumerate(done.names.tolist())}
     return replace(
         done[[places[file.name] for file in files]],

@@ -94,7 +94,9 @@ class Index:
             unsure = []
             for row, near, chosen in zip(open_rows, rough, candidates, strict=True):
                 one = slice(row, row + 1)
-                weights = None if seen is None else Weights(seen[one], self.visibility[chosen], self.epsilon)
+                weights = None
+                if seen is not None and self.visibility is not None:
+                    weights = Weights(seen[one], self.visibility[chosen], self.epsilon)
                 exact = distance(probe[one], self._rows(chosen), self.metric, weights=weights)[0]
                 order = np.lexsort((chosen, exact))[:count]
                 margin = SAFETY * np.abs(exact - near).max()
@@ -129,7 +131,7 @@ class Index:
         else:
             squares = self.squares[:, rows] + ours.square().sum(1, keepdim=True)
             apart = torch.baddbmm(squares, block, ours, alpha=-2).clamp_(min=0).sqrt_()
-        if shares is None:
+        if shares is None or self.shares is None:
             return apart.mean(0).T
         weights = self.shares[:, rows, None] * shares[:, None] + self.epsilon
         return ((apart * weights).sum(0) / weights.sum(0)).T
