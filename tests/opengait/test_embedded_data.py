@@ -147,16 +147,6 @@ def test_each_rank_takes_its_share_of_rank_zeros_batch(monkeypatch):
         assert next(iter(TripletSampler(Toy(), [2, 4]))) == [rank, rank + 2, rank + 4, rank + 6]
 
 
-def test_batches_that_do_not_divide_among_the_processes_are_refused(monkeypatch):
-    of_rank(monkeypatch, 0, 4)
-    with pytest.raises(ValueError, match=r"\[3, 2\] does not divide among 4"):
-        TripletSampler(Toy(), [3, 2])
-    with pytest.raises(ValueError, match="6 does not divide among 4"):
-        InferenceSampler(Toy(), 6)
-    with pytest.raises(ValueError, match=r"\[P, K\], found 8"):
-        TripletSampler(Toy(), 8)
-
-
 def test_the_inference_sampler_is_sequential_and_fills_up_from_the_beginning(monkeypatch):
     shares = []
     for rank in range(2):
@@ -244,10 +234,3 @@ def test_unfixed_lengths_cover_the_whole_range():
 def test_whole_sequences_may_be_limited(limit, length):
     seqs, *_, seqL = collate("all_ordered", [9], frames_all_limit=limit)
     assert seqL.tolist() == [[length]] and seqs[1][0].tolist() == list(range(length))
-
-
-def test_a_wrong_sampling_is_refused():
-    with pytest.raises(ValueError, match="sample_type 'fixed_order'.*did you mean 'fixed_ordered'"):
-        CollateFn([], {"sample_type": "fixed_order"})
-    with pytest.raises(ValueError, match="unfixed_ordered needs frames_num_min and frames_num_max"):
-        CollateFn([], {"sample_type": "unfixed_ordered"})

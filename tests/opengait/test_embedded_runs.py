@@ -228,16 +228,6 @@ def test_one_transform_is_needed_per_stream(folder):
         main.run(load(folder, cfg), training=True)
 
 
-def test_the_test_batch_must_be_one_sequence_per_process(folder):
-    cfg = configuration(folder, with_test=True)
-    cfg["evaluator_cfg"]["sampler"]["batch_size"] = 4
-    cfg["evaluator_cfg"]["restore_hint"] = 0
-    for training in (True, False):
-        with pytest.raises(ValueError, match=r"batch_size is 4, but this run has 1 process.*set it to 1"):
-            main.run(load(folder, cfg), training)
-    assert Toy.losses == []
-
-
 @pytest.mark.skipif(not hasattr(torch.amp, "GradScaler"), reason="before torch 2.3 the scaler is for GPUs only")
 def test_a_step_that_overflows_is_skipped_and_not_counted(folder):
     model = Toy(load(folder, configuration(folder)), training=True)

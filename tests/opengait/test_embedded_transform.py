@@ -144,7 +144,6 @@ def test_transforms_are_looked_up_when_used(monkeypatch, clip):
     [
         ({"type": "RandomRotat"}, "unknown transform 'RandomRotat'; did you mean 'RandomRotate'"),
         ({"type": "RandomRotate", "degrees": 3}, "transform RandomRotate.*degrees"),
-        ("RandomRotate", "expected {type: …}, found 'RandomRotate'"),
     ],
 )
 def test_a_wrong_transform_is_refused(cfg, message):

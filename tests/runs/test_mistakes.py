@@ -74,7 +74,7 @@ def test_a_checkpoint_with_code_in_it_is_refused(folder):
 
 @pytest.fixture
 def refusal(folder, call, monkeypatch):
-    """What `message` gives, for mistakes found before a run is started: without a process of its own."""
+    """What a command in this process prints on standard error, for mistakes found before a run is started."""
 
     def told(*arguments: str) -> str:
         monkeypatch.chdir(folder)
@@ -82,10 +82,9 @@ def refusal(folder, call, monkeypatch):
         monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
         before = sorted(p for p in folder.rglob("*") if p.is_file())
         ended = call(*arguments, "--device", "cpu")
-        (line,) = ended.err.splitlines()
-        assert ended.status == 2 and line.startswith("opengait-mimic: ")
+        assert ended.status == 2 and ended.err.startswith("opengait-mimic: ")
         assert sorted(p for p in folder.rglob("*") if p.is_file()) == before, "nothing is written"
-        return line
+        return ended.err
 
     return told
 
@@ -112,18 +111,21 @@ def occluded(cfgs: dict, **section) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("mimic", lambda c: occluded(c, gallery_by="teacher"), "the teacher embeds whole galleries only"),
+        ("mimic", lambda c: occluded(c, gallery_by="teacher"), "gallery_by: the teacher embeds"),
         ("mimic", lambda c: occluded(c, adaptability={"new": ["middle"]}), "was not trained on middle"),
         ("mimic", lambda c: occluded(c, generalizability={"new": ["top"]}), "was trained on top"),
         ("mimic", lambda c: c["evaluator_cfg"].update(occluded={"who": "probe"}), "need eval_func"),
         ("mimic", lambda c: occluded(c) or c["evaluator_cfg"].update(gallery=["01"]), "evaluator_cfg.probe: expected"),
         ("mimic", lambda c: occluded(c) or c["data_cfg"].update(test_dataset_name="Gait-3D"), "did you mean 'Gait3D'?"),
         ("aware", lambda c: c["evaluator_cfg"].update(restore_hint=0), "restore_hint: 0 tests an untrained network"),
+        ("teacher", lambda c: c["evaluator_cfg"]["sampler"].update(batch_size=3), "must equal the number of processes"),
     ],
 )
 def test_a_test_that_cannot_be(folder, refusal, name, change, words):
+    edit(folder, name, lambda c: c["trainer_cfg"].update(with_test=True))
     edit(folder, name, change)
-    assert words in refusal("test", "--cfgs", f"{name}.yaml", "--host", "embedded")
+    phase = "train" if name == "teacher" else "test"
+    assert words in refusal(phase, "--cfgs", f"{name}.yaml", "--host", "embedded")
 
 
 def test_an_interruption_lost_in_a_callback_comes_again():

@@ -272,7 +272,8 @@ def _check_processes(run: Check) -> None:
             raise ConfigError(
                 f"trainer_cfg: sampler: a batch of {total} clips cannot be split into {run.processes} processes"
             )
-    elif run.model not in MODELS:
+    tests = not run.training or run.cfgs["trainer_cfg"].get("with_test")
+    if tests and run.model not in MODELS:
         size = run.cfgs["evaluator_cfg"]["sampler"].get("batch_size")
         if size != run.processes:
             raise ConfigError(

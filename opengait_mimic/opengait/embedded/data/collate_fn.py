@@ -6,13 +6,6 @@ import random
 
 import numpy as np
 
-from opengait_mimic.errors import ConfigError, nearest
-
-SAMPLE_TYPES = tuple(
-    f"{number}_{order}" for number in ("fixed", "unfixed", "all") for order in ("ordered", "unordered")
-)
-NEEDED = {"fixed": ("frames_num_fixed",), "unfixed": ("frames_num_min", "frames_num_max"), "all": ()}
-
 
 class CollateFn:
     """Turns what a DataSet gives into [seqs, labels, types, views, seqL].
@@ -23,18 +16,10 @@ class CollateFn:
             frames_num_fixed; frames_num_min and frames_num_max (a clip's length is uniform between them);
             frames_skip_num (ordered: so many frames of a window are left out); frames_all_limit (the most
             frames of a whole sequence; negative: no limit).
-    Raises:
-        ConfigError: an unknown sample_type, or a number it needs is missing.
     """
 
     def __init__(self, label_set: list[str], sample_config: dict):
-        sample_type = sample_config.get("sample_type")
-        if sample_type not in SAMPLE_TYPES:
-            raise ConfigError(f"sampler: unknown sample_type {sample_type!r}; {nearest(sample_type, SAMPLE_TYPES)}")
-        self.number, order = sample_type.split("_")
-        missing = [key for key in NEEDED[self.number] if key not in sample_config]
-        if missing:
-            raise ConfigError(f"sampler: sample_type {sample_type} needs {' and '.join(missing)}")
+        self.number, order = sample_config["sample_type"].split("_")
         self.ordered = order == "ordered"
         self.positions = {label: i for i, label in enumerate(label_set)}
         self.frames_fixed: int = sample_config.get("frames_num_fixed", 0)

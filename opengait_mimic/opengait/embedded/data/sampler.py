@@ -9,8 +9,6 @@ import torch.distributed as dist
 import utils
 from torch.utils import data
 
-from opengait_mimic.errors import ConfigError
-
 
 def _choose(population: list, count: int) -> list:
     """`count` of them at random, each once, or with repetition where there are too few."""
@@ -35,21 +33,13 @@ class TripletSampler(data.Sampler):
         dataset: has label_set and indices_dict.
         batch_size: [P, K].
         batch_shuffle: also shuffle the batch before it is dealt out to the processes.
-    Raises:
-        ConfigError: batch_size is no pair, or P·K does not divide among the processes.
     """
 
     def __init__(self, dataset, batch_size: list[int], batch_shuffle: bool = False):
-        if not isinstance(batch_size, (list, tuple)) or len(batch_size) != 2:
-            raise ConfigError(f"TripletSampler: batch_size must be [P, K], found {batch_size!r}")
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffled = batch_shuffle
         self.rank, self.world_size = utils.get_rank(), utils.get_world_size()
-        if batch_size[0] * batch_size[1] % self.world_size:
-            raise ConfigError(
-                f"TripletSampler: batch_size {list(batch_size)} does not divide among {self.world_size} processes"
-            )
 
     def __iter__(self):
         identities, sequences = self.batch_size
@@ -70,17 +60,11 @@ class InferenceSampler(data.Sampler):
     Args:
         dataset: its length is the number of sequences.
         batch_size: sequences per batch, over all processes.
-    Raises:
-        ConfigError: batch_size does not divide among the processes.
     """
 
     def __init__(self, dataset, batch_size: int):
         self.batch_size = batch_size
         self.rank, self.world_size = utils.get_rank(), utils.get_world_size()
-        if batch_size % self.world_size:
-            raise ConfigError(
-                f"InferenceSampler: batch_size {batch_size} does not divide among {self.world_size} processes"
-            )
         size = len(dataset)
         starts = range(0, size, batch_size)
         self.batches = [[i % size for i in range(first, first + batch_size)] for first in starts]

@@ -32,8 +32,6 @@ def get_transform(trf_cfg: dict | list | None = None) -> Any:
         return _keep
     if isinstance(trf_cfg, list):
         return [get_transform(entry) for entry in trf_cfg]
-    if not isinstance(trf_cfg, dict) or "type" not in trf_cfg:
-        raise ConfigError(f"transform: expected {{type: …}}, found {trf_cfg!r}")
     name = trf_cfg["type"]
     transform_class = utils.get_attr_from([sys.modules[__name__]], name, "transform")
     try:

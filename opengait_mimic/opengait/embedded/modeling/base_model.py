@@ -256,8 +256,6 @@ class BaseModel(nn.Module):
         """
         module = _unwrapped(model)
         cfg, result = module.engine_cfg, None
-        if cfg["with_test"]:
-            _check_test_batch(module)
         first = utils.get_rank() == 0
         with progress.bar(cfg["total_iter"], "train", "it", first=first, initial=module.iteration) as bar:
             for inputs in module.train_loader:
@@ -285,11 +283,8 @@ class BaseModel(nn.Module):
             model: the BaseModel, or its DDP wrap, in eval mode.
         Returns:
             The eval function's metrics on rank 0, None on the others.
-        Raises:
-            ConfigError: the test batch is not one sequence per process, or the eval function is unknown.
         """
         module = _unwrapped(model)
-        _check_test_batch(module)
         cfg, data_cfg = module.cfgs["evaluator_cfg"], module.cfgs["data_cfg"]
         evaluate = utils.get_attr_from([evaluators], cfg["eval_func"], "eval function (evaluator_cfg.eval_func)")
         rank = utils.get_rank()
@@ -305,15 +300,6 @@ class BaseModel(nn.Module):
 
 def _unwrapped(model: nn.Module) -> Any:
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
-
-
-def _check_test_batch(module: BaseModel) -> None:
-    size, world = module.test_loader.batch_sampler.batch_size, utils.get_world_size()
-    if size != world:
-        raise ConfigError(
-            f"evaluator_cfg.sampler.batch_size is {size}, but this run has {world} process(es), which test "
-            f"one sequence each; set it to {world}"
-        )
 
 
 def _test_on_the_way(model: nn.Module) -> dict | None:

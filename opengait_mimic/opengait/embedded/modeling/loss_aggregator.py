@@ -18,7 +18,7 @@ class LossAggregator(nn.Module):
     Args:
         loss_cfg: one loss or a list of them: {type, log_prefix, …the loss's own arguments}.
     Raises:
-        ConfigError: a loss without type or log_prefix, or of an unknown type.
+        ConfigError: a loss of an unknown type.
     """
 
     def __init__(self, loss_cfg: dict | list[dict]):
@@ -27,9 +27,6 @@ class LossAggregator(nn.Module):
         # A plain dict: losses stay out of the model's parameters and checkpoints.
         self.losses = {}
         for entry in entries:
-            missing = {"type", "log_prefix"} - set(entry)
-            if missing:
-                raise ConfigError(f"loss_cfg: {' and '.join(sorted(missing))} missing in {entry}")
             self.losses[entry["log_prefix"]] = self._build(entry)
 
     @staticmethod

@@ -33,6 +33,10 @@ def _pictures(images: torch.Tensor) -> torch.Tensor:
     return (images - low) / (high - low).clamp(min=1e-8)
 
 
+def _number(value: object) -> float:
+    return float(torch.as_tensor(value).float().mean())
+
+
 class MessageManager:
     """Logs a run and writes its TensorBoard summaries; the manager of rank 0 comes from `get_msg_mgr`."""
 
@@ -41,7 +45,7 @@ class MessageManager:
         self.iteration = 0
         self.log_iter = 0
         self.writer: SummaryWriter | None = None
-        self.reset_time()
+        self.last_time = time.monotonic()
 
     def init_manager(self, save_path: str | os.PathLike, log_to_file: bool, log_iter: int, iteration: int = 0) -> None:
         """Begin a training run under `save_path`, counting from `iteration`."""
@@ -50,7 +54,7 @@ class MessageManager:
         self.iteration = iteration
         self.log_iter = log_iter
         self.writer = SummaryWriter(str(Path(save_path) / "summary"), purge_step=iteration)
-        self.reset_time()
+        self.last_time = time.monotonic()
 
     def init_logger(self, save_path: str | os.PathLike, log_to_file: bool) -> None:
         """Log to the screen and, where asked, to a new file under `save_path`/logs."""
@@ -85,32 +89,6 @@ class MessageManager:
     def log_debug(self, *parts: object) -> None:
         LOGGER.debug(" ".join(map(str, parts)))
 
-    def append(self, info: dict) -> None:
-        """Keep an iteration's 'scalar/…' entries (tensors or numbers) for the next log line."""
-        self.info.append({k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in info.items()})
-
-    def flush(self) -> None:
-        """Forget what was appended and hand TensorBoard's events to the disk."""
-        self.info.clear()
-        if self.writer is not None:
-            self.writer.flush()
-
-    def reset_time(self) -> None:
-        self.last_time = time.monotonic()
-
-    def means(self) -> dict[str, float]:
-        """The mean of every entry appended since the last flush."""
-        return {
-            key: sum(float(torch.as_tensor(v).float().mean()) for v in values) / len(values)
-            for key, values in self.info.items()
-        }
-
-    def log_training_info(self) -> None:
-        """One line: the iteration, seconds since the last line, means since the last flush."""
-        seconds = time.monotonic() - self.last_time
-        scalars = (f"{key.removeprefix('scalar/')} {mean:.4f}" for key, mean in self.means().items())
-        self.log_info(" | ".join([f"iteration {self.iteration}", f"{seconds:.1f} s", *scalars]))
-
     def write_to_tensorboard(self, summary: dict) -> None:
         """Write 'scalar/…' and 'image/…' entries at the current iteration; without a writer, do nothing.
 
@@ -122,22 +100,27 @@ class MessageManager:
         for key, value in summary.items():
             kind, _, name = key.partition("/")
             if kind == "scalar":
-                self.writer.add_scalar(name, float(torch.as_tensor(value).float().mean()), self.iteration)
+                self.writer.add_scalar(name, _number(value), self.iteration)
             elif kind == "image":
                 self.writer.add_images(name, _pictures(value), self.iteration)
             else:
                 raise ValueError(f"summary entry {key!r} must begin with scalar/ or image/")
 
     def train_step(self, info: dict, summary: dict) -> None:
-        """Count an iteration; every `log_iter` of them, log a line and write to TensorBoard."""
+        """Count an iteration; every `log_iter` of them, log the means since the last line and write to TensorBoard."""
         self.iteration += 1
-        self.append(info)
+        self.info.append({k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in info.items()})
         if self.iteration % self.log_iter:
             return
-        self.log_training_info()
-        self.write_to_tensorboard({**summary, **self.means()})
-        self.flush()
-        self.reset_time()
+        means = {k: sum(_number(v) for v in values) / len(values) for k, values in self.info.items()}
+        seconds = time.monotonic() - self.last_time
+        scalars = (f"{key.removeprefix('scalar/')} {mean:.4f}" for key, mean in means.items())
+        self.log_info(" | ".join([f"iteration {self.iteration}", f"{seconds:.1f} s", *scalars]))
+        self.write_to_tensorboard({**summary, **means})
+        self.info.clear()
+        if self.writer is not None:
+            self.writer.flush()
+        self.last_time = time.monotonic()
 
 
 _MANAGER = MessageManager()
