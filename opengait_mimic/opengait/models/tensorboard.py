@@ -48,7 +48,7 @@ class Summary:
         summary = output["visual_summary"]
         summary["image/pairs"] = pairs(clips.holistic, clips.occluded, seqL)
         for prefix, given in features.items():
-            if "mimic" in given:
+            if {"mimic", "labels"} <= given.keys():
                 summary.update(_distances(given, net.loss_entry(prefix)))
         if self.tally is not None:
             summary.update(self.tally.summary())
