@@ -22,6 +22,8 @@ from opengait_mimic.data.video.quality import Rules
 from opengait_mimic.data.video.tracking import Tracker, blobs
 from opengait_mimic.errors import DataError
 from opengait_mimic.opengait.activation import activate
+from opengait_mimic.walkers.render import CLEAN
+from opengait_mimic.walkers.walkers import walker_sequence
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +224,16 @@ def test_a_casia_b_tree_of_masks_keeps_its_names_and_every_frame(scene, tmp_path
     expected = [silhouette(mask) for mask in scene[1]["red"][40:60]]
     assert np.array_equal(read_array(tmp_path / "out/001/nm-40/090/090.pkl"), expected)
     assert json.loads((tmp_path / "out.json").read_text())["TEST_SET"] == ["002"]
+
+
+def test_masks_of_one_person_each_belong_to_the_subject_of_their_folder(tmp_path):
+    for subject in (1, 2):
+        for clip in (20, 40):
+            saved(tmp_path / f"train/00{subject}/clip{clip}", walker_sequence(0, subject, clip, 20, noise=CLEAN))
+    summary = make_silhouettes([tmp_path / "train"], tmp_path / "out", Settings())
+    assert summary["subjects"] == 2 and summary["sequences"] == 4
+    assert (tmp_path / "out/001/00/clip20/clip20.pkl").is_file()
+    assert (tmp_path / "out/002/02/clip40/clip40.pkl").is_file()
 
 
 def test_an_installed_package_tells_people_apart(scene, video, tmp_path, monkeypatch):

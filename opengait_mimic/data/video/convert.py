@@ -134,7 +134,7 @@ def _recording(source: Source, settings: Settings, folder: Path) -> dict:
             raise DataError(f"{source.path}: masks come as folders of pictures, this is a video")
         sources.refuse_inverted(source)
         if labels or _is_cropped(source):
-            labels, rules = labels or (source.name, "", ""), replace(rules, strict=False)
+            labels, rules = source.cropped, replace(rules, strict=False)
     tracks, count = _tracked(source, segment, settings) if rules.strict else _given(source)
     found, dropped = _people(tracks, rules)
     if labels and len(found) > 1:  # the tree says that there is one person

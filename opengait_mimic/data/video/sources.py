@@ -28,11 +28,13 @@ class Source:
         path: the file or folder.
         name: what it is called, unique in a run.
         labels: (subject, type, view) where the tree tells them, else None: then people are told apart.
+        cropped: the same where its masks turn out to be cut to one person already: <subject>/<clip> tells two of them.
     """
 
     path: Path
     name: str
     labels: tuple[str, str, str] | None = None
+    cropped: tuple[str, str, str] = ("", "", "")
 
 
 def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
@@ -65,7 +67,9 @@ def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
             name = "-".join(parts) or (path.stem if path.is_file() else path.resolve().name)
             if name in found:
                 raise DataError(f"{path}: another recording is called {name!r} too; rename one of them")
-            found[name] = Source(path, name, (parts[0], parts[1], parts[2]) if len(parts) == 3 else None)
+            labels = (parts[0], parts[1], parts[2]) if len(parts) == 3 else None
+            cropped = (parts[0], "", parts[1]) if len(parts) == 2 else (name, "", "")
+            found[name] = Source(path, name, labels, labels or cropped)
     return list(found.values())
 
 
