@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from opengait_mimic.apps.report.collect import Run, groups
-from opengait_mimic.apps.report.tables import beyond_table, is_ours, main_tests
+from opengait_mimic.apps.report.compare import is_beyond, main_tests
+from opengait_mimic.apps.report.tables import beyond_table
 
 
 @pytest.mark.parametrize(("name", "ours"), [
@@ -18,7 +19,7 @@ from opengait_mimic.apps.report.tables import beyond_table, is_ours, main_tests
     ("Mimic + VEN, clean clips", True), ("Vanilla Mimic, registered, weighted", True),
 ])  # fmt: skip
 def test_which_rows_go_beyond_the_paper(name, ours):
-    assert is_ours(name) is ours
+    assert is_beyond(name) is ours
 
 
 def result(method, seed, rank1, own, refit, **more):
@@ -56,7 +57,7 @@ def test_the_table_puts_ours_under_the_papers_painted_and_refitted_apart_with_re
 
 
 def beyond(runs):
-    return beyond_table(main_tests(groups(runs)).beyond)
+    return beyond_table(main_tests(groups(runs)).beyond).shorter()
 
 
 def test_the_table_keeps_one_setting_and_tells_training_kinds_apart():

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from opengait_mimic.apps.report.collect import collect, groups
 from opengait_mimic.apps.report.commands import report
+from opengait_mimic.apps.report.compare import main_tests
 from opengait_mimic.apps.report.figures import (
     curve_figure,
     drawings,
@@ -21,7 +22,6 @@ from opengait_mimic.apps.report.figures import (
     performance_figure,
     severity_figure,
 )
-from opengait_mimic.apps.report.tables import main_tests
 from opengait_mimic.apps.report.write import write_report
 from opengait_mimic.errors import DataError
 

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from opengait_mimic.apps.report.collect import collect, groups
+from opengait_mimic.apps.report.compare import main_tests
+from opengait_mimic.apps.report.details import shortest_names
+from opengait_mimic.apps.report.significance import holm
 from opengait_mimic.apps.report.table import text
-from opengait_mimic.apps.report.tables import holm, main_tests, method_tasks, shortest_names, tables
+from opengait_mimic.apps.report.tables import method_tasks, tables
 
 KIND = {name: [{"kind": name, "prob": 1.0, "amount": [0.4, 0.6]}] for name in ("middle", "moving_patch")}
 

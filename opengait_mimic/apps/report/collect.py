@@ -55,6 +55,14 @@ class TestId(NamedTuple):
     name: str
     kinds: str
 
+    @property
+    def fraction(self) -> float | None:
+        """A severity test's occluded fraction, which is its name."""
+        try:
+            return float(self.name)
+        except ValueError:
+            return None
+
     def occlusions(self) -> str:
         """The kinds in words: "top 50 %, bottom 50 %; 40–60 % hidden"."""
         return kinds_text(json.loads(self.kinds))

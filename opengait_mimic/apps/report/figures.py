@@ -16,7 +16,7 @@ import numpy as np
 
 from opengait_mimic.apps.experiments.recipes import TITLES
 from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, Group, Run, rank
-from opengait_mimic.apps.report.tables import Main, by_place, labels, networks, sweeps, table1_groups, where_text
+from opengait_mimic.apps.report.compare import Main, by_place, labels, networks, sweeps, table1_groups, where_text
 from opengait_mimic.data.read import read_clip
 from opengait_mimic.method.occlusion.drawing import occlusion_grid
 

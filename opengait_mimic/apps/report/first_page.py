@@ -6,10 +6,10 @@ import html
 from pathlib import Path
 
 from opengait_mimic.apps.report.collect import collect, groups
+from opengait_mimic.apps.report.compare import main_tests
 from opengait_mimic.apps.report.figures import drawings, occlusion_figure
 from opengait_mimic.apps.report.page import EXPLAINED, Section, document, figure_section, table_section
 from opengait_mimic.apps.report.table import Column, Table
-from opengait_mimic.apps.report.tables import main_tests
 from opengait_mimic.data import progress
 from opengait_mimic.evaluation.table import SHOWN, cells
 

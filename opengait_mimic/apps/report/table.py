@@ -13,6 +13,7 @@ from typing import NamedTuple
 from opengait_mimic.apps.report.collect import Score, Spread
 
 DASH = "–"
+ZERO_SHOT = "† zero-shot: tested on kinds of occlusion that the network was not trained on."
 LONG = 44  # characters of a cell that may break into lines
 Cell = str | int | float | Score | None
 
@@ -39,6 +40,11 @@ class Column(NamedTuple):
     @property
     def full(self) -> str:
         return f"{self.over} {self.name}".strip()
+
+
+def stubs(*names: str) -> list[Column]:
+    """Columns that name rows."""
+    return [Column(name, stub=True) for name in names]
 
 
 @dataclass
@@ -156,6 +162,13 @@ class Table:
             f"<thead>{head}</thead>\n<tbody>\n{body}</tbody></table></div>\n"
             + (f'<div class="notes">{notes}</div>\n' if notes else "")
         )
+
+    def shorter(self) -> Table:
+        """The table without its leading columns that say the same in every row; the caption says it instead."""
+        while len([c for c in self.columns if c.stub]) > 1 and len({row[0] for row in self.rows}) == 1:
+            self.caption += f" {self.columns[0].name}: {self.rows[0][0]}."
+            self.columns, self.rows = self.columns[1:], [row[1:] for row in self.rows]
+        return self
 
     def _texts(self) -> list[list[str]]:
         return [[text(cell, c.brief) for cell, c in zip(row, self.columns, strict=True)] for row in self.rows]

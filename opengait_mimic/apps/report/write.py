@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opengait_mimic.apps.report.collect import Collection, groups
+from opengait_mimic.apps.report.compare import main_tests
 from opengait_mimic.apps.report.figures import drawings, occlusion_figure
 from opengait_mimic.apps.report.page import PAPER, page
 from opengait_mimic.apps.report.table import Table, markdown_text
-from opengait_mimic.apps.report.tables import main_tests, tables
+from opengait_mimic.apps.report.tables import tables
 
 LIST = ".report-files"  # of what an earlier report wrote, so that none of it stands beside a later one
 
