@@ -53,7 +53,7 @@ def test_without_an_occlusion_a_transform_list_stays_as_it_is(transforms):
 @pytest.mark.parametrize(
     ("transforms", "words"),
     [
-        ([OCCLUSION], "end of a Compose"),
+        ([OCCLUSION], "at the end of a Compose"),
         (compose(OCCLUSION, SIL), "once, at the end"),
         (compose(OCCLUSION, SIL, OCCLUSION), "once, at the end"),
         (compose(SIL, OCCLUSION, OCCLUSION), "once, at the end"),

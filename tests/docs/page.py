@@ -28,7 +28,7 @@ from opengait_mimic.opengait.config.keys import read
 from opengait_mimic.opengait.config.networks import check_model_keys, losses
 from opengait_mimic.opengait.config.schema import LOSSES, MODELS, Config, Data, Evaluator, Trainer
 
-SECTIONS = Config.keys()
+SECTIONS = Config.names()
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
@@ -237,7 +237,7 @@ def check_data_block(snippet: Snippet) -> None:
     assert set(cfgs) <= set(SECTIONS), f"unknown sections: {sorted(set(cfgs) - set(SECTIONS))}"
     for name, model in (("data_cfg", Data), ("trainer_cfg", Trainer), ("evaluator_cfg", Evaluator)):
         part = {key: value for key, value in cfgs.get(name, {}).items() if value != "..."}
-        assert set(part) <= set(model.keys()), f"{name}: {sorted(set(part) - set(model.keys()))}"
+        assert set(part) <= set(model.names()), f"{name}: {sorted(set(part) - set(model.names()))}"
         read(model, json.loads(re.sub(r'"folder": "[^"]*"', '"folder": "."', json.dumps(part))), name)
     if "model_cfg" in cfgs and cfgs["model_cfg"]["model"] in MODELS:
         check_model_keys(cfgs["model_cfg"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -93,10 +92,8 @@ def check(path: str | Path, host: str | Path, phase: str, processes: int = 1, it
         phase: "train" or "test".
         processes: of the run.
         iteration: the checkpoint that was asked for, 0 for none.
-
     Returns:
         The configuration merged onto the host's defaults.
-
     Raises:
         ConfigError, CheckpointError, DataError: all that is wrong, a line each, a wrong model first. Its class is
             that of the first.
@@ -122,10 +119,9 @@ def _check_all(run: Check) -> None:
             if run.cfgs["evaluator_cfg"].get(key) not in (None, False):
                 told = f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do"
                 run.mistakes.append(ConfigError(told))
-    if run.training:
-        if "optimizer_cfg" in run.cfgs and "scheduler_cfg" in run.cfgs:
-            solvers = run.cfgs["optimizer_cfg"], run.cfgs["scheduler_cfg"]
-            run.attempt(check_optimizer, *solvers, needs=("optimizer_cfg", "scheduler_cfg"))
+    if run.training and {"optimizer_cfg", "scheduler_cfg"} <= set(run.cfgs):
+        solvers = run.cfgs["optimizer_cfg"], run.cfgs["scheduler_cfg"]
+        run.attempt(check_optimizer, *solvers, needs=("optimizer_cfg", "scheduler_cfg"))
     if several and (run.host == EMBEDDED or model in MODELS):
         who = model if model in MODELS else "the embedded host"
         run.mistakes.append(
@@ -165,20 +161,14 @@ def _check_schema(run: Check) -> None:
 
 
 def _check_sizes(model_cfg: dict | list, where: str) -> None:
-    if found := list(_oversized(model_cfg, where)):
-        raise ConfigError("\n".join(found))
-
-
-def _oversized(model_cfg: dict | list, where: str) -> Iterator[str]:
-    """Numbers in a network's description beyond what any network has."""
+    """Refuse numbers in a network's description beyond what any network has."""
     for key, value in model_cfg.items() if isinstance(model_cfg, dict) else enumerate(model_cfg):
         inner = where if isinstance(key, int) else f"{where}: {key}"
+        most = BLOCKS if inner.endswith((": layers", ": blocks")) else SIZE
         if isinstance(value, (dict, list)):
-            yield from _oversized(value, inner)
-        elif isinstance(value, int):
-            most = BLOCKS if inner.endswith((": layers", ": blocks")) else SIZE
-            if value > most:
-                yield f"{inner}: {shown(value)} is more than any network has; at most {most}"
+            _check_sizes(value, inner)
+        elif isinstance(value, int) and value > most:
+            raise ConfigError(f"{inner}: {shown(value)} is more than any network has; at most {most}")
 
 
 def _check_model(run: Check) -> None:
@@ -350,7 +340,7 @@ def check_data(data_cfg: dict, part: str) -> Path:
         subjects = read_partition(partition, part)
     except DataError as error:
         raise DataError(f"data_cfg: dataset_partition: {error}") from None
-    there = set(os.listdir(root))
+    there = {path.name for path in root.iterdir()}
     firsts = (min((root / s).glob("*/*/*.pkl"), default=None) for s in sorted(there.intersection(subjects)))
     some = list(islice((path for path in firsts if path is not None), 10))
     if not some:

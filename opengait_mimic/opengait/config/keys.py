@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -34,7 +35,7 @@ class Takes:
     """
 
     words: str
-    holds: Callable[[Any], bool] = lambda value: True
+    holds: Callable[[Any], bool] = lambda _: True
     read: Callable[[Any], Any] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -43,24 +44,17 @@ class Takes:
         return core_schema.no_info_wrap_validator_function(self._checked, handler(source))
 
     def _checked(self, value: Any, handler: Callable[[Any], Any]) -> Any:
-        try:
+        with suppress(ValidationError):
             found = handler(value)
-        except ValidationError:
-            found = None
-            allowed = False
-        else:
-            allowed = self.holds(found)
-        if not allowed:
-            raise ConfigError(f"{shown(value)} is not {self.words}{self._remark(value)}")
-        return found
+            if self.holds(found):
+                return found
+        raise ConfigError(f"{shown(value)} is not {self.words}{self._remark(value)}")
 
     def _remark(self, value: object) -> str:
         """The remark on 1e-4, which is text in YAML."""
         if isinstance(value, str) and "number" in self.words and "e" in value.lower():
-            try:
+            with suppress(ValueError):
                 return f" (YAML takes it for text; write {float(value)!r})"
-            except ValueError:
-                pass
         return ""
 
 
@@ -98,8 +92,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Takes:
 
 def number_above_0(high: float = 1e300) -> Takes:
     """A number above 0."""
-    bound = f" and at most {high:g}" if high < 1e300 else ""
-    return Takes(f"a number above 0{bound}", lambda value: 0 < value <= high)
+    return Takes("a number above 0" + (f" and at most {high:g}" if high < 1e300 else ""), lambda v: 0 < v <= high)
 
 
 def listed(one: Takes, other: str = "", shortest: int = 1, longest: int = 1000) -> Takes:
@@ -159,7 +152,7 @@ class Section(BaseModel):
     called: ClassVar[str] = "key"  # what it has
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def names(cls) -> list[str]:
         """The keys as a YAML has them."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
@@ -173,7 +166,7 @@ class Section(BaseModel):
             section = handler(value)
         except ValidationError as error:
             found = [mistake(where, what) for where, what in mistakes(error)]
-        keys = cls.keys()
+        keys = cls.names()
         for key in value:
             if key not in keys and (cls.closed or (cls.slips and _is_slip(key, keys))):
                 found.append(mistake((), f"unknown {cls.called} {shown(key)}; {nearest(key, keys)}"))
@@ -200,7 +193,6 @@ def read(model: type[Model], value: object, where: str = "", only: Collection[st
         value: what the YAML has there.
         where: for messages.
         only: the keys that are looked at; none: all.
-
     Raises:
         ConfigError: all its mistakes, one a line.
     """

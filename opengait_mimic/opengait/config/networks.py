@@ -5,7 +5,6 @@ Nothing here needs a host, so that a command can check a configuration before it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,7 +60,6 @@ def backbone_spec(model_cfg: dict, dataset_name: str) -> NetworkSpec:
     Args:
         model_cfg: of one of our recognition models.
         dataset_name: of the run.
-
     Raises:
         ConfigError: the YAML or a key in it is missing or wrong.
     """
@@ -83,7 +81,6 @@ def ven_spec(model_cfg: dict) -> NetworkSpec | None:
 
     Args:
         model_cfg: of one of our recognition models.
-
     Raises:
         ConfigError: the YAML is missing, is not one of a VEN, or describes none that can be built.
     """
@@ -139,7 +136,7 @@ def training_seed(cfgs: dict) -> int:
 
 def ven_settings(model_cfg: dict) -> dict:
     """The arguments of `VisibilityNetwork` in a VEN's model_cfg."""
-    return {key: model_cfg[key] for key in VisibilityEstimation.keys() if key in model_cfg and key != "model"}
+    return {key: model_cfg[key] for key in VisibilityEstimation.names() if key in model_cfg and key != "model"}
 
 
 def losses(cfgs: dict) -> list[dict]:
@@ -166,16 +163,10 @@ def check_uses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> None:
     Args:
         cfgs: of one of our recognition models.
         ven: its VEN.
-
     Raises:
         ConfigError: what is missing, each a line.
     """
-    if found := list(_misuses_of_ven(cfgs, ven)):
-        raise ConfigError("\n".join(found))
-
-
-def _misuses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> Iterator[str]:
-    model_cfg, evaluator, asked = cfgs["model_cfg"], cfgs["evaluator_cfg"], evaluator_settings(cfgs)
+    model_cfg, evaluator, asked, found = cfgs["model_cfg"], cfgs["evaluator_cfg"], evaluator_settings(cfgs), []
     needs = {
         "model_cfg: register": TASKS if model_cfg.get("register") else (),
         "evaluator_cfg: weighted": (PARTS,) if asked.weighted else (),
@@ -185,11 +176,13 @@ def _misuses_of_ven(cfgs: dict, ven: NetworkSpec | None) -> Iterator[str]:
     has = () if ven is None else ven.model_cfg.get("tasks", TASKS)
     for key, tasks in needs.items():
         if not set(tasks) <= set(has):
-            found = "there is no ven" if ven is None else f"its tasks are {', '.join(has)}"
-            yield f"{key}: needs a ven with the tasks {', '.join(tasks)}; {found}"
+            told = "there is no ven" if ven is None else f"its tasks are {', '.join(has)}"
+            found.append(f"{key}: needs a ven with the tasks {', '.join(tasks)}; {told}")
     for key in ("weighted", "likelihood"):
         if getattr(asked, key) and evaluator.get("eval_func") != "evaluate_recognition":
-            yield f"evaluator_cfg: {key}: needs eval_func evaluate_recognition"
+            found.append(f"evaluator_cfg: {key}: needs eval_func evaluate_recognition")
     prepared = prepared_by(evaluator.get("transform"))
     if model_cfg.get("register") and prepared.startswith("BaseParsing"):
-        yield f"model_cfg: register: takes silhouettes, {prepared} makes parsing maps"
+        found.append(f"model_cfg: register: takes silhouettes, {prepared} makes parsing maps")
+    if found:
+        raise ConfigError("\n".join(found))

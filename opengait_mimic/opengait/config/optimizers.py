@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import torch
@@ -33,16 +34,14 @@ def check_optimizer(optimizer_cfg: dict, scheduler_cfg: dict) -> None:
     steps = _settings(schedule, scheduler_cfg, "scheduler", "scheduler_cfg")
     one = torch.nn.Parameter(torch.zeros(2, 2))
     one.grad = torch.zeros(2, 2)
-    optimizer = _tried(lambda: solver([one], **options), f"optimizer_cfg: {solver.__name__}")
-    _tried(lambda: optimizer.step(), f"optimizer_cfg: {solver.__name__}")
-
-    def run() -> None:
+    with _trial(f"optimizer_cfg: {solver.__name__}"):
+        optimizer = solver([one], **options)
+        optimizer.step()
+    with _trial(f"scheduler_cfg: {schedule.__name__}"):
         scheduler = schedule(optimizer, **steps)
         for _ in range(2):
             optimizer.step()
             scheduler.step()
-
-    _tried(run, f"scheduler_cfg: {schedule.__name__}")
 
 
 def _torch_class(module: Any, base: type, settings: dict, where: str, key: str) -> Any:
@@ -68,10 +67,11 @@ def _settings(thing: type, settings: dict, name: str, where: str) -> dict:
     return {k: v for k, v in given.items() if k in takes}
 
 
-def _tried(action: Callable[[], Any], where: str) -> Any:
+@contextmanager
+def _trial(where: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return action()
+            yield
     except (ArithmeticError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ConfigError(one_line(f"{where}: {error}")) from None

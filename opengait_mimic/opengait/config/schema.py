@@ -186,7 +186,7 @@ def _plain(keys: type[OwnSection], value: object, settings: Callable[..., Any]) 
 
 def _switch(keys: type[OwnSection], settings: Callable[..., Any]) -> Takes:
     """A way of matching: true, false, or a mapping of some of its settings; None where it is off."""
-    words = f"true or false, or a mapping with {', '.join(keys.keys())}"
+    words = f"true or false, or a mapping with {', '.join(keys.names())}"
 
     def read(value: Any) -> Any:
         if value is None or value is False:
@@ -405,25 +405,21 @@ LOSSES: dict[str, type[Loss]] = {
 # ---- a whole configuration -------------------------------------------------------------------------------------------
 
 
-def _named(models: dict[str, type[Model]], name: object, value: object, other: type[Model]) -> Model:
-    """The section that goes by a name; mistakes in it are told with the name."""
-    if isinstance(name, str) and name in models:
-        return inside(models[name], value, name)
-    return other.model_validate(value)
+def _named(models: dict[str, type[Model]], key: str, other: type[Model]) -> Callable[[Any], Model]:
+    """Reads the section that goes by a name; mistakes in it are told with the name."""
 
+    def read(value: Any) -> Model:
+        name = value.get(key) if isinstance(value, dict) else None
+        known = isinstance(name, str) and name in models
+        return inside(models[str(name)], value, str(name)) if known else other.model_validate(value)
 
-def _model(value: Any) -> Section:
-    return _named(MODELS, value.get("model") if isinstance(value, dict) else None, value, HostModel)
-
-
-def _loss(value: Any) -> Loss:
-    return _named(LOSSES, value.get("type") if isinstance(value, dict) else None, value, Loss)
+    return read
 
 
 def _losses(value: Any) -> list[Loss]:
     if value == []:
         raise ConfigError("an empty list; expected at least one loss")
-    found = together(_loss, value if isinstance(value, list) else [value])
+    found = together(_named(LOSSES, "type", Loss), value if isinstance(value, list) else [value])
     prefixes = [loss.log_prefix for loss in found]
     for prefix in prefixes:
         if prefixes.count(prefix) > 1:
@@ -440,7 +436,7 @@ class Config(OwnSection):
 
     called: ClassVar[str] = "section"
 
-    model_cfg: Annotated[Section, Takes("a mapping", read=_model)] = key(..., "the network")
+    model_cfg: Annotated[Section, Takes("a mapping", read=_named(MODELS, "model", HostModel))] = key(..., "the network")
     data_cfg: Annotated[list[Data], Takes("a mapping, or a list of them", read=_data)] = key(..., "what is read")
     trainer_cfg: Trainer = key(..., "a training")
     evaluator_cfg: Evaluator = key(..., "a test")

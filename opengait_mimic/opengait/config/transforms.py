@@ -72,7 +72,7 @@ def read_transforms(value: Any) -> Any:
     if isinstance(value, list) and not entries:
         raise ConfigError("an empty list; expected one transform for each input")
     together(_transform, entries)
-    occlusion_apart(value)
+    lifted(value)
     return value
 
 
@@ -91,9 +91,14 @@ def _transform(entry: Any) -> None:
         inside(OcclusionEntry, {k: v for k, v in entry.items() if k != "type"}, name)
 
 
-def occlusion_apart(transforms: object) -> tuple[object, dict | None]:
-    """A list of transforms without the `Occlusion` at its end, and that entry; None where there is none.
+def lifted(transforms: object, where: str = "") -> tuple[object, dict | None]:
+    """A YAML's list of transforms without the `Occlusion` at its end, and that entry.
 
+    Args:
+        transforms: one entry per input of the model; the first is the silhouettes'.
+        where: the section, for messages.
+    Returns:
+        The remaining transforms and the `Occlusion` entry, None where there is none.
     Raises:
         ConfigError: an `Occlusion` that is not the last of a Compose.
     """
@@ -101,38 +106,15 @@ def occlusion_apart(transforms: object) -> tuple[object, dict | None]:
         return transforms, None
     first = transforms[0]
     kind = first.get("type") if isinstance(first, dict) else None
-    if kind == "Occlusion":
-        raise ConfigError("Occlusion goes to the end of a Compose, after BaseSilTransform")
     steps = first.get("trf_cfg") if kind == "Compose" else None
-    if not isinstance(steps, list):
-        return transforms, None
+    steps = steps if isinstance(steps, list) else [first] if kind == "Occlusion" else []
     places = [i for i, step in enumerate(steps) if isinstance(step, dict) and step.get("type") == "Occlusion"]
     if not places:
         return transforms, None
-    if places != [len(steps) - 1]:
-        raise ConfigError("Occlusion must stand once, at the end of the Compose")
-    if len(steps) == 1:
-        raise ConfigError("Occlusion stands alone; put BaseSilTransform before it")
+    if len(steps) == 1 or places != [len(steps) - 1]:
+        told = "Occlusion must stand once, at the end of a Compose, after BaseSilTransform; it must not stand alone"
+        raise ConfigError(f"{where}: transform: {told}" if where else told)
     return [{**first, "trf_cfg": steps[:-1]}, *transforms[1:]], steps[-1]
-
-
-def lifted(transforms: object, where: str) -> tuple[object, dict | None]:
-    """A YAML's transform list without the `Occlusion` at its end, and that entry.
-
-    Args:
-        transforms: one entry per input of the model; the first is the silhouettes'.
-        where: the section, for messages.
-
-    Returns:
-        The remaining transforms and the `Occlusion` entry, None where there is none.
-
-    Raises:
-        ConfigError: an `Occlusion` that is not the last of a Compose.
-    """
-    try:
-        return occlusion_apart(transforms)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: transform: {error}") from None
 
 
 def occlusion_settings(entry: dict, where: str) -> dict:
