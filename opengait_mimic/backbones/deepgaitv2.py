@@ -5,13 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from opengait_mimic.backbones.modules import (
-    HorizontalPoolingPyramid,
-    SeparateBNNecks,
-    SeparateFCs,
-    SetBlockWrapper,
-    TemporalMaxPooling,
-)
+from opengait_mimic.backbones import modules
 from opengait_mimic.backbones.network import Features, GaitNetwork
 from opengait_mimic.backbones.resnet import BasicBlock, conv3x3, projection
 from opengait_mimic.errors import ConfigError, nearest
@@ -37,10 +31,10 @@ class PseudoBlock3D(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = SetBlockWrapper(
+        self.conv1 = modules.SetBlockWrapper(
             nn.Sequential(conv3x3(in_channels, channels, stride), nn.BatchNorm2d(channels), nn.ReLU())
         )
-        self.conv2 = SetBlockWrapper(nn.Sequential(conv3x3(channels, channels), nn.BatchNorm2d(channels)))
+        self.conv2 = modules.SetBlockWrapper(nn.Sequential(conv3x3(channels, channels), nn.BatchNorm2d(channels)))
         self.shortcut3d = nn.Conv3d(channels, channels, (3, 1, 1), padding=(1, 0, 0), bias=False)
         self.sbn = nn.BatchNorm3d(channels)
         self.downsample = projection(in_channels, channels, stride, over_time=True)
@@ -59,7 +53,7 @@ def make_stage(mode: str, in_channels: int, channels: int, layers: int, stride: 
     """`layers` blocks for clips [n, c, s, h, w], the first one with the change of shape."""
     first = BLOCKS[mode](in_channels, channels, stride)
     stage = nn.Sequential(first, *(BLOCKS[mode](channels, channels) for _ in range(layers - 1)))
-    return SetBlockWrapper(stage) if mode == "2d" else stage
+    return modules.SetBlockWrapper(stage) if mode == "2d" else stage
 
 
 class DeepGaitV2(GaitNetwork, name="DeepGaitV2"):
@@ -79,15 +73,15 @@ class DeepGaitV2(GaitNetwork, name="DeepGaitV2"):
         if mode not in BLOCKS:
             raise ConfigError(f"DeepGaitV2: unknown Backbone.mode {mode!r}; {nearest(mode, BLOCKS)}")
         stem = nn.Sequential(conv3x3(cfg["in_channels"], channels[0]), nn.BatchNorm2d(channels[0]), nn.ReLU())
-        self.layer0 = SetBlockWrapper(stem)
+        self.layer0 = modules.SetBlockWrapper(stem)
         self.layer1 = make_stage("2d", channels[0], channels[0], layers[0], stride=1)
         self.layer2 = make_stage(mode, channels[0], channels[1], layers[1], stride=2)
         self.layer3 = make_stage(mode, channels[1], channels[2], layers[2], stride=2)
         self.layer4 = make_stage(mode, channels[2], channels[3], layers[3], stride=1)
-        self.TP = TemporalMaxPooling()
-        self.HPP = HorizontalPoolingPyramid([PARTS])
-        self.FCs = SeparateFCs(PARTS, channels[3], channels[2])
-        self.BNNecks = SeparateBNNecks(PARTS, channels[2], model_cfg["SeparateBNNecks"]["class_num"])
+        self.TP = modules.TemporalMaxPooling()
+        self.HPP = modules.HorizontalPoolingPyramid([PARTS])
+        self.FCs = modules.SeparateFCs(PARTS, channels[3], channels[2])
+        self.BNNecks = modules.SeparateBNNecks(PARTS, channels[2], model_cfg["SeparateBNNecks"]["class_num"])
         self.use_emb2 = model_cfg.get("use_emb2", False)
 
     def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:

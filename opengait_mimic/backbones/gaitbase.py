@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from opengait_mimic.backbones.modules import (
-    HorizontalPoolingPyramid,
-    SeparateBNNecks,
-    SeparateFCs,
-    SetBlockWrapper,
-    TemporalMaxPooling,
-)
+from opengait_mimic.backbones import modules
 from opengait_mimic.backbones.network import Features, GaitNetwork
 
 
@@ -21,11 +15,11 @@ class GaitBase(GaitNetwork, name="Baseline"):
     """
 
     def build(self, model_cfg: dict, dataset_name: str) -> None:  # noqa: ARG002
-        self.Backbone = SetBlockWrapper(self.get_backbone(model_cfg["backbone_cfg"]))
-        self.TP = TemporalMaxPooling()
-        self.HPP = HorizontalPoolingPyramid(model_cfg["bin_num"])
-        self.FCs = SeparateFCs(**model_cfg["SeparateFCs"])
-        self.BNNecks = SeparateBNNecks(**model_cfg["SeparateBNNecks"])
+        self.Backbone = modules.SetBlockWrapper(self.get_backbone(model_cfg["backbone_cfg"]))
+        self.TP = modules.TemporalMaxPooling()
+        self.HPP = modules.HorizontalPoolingPyramid(model_cfg["bin_num"])
+        self.FCs = modules.SeparateFCs(**model_cfg["SeparateFCs"])
+        self.BNNecks = modules.SeparateBNNecks(**model_cfg["SeparateBNNecks"])
 
     def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
         embeddings = self.FCs(self.HPP(self.TP(self.Backbone(clips), seqL)))

@@ -6,13 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from opengait_mimic.backbones.modules import (
-    GeMHPP,
-    SeparateBNNecks,
-    SeparateFCs,
-    TemporalMaxPooling,
-    split_clips,
-)
+from opengait_mimic.backbones import modules
 from opengait_mimic.backbones.network import Features, GaitNetwork
 from opengait_mimic.errors import ConfigError
 
@@ -99,15 +93,15 @@ class GaitGL(GaitNetwork, name="GaitGL"):
         self.GLConvA0, self.GLConvA1, self.GLConvB2 = blocks
         self.LTA = nn.Sequential(BasicConv3d(stem, stem, kernel_size=(3, 1, 1), stride=(3, 1, 1)), nn.LeakyReLU())
         self.MaxPool0 = nn.MaxPool3d((1, 2, 2))
-        self.TP = TemporalMaxPooling()
-        self.HPP = GeMHPP(PARTS)
-        self.Head0 = SeparateFCs(PARTS, last, last)
+        self.TP = modules.TemporalMaxPooling()
+        self.HPP = modules.GeMHPP(PARTS)
+        self.Head0 = modules.SeparateFCs(PARTS, last, last)
         self.with_necks = "SeparateBNNecks" in model_cfg
         if self.with_necks:
-            self.BNNecks = SeparateBNNecks(**model_cfg["SeparateBNNecks"])
+            self.BNNecks = modules.SeparateBNNecks(**model_cfg["SeparateBNNecks"])
         else:
             self.Bn = nn.BatchNorm1d(last)
-            self.Head1 = SeparateFCs(PARTS, last, model_cfg["class_num"])
+            self.Head1 = modules.SeparateFCs(PARTS, last, model_cfg["class_num"])
 
     def parts(self, clips: Tensor) -> Tensor:
         """Clips of one length [n, 1, s, h, w] -> pooled parts [n, c, 64]."""
@@ -116,7 +110,7 @@ class GaitGL(GaitNetwork, name="GaitGL"):
         return self.HPP(self.TP(self.GLConvB2(maps)))
 
     def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
-        features = self.Head0(torch.cat([self.parts(clip) for clip in split_clips(clips, seqL)]))
+        features = self.Head0(torch.cat([self.parts(clip) for clip in modules.split_clips(clips, seqL)]))
         if self.with_necks:
             embeddings = features
             _, logits = self.BNNecks(features)

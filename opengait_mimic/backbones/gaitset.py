@@ -7,22 +7,16 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from opengait_mimic.backbones.modules import (
-    BasicConv2d,
-    HorizontalPoolingPyramid,
-    SeparateFCs,
-    SetBlockWrapper,
-    TemporalMaxPooling,
-)
+from opengait_mimic.backbones import modules
 from opengait_mimic.backbones.network import Features, GaitNetwork
 
 
 def conv_pair(in_channels: int, out_channels: int, first_kernel: int = 3) -> list[nn.Module]:
     """Two convolutions that keep the size, each with its activation."""
     return [
-        BasicConv2d(in_channels, out_channels, first_kernel),
+        modules.BasicConv2d(in_channels, out_channels, first_kernel),
         nn.LeakyReLU(),
-        BasicConv2d(out_channels, out_channels, 3),
+        modules.BasicConv2d(out_channels, out_channels, 3),
         nn.LeakyReLU(),
     ]
 
@@ -41,12 +35,12 @@ class GaitSet(GaitNetwork, name="GaitSet"):
         block3 = nn.Sequential(*conv_pair(middle, high))
         self.gl_block2 = deepcopy(block2)
         self.gl_block3 = deepcopy(block3)
-        self.set_block1 = SetBlockWrapper(block1)
-        self.set_block2 = SetBlockWrapper(block2)
-        self.set_block3 = SetBlockWrapper(block3)
-        self.TP = TemporalMaxPooling()
-        self.HPP = HorizontalPoolingPyramid(model_cfg["bin_num"])
-        self.Head = SeparateFCs(**model_cfg["SeparateFCs"])
+        self.set_block1 = modules.SetBlockWrapper(block1)
+        self.set_block2 = modules.SetBlockWrapper(block2)
+        self.set_block3 = modules.SetBlockWrapper(block3)
+        self.TP = modules.TemporalMaxPooling()
+        self.HPP = modules.HorizontalPoolingPyramid(model_cfg["bin_num"])
+        self.Head = modules.SeparateFCs(**model_cfg["SeparateFCs"])
 
     def features(self, clips: Tensor, seqL: Tensor | None = None) -> Features:
         frames = self.set_block1(clips)

@@ -148,11 +148,10 @@ def evaluate_embeddings(
         >>> scores(found.headline)["Rank-1"], scores(found.headline)["mAP"]
         (50.0, 75.0)
     """
-    comparisons = protocol.comparisons(labels, types, views)
-    label_codes, view_codes = codes(labels), codes(protocol.view_names(views))
+    clips = Clips(probe, gallery, codes(labels), codes(protocol.view_names(views)), metric, device, weights)
     conditions = {}
-    for name, group in groupby(comparisons, key=lambda c: c.condition):
-        condition = _condition(list(group), probe, gallery, label_codes, view_codes, metric, device, weights)
+    for name, group in groupby(protocol.comparisons(labels, types, views), key=lambda c: c.condition):
+        condition = _condition(list(group), clips)
         if condition is not None:
             conditions[name] = condition
     headline = [conditions[name] for name in protocol.headline if name in conditions]
@@ -161,37 +160,38 @@ def evaluate_embeddings(
     return Recognition(conditions, headline[0] if len(headline) == 1 else _together(headline))
 
 
-def rank_comparison(
-    comparison: Comparison,
-    probe: np.ndarray,
-    gallery: np.ndarray,
-    labels: np.ndarray,
-    views: np.ndarray,
-    metric: str = "euc",
-    device="cpu",
-    pairs: Pairs | None = None,
-    weights: Weights | PLDAMatching | None = None,
-) -> Ranking:
+class Clips(NamedTuple):
+    """The n clips of a test set as they are compared, see `evaluate_embeddings`; labels and views as `codes`."""
+
+    probe: np.ndarray
+    gallery: np.ndarray
+    labels: np.ndarray
+    views: np.ndarray
+    metric: str = "euc"
+    device: torch.device | str = "cpu"
+    weights: Weights | PLDAMatching | None = None
+
+
+def rank_comparison(comparison: Comparison, clips: Clips, pairs: Pairs | None = None) -> Ranking:
     """Rank the gallery of one comparison for each of its k probes.
 
     Args:
         comparison: of the protocol.
-        probe: see `evaluate_embeddings`, as `gallery`, `metric`, `device` and `weights`.
-        labels: [n] codes, see `codes`.
-        views: [n] codes of the views as the protocol distinguishes them.
+        clips: of the test set.
         pairs: counts the pairs compared, for verification.
 
     Returns:
         The ranking of k probes.
     """
     probes, others = comparison.probes, comparison.gallery
+    _, _, labels, views, _, device, _ = clips
     gallery_labels, gallery_views = (torch.from_numpy(names[others]).to(device) for names in (labels, views))
-    rankings = []
-    if isinstance(weights, PLDAMatching):
-        blocks = weights.blocks(probes, others, labels, views if comparison.same_view_removed else None, device)
+    if isinstance(clips.weights, PLDAMatching):
+        blocks = clips.weights.blocks(probes, others, labels, views if comparison.same_view_removed else None, device)
     else:
-        weights = weights and weights.rows(probes, others)
-        blocks = distance_blocks(probe[probes], gallery[others], metric, device, weights)
+        weights = clips.weights and clips.weights.rows(probes, others)
+        blocks = distance_blocks(clips.probe[probes], clips.gallery[others], clips.metric, device, weights)
+    rankings = []
     for rows, distances in blocks:
         chosen = probes[rows]
         same = torch.from_numpy(labels[chosen, None]).to(device) == gallery_labels
@@ -259,24 +259,16 @@ def cmc(condition: Condition) -> np.ndarray:
     return 100 * (condition.weights @ condition.hits)
 
 
-def _condition(
-    comparisons: list[Comparison],
-    probe: np.ndarray,
-    gallery: np.ndarray,
-    labels: np.ndarray,
-    views: np.ndarray,
-    metric: str,
-    device,
-    matching: Weights | PLDAMatching | None,
-) -> Condition | None:
+def _condition(comparisons: list[Comparison], clips: Clips) -> Condition | None:
     """One condition; None where no probe that counts is left."""
-    pairs = Pairs(len(probe))
-    rankings = [rank_comparison(c, probe, gallery, labels, views, metric, device, pairs, matching) for c in comparisons]
+    size = len(clips.probe)
+    pairs = Pairs(size)
+    rankings = [rank_comparison(comparison, clips, pairs) for comparison in comparisons]
     matched = [ranking.matches > 0 for ranking in rankings]
     counted = [
         has if c.unmatched == "left out" else np.ones_like(has) for c, has in zip(comparisons, matched, strict=True)
     ]
-    weights, match_weights = (_NestedMean(len(probe), comparisons, chosen) for chosen in (counted, matched))
+    weights, match_weights = (_NestedMean(size, comparisons, chosen) for chosen in (counted, matched))
     probes = np.flatnonzero(weights.total)
     if not len(probes):
         return None

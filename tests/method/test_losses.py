@@ -168,29 +168,6 @@ def test_a_line_by_hand(pairs, anchors, total, violating, all_triplets):
     assert (loss.item(), count.item(), above.item()) == (total / violating, all_triplets, violating)
 
 
-def test_gradients_by_hand():
-    # Two identities: m0 = 0, t0 = 1 and m1 = 3, t1 = 5, margin 2.5, same instance. The hinges above 0 are
-    # |m0 − t0| − |m0 − m1| + 2.5 = 0.5, |m1 − t1| − |m1 − m0| + 2.5 = 1.5, |m1 − t1| − |m1 − t0| + 2.5 = 2.5.
-    mimic = torch.tensor([[0.0], [3.0]], dtype=torch.float64, requires_grad=True)
-    teacher = torch.tensor([[1.0], [5.0]], dtype=torch.float64, requires_grad=True)
-    options = {"margin": 2.5, "pairs": ("same_instance",), "normalize": False}
-    loss = mickd(mimic, teacher, torch.tensor([4, 9]), **options, reduction="sum")
-    assert loss.item() == 4.5
-    loss.backward()
-    assert mimic.grad.flatten().tolist() == [1, -5]
-    assert teacher.grad.flatten().tolist() == [2, 2]
-
-
-def test_unit_length_by_hand():
-    # Scaled to unit length: m0, t0 point along x, m1 along y, t1 is at 45 degrees.
-    mimic = torch.tensor([[2.0, 0.0], [0.0, 3.0]], dtype=torch.float64)
-    teacher = torch.tensor([[5.0, 0.0], [4.0, 4.0]], dtype=torch.float64)
-    near, far = (2 - 2**0.5) ** 0.5, 2**0.5  # 0.765 between neighbours at 45 degrees, 1.414 between x and y
-    expected = (0 - near + 1) + (near - far + 1) + (near - far + 1)  # m0 against t1; m1 against m0 and t0
-    found = mickd(mimic, teacher, torch.tensor([0, 1]), margin=1.0, reduction="sum")
-    assert found.item() == pytest.approx(expected, abs=1e-12)
-
-
 # ---- against pytorch-metric-learning -----------------------------------------------------------------------
 
 
@@ -261,14 +238,6 @@ def test_without_a_triplet_the_loss_and_its_gradient_are_0(labels, pairs, reduct
     loss, count, violating = mickd_with_counts(mimic, teacher, labels, pairs=pairs, reduction=reduction)
     loss.backward()
     assert (loss.item(), count.item(), violating.item()) == (0, 0, 0)
-    assert (mimic.grad == 0).all()
-
-
-def test_where_no_triplet_violates_the_margin_the_gradient_is_0():
-    mimic = torch.eye(3, dtype=torch.float64, requires_grad=True)
-    loss, count, violating = mickd_with_counts(mimic, torch.eye(3, dtype=torch.float64), torch.arange(3))
-    loss.backward()
-    assert (loss.item(), count.item(), violating.item()) == (0, 12, 0)
     assert (mimic.grad == 0).all()
 
 

@@ -16,7 +16,7 @@ from utils import device, get_msg_mgr
 from opengait_mimic.errors import ConfigError, DataError, nearest
 from opengait_mimic.evaluation.protocols import Comparison, Protocol, protocol
 from opengait_mimic.evaluation.ranking import Ranking, hits_at
-from opengait_mimic.evaluation.recognition import codes, rank_comparison
+from opengait_mimic.evaluation.recognition import Clips, codes, rank_comparison
 
 INDOOR = ("CASIA-B", "OUMVLP", "SUSTech1K")
 MOST_RANKS = 5
@@ -55,9 +55,9 @@ def evaluate_indoor_dataset(
 
 def _compared(data: dict, asked: Protocol, metric: str) -> Iterator[tuple[Comparison, Ranking]]:
     embeddings, labels, types, views = (data[key] for key in ("embeddings", "labels", "types", "views"))
-    names = codes(labels), codes(asked.view_names(views))
+    clips = Clips(embeddings, embeddings, codes(labels), codes(asked.view_names(views)), metric, device())
     for comparison in asked.comparisons(labels, types, views):
-        yield comparison, rank_comparison(comparison, embeddings, embeddings, *names, metric, device())
+        yield comparison, rank_comparison(comparison, clips)
 
 
 def _cells(compared: list[tuple[Comparison, Ranking]], ranks: int) -> dict[str, float]:
