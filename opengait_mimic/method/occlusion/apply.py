@@ -62,9 +62,10 @@ def _stretch(frames: torch.Tensor, boxes: torch.Tensor, classes: bool) -> torch.
     values = F.embedding_bag(
         pairs.view(-1, 2), values.reshape(-1, width), mode="sum", per_sample_weights=shares.view(-1, 2)
     ).view(frames.shape)
-    pairs, shares = _taps(boxes[:, 2:], width, values, classes)
-    low, high = (values.gather(2, pairs[:, None, :, i].expand(-1, height, -1)) for i in (0, 1))
-    values = torch.lerp(low, high, shares[:, None, :, 1])
+    if (boxes[:, 2:] != torch.tensor([0, width])).any():
+        pairs, shares = _taps(boxes[:, 2:], width, values, classes)
+        low, high = (values.gather(2, pairs[:, None, :, i].expand(-1, height, -1)) for i in (0, 1))
+        values = torch.lerp(low, high, shares[:, None, :, 1])
     return values.to(frames.dtype) if frames.is_floating_point() else values.round().to(frames.dtype)
 
 
