@@ -57,10 +57,10 @@ def test_the_page_on_interruptions_names_the_keys_that_may_change():
         return deciding_config({**cfgs, section: {key: 1}}) != deciding_config(cfgs)
 
     # save_name is where a training is looked for.
-    assert {key for key in schema.Trainer if not decides("trainer_cfg", key)} == free | {"save_name"}
-    assert {key for key in schema.Data if decides("data_cfg", key)} == kept
+    assert {key for key in schema.Trainer.names() if not decides("trainer_cfg", key)} == free | {"save_name"}
+    assert {key for key in schema.Data.names() if decides("data_cfg", key)} == kept
     assert all(decides(section, "lr") for section in others)
-    assert not any(decides("evaluator_cfg", key) for key in schema.Evaluator)
+    assert not any(decides("evaluator_cfg", key) for key in schema.Evaluator.names())
 
 
 def test_the_pictures_can_be_drawn_again(tmp_path):
