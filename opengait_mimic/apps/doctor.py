@@ -172,16 +172,12 @@ def _host(named: str | None) -> Iterator[Check]:
 
 
 def _git(host: Path, *arguments: str) -> str:
-    """What git says of a checkout; "" where there is no git, or no repository."""
-    if shutil.which("git") is None:
-        return ""
     done = subprocess.run(["git", "-C", str(host), *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip("\n") if done.returncode == 0 else ""
 
 
 def _version(host: Path) -> Check:
-    top = _git(host, "rev-parse", "--show-toplevel")
-    if not top or Path(top).resolve() != host.resolve():
+    if shutil.which("git") is None or not (host / ".git").exists():
         return Check(WARN, "OpenGait", f"{host}, of unknown version (no git repository)",
                      "nothing, if it runs; clone it with git to know its version")  # fmt: skip
     found = f"{host}, {_git(host, 'describe', '--tags', '--always')}, "
@@ -231,10 +227,9 @@ def _data(root: Path, partition: Path | None) -> Iterator[Check]:
     if not files:
         yield _without_files(root)
         return
-    subjects = {path.parts[-4] for path in files}
-    types = sorted({path.parts[-3] for path in files})
-    shown = ", ".join(types[:6]) + (f" and {len(types) - 6} more" if len(types) > 6 else "")
+    subjects, types = ({path.parts[place] for path in files} for place in (-4, -3))
     sequences = len({path.parent for path in files})
+    shown = ", ".join(sorted(types)[:6]) + " …" * (len(types) > 6)
     yield Check(OK, "data", f"{root}: {len(subjects)} subjects, {sequences} sequences; types {shown}")
     yield _sizes(files)
     if partition is None:
