@@ -115,7 +115,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, changes, why):
 
 
 def test_what_is_no_file_or_no_clip_is_said(tmp_path):
-    with pytest.raises(DataError, match="no such recording: .*nobody"):
+    with pytest.raises(DataError, match=r"no such recording: .*nobody"):
         mocap.load(tmp_path / "nobody.npz")
     (tmp_path / "text.npz").write_text("not an archive")
     with pytest.raises(DataError, match=r"text\.npz: cannot be read"):

@@ -86,10 +86,10 @@ def test_mistakes_are_named(clip, tmp_path):
     for option in (["--merged"], ["--outlines", "masks"]):
         done = occlude(clip, "--kinds", "top", *option, "-o", tmp_path / "grid.gif")
         assert done.exit_code == 2 and f"{option[0]} is for" in done.output
-    with pytest.raises(ConfigError, match="amount: 2.0"):
+    with pytest.raises(ConfigError, match=r"amount: 2.0"):
         occlude(clip, "--kinds", "top", "--amount", "2", "-o", tmp_path / "grid.gif")
     clip.unlink()
-    with pytest.raises(DataError, match="no .pkl file in it, and no masks"):
+    with pytest.raises(DataError, match=r"no \.pkl file in it, and no masks"):
         occlude(tmp_path, "-o", tmp_path / "grid.gif")
     assert "ends neither in .gif nor in .png" in occlude(clip, "-o", tmp_path / "grid.mp4").output
     assert "expected a number" in occlude(clip, "--amount", "much", "-o", tmp_path / "grid.gif").output

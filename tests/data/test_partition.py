@@ -60,10 +60,10 @@ def test_types_of_none_of_them_are_named(tmp_path, types):
 def test_what_is_no_partition_is_named(tmp_path, text):
     root, partition = tree(tmp_path, ["01", "02"])
     partition.write_text(text)
-    with pytest.raises(DataError, match="sils.json: no JSON with "):
+    with pytest.raises(DataError, match=r"sils\.json: no JSON with "):
         dataset_of(root, partition)
     partition.unlink()
-    with pytest.raises(DataError, match="sils.json: cannot be read"):
+    with pytest.raises(DataError, match=r"sils\.json: cannot be read"):
         dataset_of(root, partition)
 
 

@@ -217,10 +217,10 @@ class TestJoined:
         self.join(made)
         assert before == times(made)
         for other in ({"people": 3}, {"seed": 5}, {"views": (90.0,)}):
-            with pytest.raises(FileExistsError, match="more.json belongs to other data"):
+            with pytest.raises(FileExistsError, match=r"more\.json belongs to other data"):
                 self.join(made, **other)
         write_sequence(made / "sils", "00000", "00", "new", walker_sequence(0, 0, 0, 4))
-        with pytest.raises(FileExistsError, match="more.json belongs to other data"):
+        with pytest.raises(FileExistsError, match=r"more\.json belongs to other data"):
             self.join(made)
 
     def test_data_that_walkers_cannot_join(self, made):
