@@ -18,7 +18,7 @@ def quick(network: nn.Module, sils: torch.Tensor) -> nn.Module:
     """A network that gives what `network` gives in eval mode, in less time.
 
     Batch norms that read nothing but one convolution's result are folded into it; 2D convolutions keep their weights
-    channels last. Which batch norm follows which convolution is seen in a trial run. Where the trial's result
+    channels last. Which batch norm follows which convolution shows in a trial run. Where the trial's result
     changes, the network's code does something in between, and it is taken as it is.
 
     Args:

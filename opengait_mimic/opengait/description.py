@@ -51,7 +51,7 @@ class Description:
         backbone: the backbone's OpenGait model_cfg.
         dataset_name: what that is for; GaitGL's depth depends on it.
         ven: the VEN's settings (channels, feature, tasks, strips, bands, amount_bins), None without a VEN.
-        kinds: the occlusion types that the VEN tells apart, "clean" first; empty without a VEN.
+        kinds: the occlusion types that the VEN distinguishes, "clean" first; empty without a VEN.
         metric: "euc" or "cos", how embeddings are compared.
         height: rows of a frame.
         cutting: columns cut off each side of a frame; None: 10 for every full 64 of its width.

@@ -26,10 +26,10 @@ def evaluate_recognition(data, dataset, metric="euc", gallery=None, probe=None, 
         In percent, 'scalar/test_accuracy/Rank-1', … of the data set's headline, and where the protocol names
         conditions 'scalar/test_accuracy/<condition>-Rank-1', … of each.
     """
-    asked = protocol(dataset, gallery, probe, cross_view, partition)
+    rule = protocol(dataset, gallery, probe, cross_view, partition)
     embeddings = data["embeddings"]
     names = data["labels"], data["types"], data["views"]
-    found = evaluate_embeddings(embeddings, embeddings, *names, asked, metric, device())
+    found = evaluate_embeddings(embeddings, embeddings, *names, rule, metric, device())
     get_msg_mgr().log_info(f"{dataset}, in percent\n{recognition_table(found)}")
     named = {"": found.headline, **{f"{name}-": c for name, c in found.conditions.items() if name}}
     return {

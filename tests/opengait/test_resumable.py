@@ -121,7 +121,7 @@ class TestBeside:
         net.save_ckpt(1)
         beside = read_beside(net._own_path(1))
         assert (beside.iteration, beside.batches, beside.processes, beside.scaler) == (1, 1, 1, {})
-        assert beside.config == deciding_config(net.asked_cfgs(), net.networks_from_files())
+        assert beside.config == deciding_config(net.original_cfgs, net.networks_from_files())
         assert "top" in str(beside.config["trainer_cfg"]["transform"]), "as in the YAML, the occlusion included"
 
     def test_another_file_beside_a_checkpoint_is_not_believed(self, data, here):

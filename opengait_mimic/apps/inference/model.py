@@ -28,7 +28,7 @@ class Embedded(NamedTuple):
     Attributes:
         embeddings: [n, c, p] float32.
         kind: n names of what the VEN takes each occlusion for, "clean" where it sees none.
-        amount: [n] float32, the fraction of the body's frame that is hidden, 0–1; 1 - amount tells how far to trust
+        amount: [n] float32, the occluded fraction of the frame, 0–1; 1 - amount says how far to trust
             the embedding.
         visibility: [n, p] float32, 0–1, how visible each part of the embedding is; for weighted matching.
         kind and amount are None where the model's VEN has no such task, or where it has no VEN; visibility where the
@@ -91,9 +91,9 @@ class Model:
             together = max(1, min(batch, FRAMES_AT_ONCE // shape[0]))
             for first in range(0, len(group), together):
                 places, prepared = zip(*group[first : first + together], strict=True)
-                seen = self.network(torch.stack(prepared).to(self.device))
+                recognised = self.network(torch.stack(prepared).to(self.device))
                 for i, place in enumerate(places):
-                    found[place] = [None if value is None else value[i].cpu().numpy() for value in seen]
+                    found[place] = [None if value is None else value[i].cpu().numpy() for value in recognised]
         columns: list = [None if column[0] is None else np.stack(column) for column in zip(*found, strict=True)]
         embeddings, logits, amounts, visibility = columns
         kinds = self.description.kinds

@@ -47,7 +47,7 @@ def host_model_names() -> list[str]:
 
 
 class Bare(BaseModel):
-    """Stands in for BaseModel's constructor: makes the network, but no loaders and no losses, and tells nothing.
+    """Replaces BaseModel's constructor: builds the network, but no loaders and no losses, and logs nothing.
 
     A class of a host's model and then this one gives that model bare, its own constructor included.
     """
@@ -176,7 +176,7 @@ class Backbone(nn.Module):
 
 
 class Probe(NamedTuple):
-    """What a trial run tells of a backbone.
+    """What a trial run shows of a backbone.
 
     Attributes:
         channels: c.
@@ -205,7 +205,7 @@ def probe(backbone: Backbone, joined: bool = False) -> Probe:
     Raises:
         ConfigError: the parts of its configuration do not fit each other, or it takes another input or layout.
     """
-    kept = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
     # The trial is on the CPU, whatever device the model's own code may name.
     with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(backbone.training), CudaOnCpu():
         result, planes = _trial(backbone, joined)
@@ -216,7 +216,7 @@ def probe(backbone: Backbone, joined: bool = False) -> Probe:
             idle = _unreached([embeddings], trained)
             unused = _unreached(list(_tensors(result["training_feat"])), idle)
     for name, buffer in backbone.named_buffers():
-        buffer.data.copy_(kept[name])
+        buffer.data.copy_(buffers[name])
     return Probe(embeddings.shape[1], embeddings.shape[2], idle, unused, planes)
 
 

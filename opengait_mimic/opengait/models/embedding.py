@@ -114,8 +114,8 @@ def _embed(net, conditions: list[Condition], loader, what: str) -> Iterator[Embe
 
 def _half_precision(net, device: torch.device) -> torch.autocast:
     """Half precision on a device where the YAML asks for it; a CPU tests in full precision."""
-    asked = net.engine_cfg["enable_float16"] and device.type != "cpu"
-    return torch.autocast(device.type, torch.float16 if asked else torch.bfloat16, enabled=asked)
+    half = net.engine_cfg["enable_float16"] and device.type != "cpu"
+    return torch.autocast(device.type, torch.float16 if half else torch.bfloat16, enabled=half)
 
 
 def _gathered(names: list[tuple[str, str, str]], features: dict[str, np.ndarray]) -> Embeddings | None:

@@ -1,4 +1,4 @@
-"""Generated people beside the recorded ones of a training set: the few are not to be outnumbered by the many."""
+"""Generated walkers in a training set, balanced with the recorded subjects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def generated_labels(data_cfg: dict) -> set[str]:
 
 
 def evened(labels: list[str], generated: Collection[str]) -> list[str]:
-    """Labels to draw from, so that generated and recorded people are drawn about as often: the few are repeated.
+    """Labels to draw from, generated and recorded subjects about equally often: the fewer are repeated.
 
     There are some of both.
     """

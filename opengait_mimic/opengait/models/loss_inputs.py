@@ -16,7 +16,7 @@ def loss_entries(loss_cfg: dict | list) -> list[dict]:
     return [loss_cfg] if isinstance(loss_cfg, dict) else loss_cfg
 
 
-def asked(loss_cfg: dict | list, offered: Collection[str], model: str) -> dict[str, list[str]]:
+def loss_arguments(loss_cfg: dict | list, offered: Collection[str], model: str) -> dict[str, list[str]]:
     """The names of what each loss gets, by its log_prefix.
 
     An argument with a default is given where the model has it. MiCKDLoss without a pair that involves the teacher

@@ -30,7 +30,7 @@ from opengait_mimic.opengait.process.distributed import rank, world_size
 
 
 class Clips(NamedTuple):
-    """A batch as our models see it; stands where a host model has its list of inputs.
+    """A batch as our models see it; takes the place of a host model's list of inputs.
 
     Attributes:
         occluded: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1.
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 
     Attributes:
         sils: [n, s, h, w] (or [1, sum of s, h, w]) floats 0–1; with channels [n, s, c, h, w].
-        frames: per clip, its frames as they were stored; in training only where people cross, else empty.
+        frames: per clip, its frames as they were stored; in training only where subjects cross, else empty.
         numbers: per clip, each frame's number in its recording.
         classes: the values are classes of pixels (parsing maps).
         labs, typs, vies, seqL: as the host hands them to a model.
@@ -73,14 +73,14 @@ class Batch(NamedTuple):
         Args:
             mixture: None leaves the clips holistic.
             rngs: one per clip.
-            among: the people of the batch cross each other's clips; otherwise generated walkers do.
+            among: the subjects of the batch cross each other's clips; otherwise generated walkers do.
         """
         if mixture is None:
             kind = torch.zeros(len(self.numbers), dtype=torch.long, device=self.sils.device)
             clips = Clips(self.sils, self.sils, kind, kind.float())
         else:
-            people = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
-            parameters = mixture.sample(rngs, self.numbers, *self.sils.shape[-2:], *people)
+            others = (self.frames, self.labs.tolist()) if among and mixture.crossed else ()
+            parameters = mixture.sample(rngs, self.numbers, *self.sils.shape[-2:], *others)
             kind, amount = (torch.from_numpy(a).to(self.sils.device) for a in (parameters.kind, parameters.amount))
             occluded = apply_occlusion(self.sils, parameters, self.classes)
             clips = Clips(occluded, self.sils, kind, amount, parameters)
@@ -110,7 +110,6 @@ class OccludedModel(Resumable, BaseModel):
     Any number of processes can test: the evaluator's batch size becomes the number of processes.
 
     Attributes:
-        asked: the configuration as it stands in the YAML, for the test and its result file.
         occlusion: of the training and of the test, by section.
     """
 
@@ -120,7 +119,7 @@ class OccludedModel(Resumable, BaseModel):
         if cfgs["model_cfg"]["model"] in MODELS:  # a subclass of one's own may have keys of its own
             check_model_keys(cfgs["model_cfg"])
         self.phase_training = training
-        self.asked = copy.deepcopy(cfgs)
+        self._original_cfgs = copy.deepcopy(cfgs)
         if training and training_seed(cfgs):
             init_seeds(rank() + world_size() * training_seed(cfgs))
         self.occlusion = {name: self._lift(cfgs[name]) for name in ("trainer_cfg", "evaluator_cfg")}
@@ -139,8 +138,9 @@ class OccludedModel(Resumable, BaseModel):
         engine_cfg["transform"], entry = lifted(engine_cfg.get("transform"), "transform")
         return None if entry is None else Occlusion(**occlusion_settings(entry, "transform"))
 
-    def asked_cfgs(self) -> dict:
-        return self.asked
+    @property
+    def original_cfgs(self) -> dict:
+        return self._original_cfgs
 
     @property
     def mixture(self) -> Mixture | None:

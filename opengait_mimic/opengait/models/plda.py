@@ -16,7 +16,7 @@ from opengait_mimic.opengait.models.generated import generated_labels
 FEW = 50  # subjects of a training set; what was measured: docs/results/beyond.md
 
 
-def learn_plda(net, asked: Likelihood) -> PLDA | None:
+def learn_plda(net, settings: Likelihood) -> PLDA | None:
     """Fit the PLDA to the clips that the network trained on, holistic and occluded as its VEN learned them.
 
     The training set is read once, as the evaluator reads the test set; each clip's occlusions depend on its content
@@ -24,7 +24,7 @@ def learn_plda(net, asked: Likelihood) -> PLDA | None:
 
     Args:
         net: one of our recognition models with a VEN, in eval mode.
-        asked: the settings.
+        settings: `evaluator_cfg.likelihood`.
     Returns:
         The model on the first process, None on the others.
     Raises:
@@ -34,8 +34,8 @@ def learn_plda(net, asked: Likelihood) -> PLDA | None:
     if mixture is None:
         raise ConfigError("evaluator_cfg: likelihood: the VEN's YAML names no kinds of occlusion to learn from")
     own = net.embeddings_of
-    conditions = [Condition(own), *(Condition(own, mixture, seed) for seed in range(asked.draws))]
-    net.msg_mgr.log_info(f"Learning identities from the training set, holistic and {asked.draws} times occluded:")
+    conditions = [Condition(own), *(Condition(own, mixture, seed) for seed in range(settings.draws))]
+    net.msg_mgr.log_info(f"Learning identities from the training set, holistic and {settings.draws} times occluded:")
     fit = None
     for embedded in embed_data_set(net, conditions, 4 * net.embedding_size, net.training_clips(), "learn"):
         if embedded is None:
@@ -44,7 +44,7 @@ def learn_plda(net, asked: Likelihood) -> PLDA | None:
         if fit is None:
             generated = _generated(net, labels)
             metric = net.cfgs["evaluator_cfg"].get("metric", "euc")
-            fit = PLDAFit(embeddings, labels, len(mixture.classes), metric, asked, generated)
+            fit = PLDAFit(embeddings, labels, len(mixture.classes), metric, settings, generated)
         fit.add(embeddings, labels, embedded.features["seen_kind"])
     return None if fit is None else fit.model()
 
@@ -70,12 +70,12 @@ def keep_plda(net, plda: PLDA, checkpoint: Path | None) -> None:
     try:
         description = describe_checkpoint(checkpoint)
     except CheckpointError as error:
-        net.msg_mgr.log_info(f"Its model of identities is not kept: {error}")
+        net.msg_mgr.log_info(f"The PLDA is not written: {error}")
         return
     path = checkpoint.with_suffix(".identities.npz")
     of = fingerprint(net.state_dict(), description)
     write_plda(path, TrainedPLDA(plda, tuple(net.ven_spec.kinds.classes), of))
-    net.msg_mgr.log_info(f"Its model of identities is in {path}")
+    net.msg_mgr.log_info(f"The PLDA is in {path}")
 
 
 def statistics(plda: PLDA, embedded: Embeddings) -> IdentityStatistics:

@@ -19,7 +19,7 @@ from opengait_mimic.opengait.config.networks import ven_settings
 from opengait_mimic.opengait.config.transforms import lifted
 from opengait_mimic.opengait.host import EMBEDDED
 from opengait_mimic.opengait.models.backbone import MISFITS, Backbone, host_model, joined_clips, probe, trial_clips
-from opengait_mimic.opengait.models.loss_inputs import asked, loss_entries
+from opengait_mimic.opengait.models.loss_inputs import loss_arguments, loss_entries
 from opengait_mimic.opengait.models.occluded import OccludedModel
 from opengait_mimic.opengait.models.recognition import RecognitionModel
 from opengait_mimic.opengait.models.ven import offered
@@ -62,7 +62,7 @@ def _preflight(cfgs: dict, host: object, training: bool) -> None:
     elif issubclass(model_class, OccludedModel):
         network = _attempt("model_cfg", lambda: VisibilityNetwork(2, **ven_settings(cfgs["model_cfg"])))
         if training:
-            asked(cfgs["loss_cfg"], offered(network), model_class.__name__)
+            loss_arguments(cfgs["loss_cfg"], offered(network), model_class.__name__)
     elif host == EMBEDDED:
         _try_host_model(cfgs, training)
     if training:

@@ -1,4 +1,4 @@
-"""The models that recognise people: a backbone on occluded clips, guided by a frozen VEN, beside a teacher."""
+"""The models that recognise subjects: a backbone on occluded clips, guided by a frozen VEN, beside a teacher."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from opengait_mimic.opengait.config.networks import (
     ven_spec,
 )
 from opengait_mimic.opengait.models.backbone import Backbone, joined_clips, probe
-from opengait_mimic.opengait.models.loss_inputs import asked
+from opengait_mimic.opengait.models.loss_inputs import loss_arguments
 from opengait_mimic.opengait.models.occluded import OccludedModel
 from opengait_mimic.opengait.process.distributed import rank, world_size
 
@@ -157,11 +157,12 @@ class RecognitionModel(OccludedModel):
         neck = PartBNNeck(shape.parts, shape.channels, classes) if classes else None
         holistic = build_backbone(spec) if cls.has_holistic else None
         network.holistic = None if holistic is None else Frozen(holistic)
+        losses = cfgs["loss_cfg"] if training and not own_losses else []
         built = Built(
             spec, ven, network, neck, shape.channels * shape.parts,
             # A classifier that no loss reads would make DDP wait for gradients that never come.
             [*(shape.unused if own_losses else shape.idle), *left_out],
-            asked(cfgs["loss_cfg"], cls.offers(model_cfg, ven), cls.__name__) if training and not own_losses else {},
+            loss_arguments(losses, cls.offers(model_cfg, ven), cls.__name__),
             torch.get_rng_state(),
         )  # fmt: skip
         if training:
@@ -194,7 +195,7 @@ class RecognitionModel(OccludedModel):
 
     def build_network(self, model_cfg: dict) -> None:  # noqa: ARG002
         prebuilt, RecognitionModel.prebuilt = RecognitionModel.prebuilt, None
-        if prebuilt is not None and prebuilt[0] == _key(self.asked, self.phase_training):
+        if prebuilt is not None and prebuilt[0] == _key(self.original_cfgs, self.phase_training):
             built = prebuilt[1]
         else:
             built = self.build(self.cfgs, self.phase_training)

@@ -60,8 +60,9 @@ class Resumable(Host):
         if training:
             self.loss_aggregator.register_forward_hook(self._see_losses)
 
-    def asked_cfgs(self) -> dict:
-        """The run's configuration, as it was before the model changed it."""
+    @property
+    def original_cfgs(self) -> dict:
+        """The run's configuration, before the model changes it."""
         return self.cfgs
 
     def networks_from_files(self) -> dict:
@@ -158,7 +159,7 @@ class Resumable(Host):
         }
         scaler = self._scaler()
         state = scaler.state_dict() if scaler is not None else {}
-        config = deciding_config(self.asked_cfgs(), self.networks_from_files())
+        config = deciding_config(self.original_cfgs, self.networks_from_files())
         path = self._own_path(iteration)
         # The checkpoint comes last: with it, all that belongs to it is there.
         describe_beside(path, self)
@@ -199,7 +200,7 @@ class Resumable(Host):
         if beside is not None:
             if not path.is_file() or _sha256(path) != beside.sha256:
                 raise CheckpointError(f"{path}: not what this training saved there")
-            changed = beside.difference_from(deciding_config(self.asked_cfgs(), self.networks_from_files()))
+            changed = beside.difference_from(deciding_config(self.original_cfgs, self.networks_from_files()))
             if changed:
                 raise CheckpointError(f"{path}: of another configuration ({changed})")
         # It goes on with everything, whatever a start from another training's checkpoint would leave out.

@@ -99,16 +99,16 @@ class Scorer:
 
 def other_scorers(net) -> list[Scorer]:
     """The ways of matching beside the plain distance that the YAML asks for; a PLDA is learned first."""
-    cfgs, found, asked = net.asked, [], evaluator_settings(net.asked)
-    if (weighted := asked.weighted) is not None:
+    cfgs, found, settings = net.original_cfgs, [], evaluator_settings(net.original_cfgs)
+    if (weighted := settings.weighted) is not None:
         epsilon = weighted.epsilon
 
         def by_visibility(probe: Embeddings, gallery: Embeddings) -> Weights:
             return Weights(_visibility(probe), _visibility(gallery), epsilon)
 
         found.append(Scorer(cfgs, "weighted", {"weighted": asdict(weighted)}, by_visibility))
-    if (settings := asked.likelihood) is not None:
-        plda = learn_plda(net, settings)
+    if (ratio := settings.likelihood) is not None:
+        plda = learn_plda(net, ratio)
         if plda is not None:
             keep_plda(net, plda, tested_checkpoint(net))
         for subject_level, matching in ((False, "likelihood"), (True, "persons")):
@@ -117,8 +117,8 @@ def other_scorers(net) -> list[Scorer]:
                 assert plda is not None  # only the first process compares
                 return PLDAMatching(statistics(plda, probe), statistics(plda, gallery), subject_level)
 
-            told = {"likelihood": {**asdict(settings), "persons": subject_level}}
-            found.append(Scorer(cfgs, matching, told, by_ratio))
+            about = {"likelihood": {**asdict(ratio), "persons": subject_level}}
+            found.append(Scorer(cfgs, matching, about, by_ratio))
     return found
 
 
@@ -203,8 +203,8 @@ def planned(net) -> RecognitionTest:
     Raises:
         ConfigError: settings that do not fit each other. DataError: nothing can be compared.
     """
-    evaluator_cfg = net.asked["evaluator_cfg"]
-    settings, scorer = evaluator_settings(net.asked).occluded, Scorer(net.asked)
+    evaluator_cfg = net.original_cfgs["evaluator_cfg"]
+    settings, scorer = evaluator_settings(net.original_cfgs).occluded, Scorer(net.original_cfgs)
     if scorer.protocol is None and (settings.who != "both" or settings.severity):
         raise ConfigError(
             "evaluator_cfg: occluded: probes or galleries alone (who, severity) need eval_func evaluate_recognition"
@@ -264,9 +264,9 @@ def report(net, test: RecognitionTest, outcome: Outcome) -> dict[str, float]:
         zero_shot = ", kinds it was not trained on" if one.zero_shot else ""
         title = f"{one.name} ({one.protocol}{zero_shot}){matched_by}"
         log(f"{title}\n{relative_table(summary, holistic.scores)}")
-    kept = holistic_retention(holistic.scores, None if reference is None else reference.scores)
-    if "Rank-1" in kept:
-        log(f"Holistic retention, own holistic / HP, Rank-1: {kept['Rank-1']:.3f}")
+    retention = holistic_retention(holistic.scores, None if reference is None else reference.scores)
+    if "Rank-1" in retention:
+        log(f"Holistic retention, own holistic / HP, Rank-1: {retention['Rank-1']:.3f}")
     settings = test.settings
     content = {
         "kind": "recognition",
@@ -284,9 +284,9 @@ def report(net, test: RecognitionTest, outcome: Outcome) -> dict[str, float]:
             **scorer.settings,
         },
         "trained_kinds": list(test.trained),
-        "method": method_name(net.asked, net.ven_spec and net.ven_spec.model_cfg) + matched_by,
+        "method": method_name(net.original_cfgs, net.ven_spec and net.ven_spec.model_cfg) + matched_by,
         "holistic": {"own": holistic.scores, "teacher": None if reference is None else reference.scores},
-        "retention": kept,
+        "retention": retention,
         "tests": summaries,
     }
     path = matched_result(result_path(net), scorer.matching) if scorer.matching else result_path(net)
@@ -317,7 +317,7 @@ def visibility_test(net) -> dict[str, float] | None:
     content = {
         "kind": "visibility",
         **about,
-        "method": ven_name(net.asked["model_cfg"]),
+        "method": ven_name(net.original_cfgs["model_cfg"]),
         "classes": kinds,
         "accuracy": found.accuracy and 100 * found.accuracy,
         "confusion": None if found.confusion is None else found.confusion.tolist(),
@@ -351,13 +351,14 @@ def _probes(outcome: Outcome) -> dict[str, np.ndarray]:
 
 def _about(net) -> dict:
     """What every result file says of its run."""
+    data_cfg = net.original_cfgs["data_cfg"]
     return {
         "versions": versions(),
         "host": "embedded" if hosts.active() == hosts.EMBEDDED else "OpenGait",
-        "seed": training_seed(net.asked),
-        "config": net.asked,
+        "seed": training_seed(net.original_cfgs),
+        "config": net.original_cfgs,
         "checkpoint": fingerprint(tested_checkpoint(net), iteration=net.iteration),
-        "dataset": net.asked["data_cfg"].get("test_dataset_name") or net.asked["data_cfg"]["dataset_name"],
+        "dataset": data_cfg.get("test_dataset_name") or data_cfg["dataset_name"],
     }
 
 
@@ -366,7 +367,7 @@ def tested_checkpoint(net) -> Path | None:
     hint = net.iteration if net.phase_training else net.engine_cfg["restore_hint"]
     if isinstance(hint, str):
         return Path(hint)
-    dataset, model = net.asked["data_cfg"]["dataset_name"], net.asked["model_cfg"]["model"]
+    dataset, model = net.original_cfgs["data_cfg"]["dataset_name"], net.original_cfgs["model_cfg"]["model"]
     return checkpoint_path(dataset, model, net.engine_cfg["save_name"], hint) if hint else None
 
 

@@ -12,7 +12,7 @@ from opengait_mimic.method.occlusion.visible_parts import visible_parts
 from opengait_mimic.method.ven import PARTS, VisibilityNetwork
 from opengait_mimic.opengait.config.networks import ven_settings
 from opengait_mimic.opengait.models.generated import evened, generated_labels
-from opengait_mimic.opengait.models.loss_inputs import asked
+from opengait_mimic.opengait.models.loss_inputs import loss_arguments
 from opengait_mimic.opengait.models.occluded import OccludedModel
 from opengait_mimic.opengait.models.tensorboard import write_scores
 from opengait_mimic.opengait.models.testing import visibility_test
@@ -56,14 +56,16 @@ class VisibilityEstimation(OccludedModel):
         self.classes = mixture.classes
         self.network = VisibilityNetwork(len(self.classes), **ven_settings(model_cfg))
         self.losses_ask = (
-            asked(self.cfgs["loss_cfg"], offered(self.network), "VisibilityEstimation") if self.phase_training else {}
+            loss_arguments(self.cfgs["loss_cfg"], offered(self.network), "VisibilityEstimation")
+            if self.phase_training
+            else {}
         )
         self.cfgs["evaluator_cfg"]["kinds"] = list(self.classes)  # evaluate_visibility names them
 
     def get_loader(self, data_cfg: dict, train: bool = True) -> DataLoader:
-        """The host's loader; where generated people learn beside recorded ones, either side is drawn as often.
+        """The host's loader; generated and recorded subjects are drawn equally often.
 
-        Who walks does not matter to the VEN, so that one person may be in a batch twice.
+        Identity does not matter to the VEN, so a subject may be in a batch twice.
         """
         loader = super().get_loader(data_cfg, train)
         if not train:
@@ -73,8 +75,9 @@ class VisibilityEstimation(OccludedModel):
         generated = generated_labels(data_cfg).intersection(labels)
         if 0 < len(generated) < len(labels):
             drawn_from.label_set = evened(labels, generated)
-            told = f"{len(generated)} of {len(labels)} subjects were generated: either side is drawn as often"
-            self.msg_mgr.log_info(told)
+            self.msg_mgr.log_info(
+                f"{len(generated)} of {len(labels)} subjects were generated: either side is drawn as often"
+            )
         return loader
 
     def forward(self, inputs):
