@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import pickle
 import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +69,7 @@ def test_enroll_makes_extends_and_replaces(command, enrolled):
     assert set(enrolled.subjects) == {f"{i:05d}" for i in (6, 7, 8, 9)} and len(enrolled) == 8
     shutil.copy(PROBE, "someone.pkl")
     asked = ("enroll", "--checkpoint", MIMIC, "someone.pkl", "--gallery", "gallery.npz", "--json")
-    assert "who is this? name the person with --subject" in command(*asked, status=2).err
+    assert "--subject" in command(*asked, status=2).err
     for _ in range(2):
         told = json.loads(command(*asked, "--subject", "Kim").out)
         assert (told["added"], told["clips"], told["subjects"]) == (1, 9, 5)
@@ -123,13 +121,13 @@ def learned(command, enrolled) -> TrainedPLDA:
     return learned
 
 
-def by_odds(learned, probe, enrolled, persons=False):
+def by_likelihood(learned, probe, enrolled, subject_level=False):
     """Distances of clips to a gallery's, by likelihood."""
     ours, theirs = (learned.statistics(side.embeddings, side.kind) for side in (probe, enrolled))
     found = log_likelihood_ratio(ours, theirs)
-    if persons:
-        people, who = np.unique(enrolled.subjects, return_inverse=True)
-        found = (found + log_likelihood_ratio(ours, theirs.per_subject(who, len(people)))[:, who]) / 2
+    if subject_level:
+        subjects, who = np.unique(enrolled.subjects, return_inverse=True)
+        found = (found + log_likelihood_ratio(ours, theirs.per_subject(who, len(subjects)))[:, who]) / 2
     return distances(found).numpy()
 
 
@@ -140,7 +138,7 @@ def test_identify_by_likelihood_takes_all_clips_of_a_subject_together(command, e
     assert told["metric"] == "likelihood"
     found = read_gallery("all.npz")
     found = found[np.array([name.split("/")[1] == "02" for name in found.names])]
-    apart = by_odds(learned, found, enrolled, persons=True)
+    apart = by_likelihood(learned, found, enrolled, subject_level=True)
     assert len(told["probes"]) == len(found) == 16
     for answer, row in zip(told["probes"], apart, strict=True):
         best = sorted((float(row[enrolled.subjects == who].min()), who) for who in set(enrolled.subjects))[:3]
@@ -156,12 +154,12 @@ def test_verify_by_likelihood_compares_with_its_own_threshold(command, enrolled,
     other = "sils/00008/02/01/01.pkl"
     asked = ("verify", "--checkpoint", MIMIC, PROBE, other, "--likelihood", "identities.npz", "--json")
     told = json.loads(command(*asked, "--gallery", "gallery.npz", "--far", "0.5").out)
-    apart = by_odds(learned, enrolled, enrolled)
+    apart = by_likelihood(learned, enrolled, enrolled)
     later = np.triu(enrolled.subjects[:, None] != enrolled.subjects, 1)
     assert told["impostor_pairs"] == 24 and told["threshold"] == np.sort(apart[later])[12]
     found = read_gallery("all.npz")
     first, second = (found[[found.names.tolist().index(name)]] for name in ("00007/02/00", "00008/02/01"))
-    assert told["distance"] == pytest.approx(float(by_odds(learned, first, second)[0, 0]), rel=1e-5)
+    assert told["distance"] == pytest.approx(float(by_likelihood(learned, first, second)[0, 0]), rel=1e-5)
 
 
 def test_a_model_of_identities_comes_back_as_it_was_written(learned):
@@ -233,80 +231,7 @@ def test_help_does_not_wait_for_torch():
     assert subprocess.run([sys.executable, "-c", program], env=environment()).returncode == 0
 
 
-class TestInterrupted:
-    def stop_after(self, monkeypatch, clips: int) -> None:
-        """Ctrl-C while the next clip is read; each is kept at once."""
-        read, allowed = gallery.read_array, iter(range(clips))
-
-        def reading(path):
-            if next(allowed, None) is None:
-                raise KeyboardInterrupt
-            return read(path)
-
-        monkeypatch.setattr(gallery, "read_array", reading)
-        monkeypatch.setattr(gallery, "AT_ONCE", 1)
-
-    def test_embedding_goes_on_where_it_was_left_and_ends_the_same(self, command, monkeypatch):
-        asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q")
-        command(*asked, "-o", "whole.npz")
-        with monkeypatch.context() as patch:
-            self.stop_after(patch, 3)
-            command(*asked, "-o", "e.npz", status=130)
-        assert not Path("e.npz").exists() and len(read_gallery("e.npz.part")) == 3
-        total = len(read_gallery("whole.npz"))
-        with monkeypatch.context() as patch:
-            self.stop_after(patch, total - 3)  # no clip is read again
-            command(*asked, "-o", "e.npz")
-        assert not Path("e.npz.part").exists()
-        whole, again = read_gallery("whole.npz"), read_gallery("e.npz")
-        for column in ("embeddings", "subjects", "names", "kind", "amount"):
-            np.testing.assert_array_equal(getattr(again, column), getattr(whole, column))
-
-    def test_what_another_model_has_embedded_is_embedded_anew(self, command, monkeypatch):
-        asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q", "-o", "e.npz")
-        with monkeypatch.context() as patch:
-            self.stop_after(patch, 3)
-            command(*asked, status=130)
-        part = read_gallery("e.npz.part")
-        write_gallery("e.npz.part", replace(part, fingerprint="another", embeddings=part.embeddings + 1))
-        command(*asked)
-        assert not np.array_equal(read_gallery("e.npz").embeddings[:3], part.embeddings + 1)
-
-    def test_clips_of_another_data_set_with_the_same_names_are_embedded_themselves(self, command, monkeypatch):
-        for source in ("first", "other"):  # the same names, other people in them
-            shutil.copytree("sils", source, ignore=shutil.ignore_patterns("0000[0-5]"))
-        Path("other/00006").rename("other/spare")
-        Path("other/00007").rename("other/00006")
-        Path("other/spare").rename("other/00007")
-        asked = ("embed", "--checkpoint", MIMIC, "--type", "02", "-q")
-        command(*asked, "other", "-o", "whole.npz")
-        with monkeypatch.context() as patch:
-            self.stop_after(patch, 3)
-            command(*asked, "first", "-o", "e.npz", status=130)
-        assert len(read_gallery("e.npz.part")) == 3
-        command(*asked, "other", "-o", "e.npz")
-        whole, again = read_gallery("whole.npz"), read_gallery("e.npz")
-        assert again.names.tolist() == whole.names.tolist()
-        np.testing.assert_array_equal(again.embeddings, whole.embeddings)
-
-    def test_what_was_kept_stays_until_the_result_is_written(self, command, monkeypatch):
-        asked = ("embed", "--checkpoint", MIMIC, "sils", "--type", "02", "-q", "-o", "e.npz")
-        monkeypatch.setattr(gallery, "SAVED_EVERY", -1.0)
-        write = gallery.write_gallery
-
-        def full_for_the_result(path, found):
-            if Path(path).suffix == ".npz":
-                raise OSError(errno.ENOSPC, "No space left on device", str(path))
-            write(path, found)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(gallery, "write_gallery", full_for_the_result)
-            assert "No space left on device: e.npz" in command(*asked, status=1).err
-        self.stop_after(monkeypatch, 0)  # no clip is read again
-        command(*asked)
-        assert len(read_gallery("e.npz")) == 16 and not Path("e.npz.part").exists()
-
-    def test_who_it_is_is_asked_before_anything_is_embedded(self, command, monkeypatch):
-        self.stop_after(monkeypatch, 0)
-        asked = ("enroll", "--checkpoint", MIMIC, PROBE, "--gallery", "gallery.npz")
-        assert "who is this?" in command(*asked, status=2).err
+def test_who_it_is_is_asked_before_anything_is_embedded(command, monkeypatch):
+    monkeypatch.setattr(gallery, "read_array", None)
+    asked = ("enroll", "--checkpoint", MIMIC, PROBE, "--gallery", "gallery.npz")
+    assert "who is this?" in command(*asked, status=2).err

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
 import click
+import numpy as np
 import torch
 
 from opengait_mimic.apps import console
-from opengait_mimic.apps.inference import load
+from opengait_mimic.apps.inference import Model, load
 from opengait_mimic.apps.inference.export import write_export
 from opengait_mimic.apps.inference.gallery import (
+    Gallery,
     compared,
-    embed_and_keep,
     embed_clips,
     find_clips,
     joined,
-    nearest_by_odds,
+    nearest_by_likelihood,
     read_gallery,
     refuse_another_model,
     threshold,
@@ -33,25 +35,21 @@ SHOWN = 3
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _model_options(required: bool):
-    def add(command):
-        for option in (
-            click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None,
-                         help="Default: cuda where there is any."),
-            click.option("--config", default=None, type=FILE, metavar="YAML",
-                         help="What the model was trained by, where no ….network.json stands beside the checkpoint."),
-            click.option("--checkpoint", required=required, default=None, type=click.Path(path_type=Path),
-                         metavar="FILE|FOLDER", help="A checkpoint, or a run's output folder: the latest in it."),
-        ):  # fmt: skip
-            command = option(command)
-        return command
+_config = click.option("--config", default=None, type=FILE, metavar="YAML",
+                       help="What the model was trained by, where no ….network.json stands beside the checkpoint."
+                       )  # fmt: skip
 
-    return add
+
+def _model_options(required: bool):
+    checkpoint = click.option("--checkpoint", required=required, default=None, type=click.Path(path_type=Path),
+                              metavar="FILE|FOLDER", help="A checkpoint, or a run's output folder: the latest in it."
+                              )  # fmt: skip
+    return lambda command: checkpoint(_config(console.device(command)))
 
 
 _visible = click.option("--visible", "limit", type=click.FloatRange(0, 1), default=LOW_VISIBILITY, show_default=True,
                         metavar="SHARE", help="Warn of clips of which the VEN sees less than this.")  # fmt: skip
-_likelihood = click.option("--likelihood", "learned", default=None, type=FILE, metavar="FILE",
+_likelihood = click.option("--likelihood", "plda", default=None, type=FILE, metavar="FILE",
                            help="Compare by likelihood, with the ….identities.npz that a test with "
                                 "evaluator_cfg.likelihood left beside the checkpoint.")  # fmt: skip
 _types = click.option("--type", "types", multiple=True, metavar="TYPE",
@@ -67,16 +65,12 @@ _types = click.option("--type", "types", multiple=True, metavar="TYPE",
 def embed(data, checkpoint, config, device, out, types, limit):
     """Embed every sequence of DATA: a data set in OpenGait's layout, a folder of .pkl files, or one such file.
 
-    Interrupted, the same command goes on.
-
     \b
     opengait-mimic embed --checkpoint output/GREW/MimicGait/mimic GREW-pkl -o embeddings.npz
     opengait-mimic embed --checkpoint mimic.pt --config mimic.yaml GREW-pkl --type 01 -o embeddings.npz
     """
-    model, part = _model(checkpoint, config, device), _part(out)
-    found = _embedded(model, _clips([data], types), part)
+    found = _embedded(_model(checkpoint, config, device), _clips([data], types))
     write_gallery(out, found)
-    part.unlink(missing_ok=True)
     _warn(found, limit)
     console.conclude(f"Embedded {_counted(found)} into {out}.", _about(found, out, len(found)))
 
@@ -89,7 +83,7 @@ def embed(data, checkpoint, config, device, out, types, limit):
 @_types
 @_visible
 def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
-    """Add the people in DATA to a gallery file. A sequence of the same name is replaced.
+    """Add the subjects in DATA to a gallery file. A sequence of the same name is replaced.
 
     DATA is a data set in OpenGait's layout, whose folders name the subjects, or clips of one SUBJECT: a folder of
     .pkl files or one such file.
@@ -102,18 +96,17 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
     before = read_gallery(gallery) if gallery.exists() else None
     if before is not None:
         refuse_another_model(model.fingerprint, before, gallery)
-    clips, part = _clips([data], types), _part(gallery)
+    clips = _clips([data], types)
     if subject is not None:
         clips = [clip._replace(subject=subject) for clip in clips]
     elif not all(clip.subject for clip in clips):
-        raise DataError(f"{data}: who is this? name the person with --subject")
-    added = _embedded(model, clips, part)
-    whole = added if before is None else joined(before, added)
-    write_gallery(gallery, whole)
-    part.unlink(missing_ok=True)
+        raise DataError(f"{data}: who is this? name the subject with --subject")
+    added = _embedded(model, clips)
+    found = added if before is None else joined(before, added)
+    write_gallery(gallery, found)
     _warn(added, limit)
-    told = f"Enrolled {_counted(added)}; {gallery} holds {_counted(whole)}."
-    console.conclude(told, _about(whole, gallery, len(added)))
+    text = f"Enrolled {_counted(added)}; {gallery} holds {_counted(found)}."
+    console.conclude(text, _about(found, gallery, len(added)))
 
 
 @click.command()
@@ -124,36 +117,45 @@ def enroll(data, checkpoint, config, device, gallery, subject, types, limit):
 @_likelihood
 @_types
 @_visible
-def identify(probes, checkpoint, config, device, gallery, top, learned, types, limit):
+def identify(probes, checkpoint, config, device, gallery, top, plda, types, limit):
     """Who of a gallery is in PROBES: the nearest subjects to each, with their distances.
 
     PROBES are what `embed` takes, or an .npz that it wrote (then no checkpoint is needed). A subject's distance is
-    that of the nearest of the subject's clips; by likelihood, what all of them tell together counts as much.
+    that of the nearest of the subject's clips; by likelihood, all of them together count as much.
 
     \b
     opengait-mimic identify --checkpoint output/GREW/MimicGait/mimic --gallery gallery.npz clip.pkl
     opengait-mimic identify --gallery gallery.npz embeddings.npz --json
     """
-    learned = _learned(learned)
-    enrolled, found = _compared(gallery, probes, checkpoint, config, device, types)
-    if learned is None:
+    trained = plda and read_plda(plda)
+    enrolled = read_gallery(gallery)
+    if not len(enrolled):
+        raise DataError(f"{gallery}: nobody is enrolled")
+    if len(probes) == 1 and probes[0].suffix == ".npz":
+        found = read_gallery(probes[0])
+        refuse_another_model(found.fingerprint, enrolled, gallery)
+    elif checkpoint is None:
+        raise click.UsageError("--checkpoint embeds the probes; it may be left out only for an .npz made by embed")
+    else:
+        model = _model(checkpoint, config, device)
+        refuse_another_model(model.fingerprint, enrolled, gallery)
+        found = _embedded(model, _clips(probes, types))
+    if trained is not None:
+        ranked = nearest_by_likelihood(found, enrolled, trained, top)
+    else:
         weights = enrolled.weights(found)
         index = Index(enrolled.embeddings, enrolled.metric, **({} if weights is None else
                       {"visibility": weights.gallery, "epsilon": weights.epsilon}))  # fmt: skip
-        seen = None if weights is None else weights.probe
-        ranked = nearest_subjects(index, enrolled.subjects, found.embeddings, top, seen)
-    else:
-        ranked = nearest_by_odds(found, enrolled, learned, top)
+        ranked = nearest_subjects(index, enrolled.subjects, found.embeddings, top, weights and weights.probe)
     _warn(found, limit)
     rows = [["probe", "visible", "occlusion", *(f"{rank + 1}" for rank in range(max(map(len, ranked))))]]
     answers = []
     for i, row in enumerate(ranked):
-        near = [f"{enrolled.subjects[place]} {distance:.4f}" for distance, place in row]
-        rows.append([str(found.names[i]), _share(found, i), str(found.kind[i]) or "-", *near])
-        near = [{"subject": str(enrolled.subjects[place]), "name": str(enrolled.names[place]),
-                 "distance": distance, **_seen(enrolled, place, limit)} for distance, place in row]  # fmt: skip
-        answers.append({"name": str(found.names[i]), **_seen(found, i, limit), "ranks": near})
-    console.outcome(_aligned(rows), {"gallery": str(gallery), "metric": _metric(enrolled, learned), "probes": answers})
+        rows.append([*_row(found, i), *(f"{enrolled.subjects[place]} {distance:.4f}" for distance, place in row)])
+        near = [{"subject": str(enrolled.subjects[place]), "distance": distance, **_clip(enrolled, place, limit)}
+                for distance, place in row]  # fmt: skip
+        answers.append({**_clip(found, i, limit), "ranks": near})
+    console.outcome(_aligned(rows), {"gallery": str(gallery), "metric": _metric(enrolled, trained), "probes": answers})
 
 
 @click.command()
@@ -168,8 +170,8 @@ def identify(probes, checkpoint, config, device, gallery, top, learned, types, l
               help="A threshold of your own instead.")  # fmt: skip
 @_likelihood
 @_visible
-def verify(first, second, checkpoint, config, device, gallery, far, value, learned, limit):
-    """Whether FIRST and SECOND, two clips (.pkl), show the same person.
+def verify(first, second, checkpoint, config, device, gallery, far, value, plda, limit):
+    """Whether FIRST and SECOND, two clips (.pkl), show the same subject.
 
     \b
     opengait-mimic verify --checkpoint output/GREW/MimicGait/mimic --gallery gallery.npz --far 0.001 a.pkl b.pkl
@@ -177,31 +179,27 @@ def verify(first, second, checkpoint, config, device, gallery, far, value, learn
     """
     if (gallery is None) == (value is None):
         raise click.UsageError("give --gallery, which decides the threshold, or --threshold")
-    learned = _learned(learned)
+    trained = plda and read_plda(plda)
     model = _model(checkpoint, config, device)
-    told = {}
+    by: dict = {}
     if gallery is not None:
         enrolled = read_gallery(gallery)
         refuse_another_model(model.fingerprint, enrolled, gallery)
-        limits = threshold(enrolled, far, learned)
-        value = limits.value
-        told = {"far": limits.far, "impostor_pairs": limits.pairs}
+        value, achieved, pairs = threshold(enrolled, far, trained)
+        by = {"far": achieved, "impostor_pairs": pairs}
     found = _embedded(model, _clips([first, second]))
     if len(found) != 2:
         raise DataError(f"verify compares two clips, found {len(found)}")
-    ((_, block),) = compared(found[:1], found[1:], learned)
+    ((_, block),) = compared(found[:1], found[1:], trained)
     apart = float(block[0, 0])
     same = apart < value
     _warn(found, limit)
-    clips = [{"name": str(found.names[i]), **_seen(found, i, limit)} for i in range(2)]
-    of = f", FAR {told['far']:.3g} on {told['impostor_pairs']} impostor pairs of {gallery}" if told else ""
+    of = f", FAR {by['far']:.3g} on {by['impostor_pairs']} impostor pairs of {gallery}" if by else ""
     answer = f"{'same' if same else 'different'}: distance {apart:.4f}, threshold {value:.4f}{of}"
     if not progress.verbosity().quiet:
-        rows = [["clip", "visible", "occlusion"]]
-        rows += [[str(found.names[i]), _share(found, i), str(found.kind[i]) or "-"] for i in range(2)]
-        answer += f"\n{_aligned(rows)}"
-    content = {"same": same, "distance": apart, "threshold": value, "metric": _metric(found, learned), **told,
-               "clips": clips}  # fmt: skip
+        answer += f"\n{_aligned([['clip', 'visible', 'occlusion'], *(_row(found, i) for i in range(2))])}"
+    content = {"same": same, "distance": apart, "threshold": value, "metric": _metric(found, trained), **by,
+               "clips": [_clip(found, i, limit) for i in range(2)]}  # fmt: skip
     console.outcome(answer, content)
 
 
@@ -217,60 +215,28 @@ def export(checkpoint, config, device, out, width):
     \b
     opengait-mimic export --checkpoint output/GREW/MimicGait/mimic -o mimic.onnx
     """
-    told = write_export(_model(checkpoint, config, device), out, width)
-    console.conclude(f"Wrote {out}: {told}.", {"file": str(out), "signature": told})
+    signature = write_export(_model(checkpoint, config, device), out, width)
+    console.conclude(f"Wrote {out}: {signature}.", {"file": str(out), "signature": signature})
 
 
-def _model(checkpoint: Path, config: Path | None, device: str | None):
-
+def _model(checkpoint: Path, config: Path | None, device: str | None) -> Model:
     return load(checkpoint, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _learned(path: Path | None):
-
-    return None if path is None else read_plda(path)
-
-
-def _metric(found, learned) -> str:
-    return found.metric if learned is None else "likelihood"
-
-
-def _part(out: Path) -> Path:
-    """Where an interrupted command keeps what it has done."""
-    return out.with_name(f"{out.name}.part")
+def _metric(found: Gallery, plda) -> str:
+    return found.metric if plda is None else "likelihood"
 
 
 def _clips(paths, types=()) -> list:
-
     return [clip for path in paths for clip in find_clips(path, types)]
 
 
-def _embedded(model, clips, part: Path | None = None):
-
+def _embedded(model: Model, clips) -> Gallery:
     with progress.bar(len(clips), "embed", "clip") as bar:
-        if part is not None:
-            return embed_and_keep(model, clips, part, bar.update)
         return embed_clips(model, clips, bar.update)
 
 
-def _compared(gallery: Path, probes, checkpoint, config, device, types):
-    """A gallery and the probes, of one model."""
-
-    enrolled = read_gallery(gallery)
-    if not len(enrolled):
-        raise DataError(f"{gallery}: nobody is enrolled")
-    if len(probes) == 1 and probes[0].suffix == ".npz":
-        found = read_gallery(probes[0])
-        refuse_another_model(found.fingerprint, enrolled, gallery)
-        return enrolled, found
-    if checkpoint is None:
-        raise click.UsageError("--checkpoint embeds the probes; it may be left out only for an .npz made by embed")
-    model = _model(checkpoint, config, device)
-    refuse_another_model(model.fingerprint, enrolled, gallery)
-    return enrolled, _embedded(model, _clips(probes, types))
-
-
-def _warn(found, limit: float) -> None:
+def _warn(found: Gallery, limit: float) -> None:
     """Say which clips show little of a body."""
     low = [str(found.names[i]) for i in range(len(found)) if 1 - found.amount[i] < limit]
     if low:
@@ -281,45 +247,36 @@ def _warn(found, limit: float) -> None:
         )
 
 
-def _seen(found, i: int, limit: float) -> dict:
-    """A clip's predicted visibility, for JSON; null where the model does not say."""
-    visible = None if found.amount[i] != found.amount[i] else 1 - float(found.amount[i])
-    return {
-        "occlusion": str(found.kind[i]) or None,
-        "visible": visible,
-        "low_visibility": None if visible is None else visible < limit,
-    }
+def _clip(found: Gallery, i: int, limit: float) -> dict:
+    """A clip with its predicted visibility, for JSON; null where the model does not say."""
+    visible = None if np.isnan(found.amount[i]) else 1 - float(found.amount[i])
+    low = None if visible is None else visible < limit
+    return {"name": str(found.names[i]), "occlusion": str(found.kind[i]) or None, "visible": visible,
+            "low_visibility": low}  # fmt: skip
 
 
-def _share(found, i: int) -> str:
-    return "-" if found.amount[i] != found.amount[i] else f"{1 - found.amount[i]:.2f}"
+def _row(found: Gallery, i: int) -> list[str]:
+    """The same for a table."""
+    return [str(found.names[i]), "-" if np.isnan(found.amount[i]) else f"{1 - found.amount[i]:.2f}",
+            str(found.kind[i]) or "-"]  # fmt: skip
 
 
-def _about(found, path: Path, added: int) -> dict:
-    return {
-        "file": str(path),
-        "model": found.fingerprint,
-        "metric": found.metric,
-        "added": added,
-        "clips": len(found),
-        "subjects": _subjects(found),
-        "shape": list(found.embeddings.shape[1:]),
-    }
+def _about(found: Gallery, path: Path, added: int) -> dict:
+    return {"file": str(path), "model": found.fingerprint, "metric": found.metric, "added": added,
+            "clips": len(found), "subjects": _subjects(found), "shape": list(found.embeddings.shape[1:])}  # fmt: skip
 
 
-def _subjects(found) -> int:
+def _subjects(found: Gallery) -> int:
     return len(set(found.subjects.tolist()) - {""})
 
 
-def _counted(found) -> str:
-    clips, subjects = len(found), _subjects(found)
-    people = f" of {progress.number_of(subjects, 'subject')}" if subjects else ""
-    return f"{progress.number_of(clips, 'clip')}{people}"
+def _counted(found: Gallery) -> str:
+    subjects = _subjects(found)
+    of = f" of {progress.number_of(subjects, 'subject')}" if subjects else ""
+    return f"{progress.number_of(len(found), 'clip')}{of}"
 
 
 def _aligned(rows: list[list[str]]) -> str:
-    """Rows as text in columns, the first to the left; rows may end early."""
-    columns = max(map(len, rows))
-    rows = [row + [""] * (columns - len(row)) for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(columns)]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    """Rows as text in columns, aligned to the left; rows may end early."""
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

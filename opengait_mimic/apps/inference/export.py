@@ -7,8 +7,8 @@ import importlib.util
 import json
 import os
 import warnings
+from itertools import compress
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import nn
@@ -18,7 +18,6 @@ from opengait_mimic.apps.inference.silhouettes import columns_cut
 from opengait_mimic.backbones.gaitgl import MIN_FRAMES
 from opengait_mimic.errors import ConfigError, MimicError
 from opengait_mimic.method.mimic import MimicNetwork
-from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.description import Description
 
 NEEDED = ("onnx", "onnxscript")
@@ -54,9 +53,13 @@ def write_export(model: Model, path: str | Path, width: int = 64) -> str:
     [n, p]. An ONNX file says in its metadata, under "opengait_mimic" as JSON, what `metadata` gives.
 
     Args:
+        model: what is written.
+        path: of the file.
         width: columns of the clips as they are stored.
+
     Returns:
         One line on what was written.
+
     Raises:
         ConfigError: another suffix, a width that the network cannot take, or a torch that is too old.
         MimicError: a package of the extra `export` is not installed.
@@ -70,21 +73,21 @@ def write_export(model: Model, path: str | Path, width: int = 64) -> str:
             raise MimicError(f"export to ONNX needs {' and '.join(missing)}: {MORE}")
     if not CAN_EXPORT:
         raise ConfigError(f"export needs torch {'.'.join(map(str, OLDEST_TORCH))} or newer, found {torch.__version__}")
-    told = metadata(model, width)
+    about = metadata(model, width)
     network, example, free = _graph(model, width)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         if path.suffix == ".pt2":
             program = torch.export.export(network, (example,), dynamic_shapes=(free,))
-            torch.export.save(program, unfinished, extra_files={"opengait_mimic.json": json.dumps(told)})
+            torch.export.save(program, unfinished, extra_files={"opengait_mimic.json": json.dumps(about)})
         else:
-            _write_onnx(network, example, free, unfinished, told)
+            _write_onnx(network, example, free, unfinished, about)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-    outputs = ", ".join(told["outputs"])
-    return f"{INPUT} [n, s ≥ {told['min_frames']}, {told['height']}, {width}] -> {outputs}"
+    outputs = ", ".join(about["outputs"])
+    return f"{INPUT} [n, s ≥ {about['min_frames']}, {about['height']}, {width}] -> {outputs}"
 
 
 def _graph(model: Model, width: int) -> tuple[Exported, torch.Tensor, dict]:
@@ -100,20 +103,24 @@ def _graph(model: Model, width: int) -> tuple[Exported, torch.Tensor, dict]:
     return network, example, {0: torch.export.Dim("n", min=1), 1: torch.export.Dim("s", min=least_frames(description))}
 
 
-def _write_onnx(network: Exported, example: torch.Tensor, free: dict, path: Path, told: dict) -> None:
+def _write_onnx(network: Exported, example: torch.Tensor, free: dict, path: Path, about: dict) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about its own parts
         onnx = torch.onnx.export(
-            network, (example,), dynamic_shapes=(free,), input_names=[INPUT], output_names=told["outputs"],
+            network, (example,), dynamic_shapes=(free,), input_names=[INPUT], output_names=about["outputs"],
             opset_version=OPSET, dynamo=True, verbose=False,
         )  # fmt: skip
     assert onnx is not None  # as with dynamo
-    onnx.model.metadata_props["opengait_mimic"] = json.dumps(told)
+    onnx.model.metadata_props["opengait_mimic"] = json.dumps(about)
     onnx.save(path, external_data=False)
 
 
 def metadata(model: Model, width: int = 64) -> dict:
     """What a program that runs an export should know.
+
+    Args:
+        model: what is exported.
+        width: columns of the clips as they are stored.
 
     Returns:
         JSON-ready: fingerprint and metric of the model, kinds (names of kind_logits), height, width, divisor (of
@@ -121,24 +128,20 @@ def metadata(model: Model, width: int = 64) -> dict:
     """
     description = model.description
     ven = model.network.ven
-    tasks = () if ven is None else cast(VisibilityNetwork, ven.network).tasks
-    has = {
-        "embeddings": True,
-        "kind_logits": "classification" in tasks,
-        "amount": "regression" in tasks,
-        "visibility": model.weighted is not None,
-    }
+    tasks = () if ven is None else ven.network.tasks
+    weighted = {} if model.weighted is None else {"weighted": model.weighted}
+    has = (True, "classification" in tasks, "regression" in tasks, bool(weighted))
     return {
         "fingerprint": model.fingerprint,
         "metric": model.metric,
-        **({} if model.weighted is None else {"weighted": model.weighted}),
+        **weighted,
         "kinds": list(description.kinds),
         "height": description.height,
         "width": width,
         "divisor": description.divisor,
         "min_frames": least_frames(description),
         "frames_limit": description.frames_limit,
-        "outputs": [name for name in OUTPUTS if has[name]],
+        "outputs": list(compress(OUTPUTS, has)),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-AT_ONCE, SAVED_EVERY = 256, 60.0  # clips, seconds: what an interruption loses at most, more or less
 PAIRED = 5000  # clips of a gallery that are compared with each other for a threshold
 
 
@@ -32,7 +30,9 @@ class Clip(NamedTuple):
     """A sequence on disk.
 
     Attributes:
-        subject: who is in it, "" where that is not known. name: of the sequence. path: of its pickled silhouettes.
+        subject: who is in it, "" where that is not known.
+        name: of the sequence.
+        path: of its pickled silhouettes.
     """
 
     subject: str
@@ -45,12 +45,14 @@ class Gallery:
     """m embedded clips.
 
     Attributes:
-        fingerprint: of the model that embedded them. metric: how it compares embeddings.
+        fingerprint: of the model that embedded them.
+        metric: how it compares embeddings.
         embeddings: [m, c, p] float32.
-        subjects: [m] str, who is in each clip. names: [m] str, which sequence it is.
+        subjects: [m] str, who is in each clip.
+        names: [m] str, which sequence it is.
         kind: [m] str, what the VEN takes the occlusion for; "" where the model does not say.
         amount: [m] float32, the hidden fraction; NaN where the model does not say.
-        visibility: [m, p] float32, how visible each part is; [m, 0] (or None) where parts are not weighted.
+        visibility: [m, p] float32, how visible each horizontal part is; [m, 0] (or None) where parts are not weighted.
         weighted: ε of visibility-weighted matching; 0 where parts are not weighted.
     """
 
@@ -95,6 +97,10 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
         path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl; another folder with *.pkl somewhere
             below; or one such file.
         types: those wanted of a data set; by default all.
+
+    Returns:
+        The sequences.
+
     Raises:
         DataError: there is none.
     """
@@ -104,19 +110,16 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
     if not path.is_dir():
         raise DataError(f"no such file or folder: {path}")
     files = sorted(path.glob("*/*/*/*.pkl"))
-    if files:
-        in_folder = Counter(file.parent for file in files)
-        clips = []
-        for file in files:
-            subject, kind, view = file.parts[-4:-1]
-            name = f"{subject}/{kind}/{view}"
-            name += f"/{file.stem}" if in_folder[file.parent] > 1 else ""
-            if not types or kind in types:
-                clips.append(Clip(subject, name, file))
-        if not clips:
-            raise DataError(f"{path}: no sequence of type {', '.join(types)}")
-        return clips
-    clips = [Clip("", str(file), file) for file in sorted(path.rglob("*.pkl"))]
+    in_folder = Counter(file.parent for file in files)
+    clips = []
+    for file in files:
+        subject, kind, view = file.parts[-4:-1]
+        name = "/".join([subject, kind, view, *([file.stem] if in_folder[file.parent] > 1 else [])])
+        if not types or kind in types:
+            clips.append(Clip(subject, name, file))
+    if files and not clips:
+        raise DataError(f"{path}: no sequence of type {', '.join(types)}")
+    clips = clips or [Clip("", str(file), file) for file in sorted(path.rglob("*.pkl"))]
     if not clips:
         raise DataError(f"{path}: no silhouettes (*.pkl) in it")
     return clips
@@ -126,7 +129,13 @@ def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], obje
     """Read and embed sequences, one at a time.
 
     Args:
+        model: what embeds them.
+        clips: at least one.
         progress: called after each.
+
+    Returns:
+        The embedded clips, in the same order.
+
     Raises:
         DataError: a file that cannot be read or embedded.
     """
@@ -148,56 +157,6 @@ def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], obje
         np.concatenate([np.zeros((1, 0), np.float32) if one.visibility is None else one.visibility for one in found]),
         model.weighted or 0.0,
     )
-
-
-def embed_and_keep(
-    model: Model, clips: Sequence[Clip], part: Path, progress: Callable[[], object] = lambda: None
-) -> Gallery:
-    """As `embed_clips`, in pieces: interrupted, the next call goes on from what is kept.
-
-    Args:
-        part: the file that keeps what is done; the caller removes it once the result is safe.
-    """
-    # Names of two data sets may be the same: what is kept goes by the files that it was made from.
-    files = [clip._replace(name=str(clip.path.resolve())) for clip in clips]
-    done, saved = _kept(part, model.fingerprint, files), time.monotonic()
-    known = set() if done is None else set(done.names.tolist())
-    left = [file for file in files if file.name not in known]
-    for _ in known:
-        progress()
-    try:
-        for first in range(0, len(left), AT_ONCE):
-            piece = embed_clips(model, left[first : first + AT_ONCE], progress)
-            done = piece if done is None else joined(done, piece)
-            if time.monotonic() - saved > SAVED_EVERY:
-                write_gallery(part, done)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        if done is not None:
-            write_gallery(part, done)
-        raise
-    assert done is not None  # there is a clip at least
-    places = {name: place for place, name in enumerate(done.names.tolist())}
-    return replace(
-        done[[places[file.name] for file in files]],
-        subjects=np.array([clip.subject for clip in clips], dtype=str),
-        names=np.array([clip.name for clip in clips], dtype=str),
-    )
-
-
-def _kept(part: Path, fingerprint: str, files: Sequence[Clip]) -> Gallery | None:
-    """What an interrupted call has embedded by this model of these files, as far as they were not changed since.
-
-    Args:
-        files: clips that are named by their resolved paths, as those that are kept.
-    """
-    if not part.is_file():
-        return None
-    done, when = read_gallery(part), part.stat().st_mtime
-    if done.fingerprint != fingerprint:
-        return None
-    unchanged = [file.name for file in files if file.path.stat().st_mtime <= when]
-    return done[np.isin(done.names, unchanged)]
 
 
 def joined(gallery: Gallery, added: Gallery) -> Gallery:
@@ -251,50 +210,53 @@ def read_gallery(path: str | Path) -> Gallery:
 
 
 def compared(
-    probe: Gallery, gallery: Gallery, learned: TrainedPLDA | None = None
+    probe: Gallery, gallery: Gallery, plda: TrainedPLDA | None = None, subject_level: bool = False
 ) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Distances of some clips to a gallery's, by likelihood with a model of identities, else as their model compares.
+    """Distances of some clips to a gallery's: by log-likelihood ratio with a PLDA model, else as their model compares.
+
+    Args:
+        probe: n clips.
+        gallery: m clips.
+        plda: the PLDA model; None for the plain distance.
+        subject_level: whether all clips of a subject count, see `method.beyond.plda.PLDAMatching`.
 
     Yields:
         Rows of `probe`, and their distances [b, m].
+
     Raises:
-        DataError: the model of identities is of another network.
+        DataError: the PLDA model is of another network.
     """
-    if learned is None:
+    if plda is None:
         weights = gallery.weights(probe)
         yield from distance_blocks(probe.embeddings, gallery.embeddings, gallery.metric, weights=weights)
         return
-    yield from _by_odds(probe, gallery, learned, persons=False)
-
-
-def _by_odds(
-    probe: Gallery, gallery: Gallery, learned: TrainedPLDA, persons: bool
-) -> Iterator[tuple[slice, torch.Tensor]]:
-    if learned.fingerprint != gallery.fingerprint:
+    if plda.fingerprint != gallery.fingerprint:
         raise DataError("the model of identities was learned from embeddings of another model")
-    ours, theirs = (learned.statistics(side.embeddings, side.kind) for side in (probe, gallery))
+    ours, theirs = (plda.statistics(side.embeddings, side.kind) for side in (probe, gallery))
     who = np.unique(gallery.subjects, return_inverse=True)[1]
-    yield from PLDAMatching(ours, theirs, persons).blocks(np.arange(len(probe)), np.arange(len(gallery)), who)
+    yield from PLDAMatching(ours, theirs, subject_level).blocks(np.arange(len(probe)), np.arange(len(gallery)), who)
 
 
-def nearest_by_odds(
-    probe: Gallery, gallery: Gallery, learned: TrainedPLDA, count: int
+def nearest_by_likelihood(
+    probe: Gallery, gallery: Gallery, plda: TrainedPLDA, count: int
 ) -> list[list[tuple[float, int]]]:
-    """The nearest subjects of a gallery to each clip by likelihood, as `search.nearest_subjects` gives them.
+    """The nearest subjects of a gallery to each clip by subject-level matching with PLDA.
 
-    All clips of a subject count, see `method.beyond.plda.PLDAMatching`.
+    Args:
+        probe: n clips.
+        gallery: m clips, whose subjects are sought.
+        plda: the PLDA model.
+        count: k, how many subjects.
+
+    Returns:
+        As `search.nearest_subjects` gives them.
     """
-    order = np.argsort(gallery.subjects, kind="stable")
-    starts = np.unique(gallery.subjects[order], return_index=True)[1]
-    ends = [*starts[1:], len(order)]
     ranked = []
-    for _, block in _by_odds(probe, gallery, learned, persons=True):
-        sorted_by_subject = block.numpy()[:, order]
-        nearest = np.minimum.reduceat(sorted_by_subject, starts, axis=1)
-        for row, by_subject in zip(sorted_by_subject, nearest, strict=True):
-            chosen = np.argsort(by_subject, kind="stable")[:count]
-            places = [order[starts[s] + row[starts[s] : ends[s]].argmin()] for s in chosen]
-            ranked.append([(float(by_subject[s]), int(place)) for s, place in zip(chosen, places, strict=True)])
+    for _, block in compared(probe, gallery, plda, subject_level=True):
+        for row in block.numpy():
+            nearest = np.argsort(row, kind="stable")
+            first = np.sort(np.unique(gallery.subjects[nearest], return_index=True)[1])[:count]
+            ranked.append([(float(row[place]), int(place)) for place in nearest[first]])
     return ranked
 
 
@@ -302,8 +264,9 @@ class Threshold(NamedTuple):
     """Where to draw the line between same and different.
 
     Attributes:
-        value: two clips are of the same person where their distance is smaller.
-        far: the share of impostor pairs that this accepts, at most the one asked for. pairs: how many there are.
+        value: two clips are of the same subject where their distance is smaller.
+        far: the share of impostor pairs that this accepts, at most the one asked for.
+        pairs: how many there are.
     """
 
     value: float
@@ -311,21 +274,27 @@ class Threshold(NamedTuple):
     pairs: int
 
 
-def threshold(gallery: Gallery, far: float, learned: TrainedPLDA | None = None) -> Threshold:
+def threshold(gallery: Gallery, far: float, plda: TrainedPLDA | None = None) -> Threshold:
     """The largest threshold at which at most a share `far` of a gallery's impostor pairs is accepted.
 
     Impostor pairs are two clips of different subjects. Of a gallery of more than PAIRED clips, that many at even
     distances are compared.
 
     Args:
-        far: false accept rate, 0–1. learned: clips are compared by likelihood.
+        gallery: m clips of several subjects.
+        far: false accept rate, 0–1.
+        plda: the PLDA model that compares clips; None for the plain distance.
+
+    Returns:
+        The threshold, what it accepts and the number of pairs.
+
     Raises:
         DataError: too few pairs to tell this rate.
     """
     if len(gallery) > PAIRED:
         gallery = gallery[np.linspace(0, len(gallery) - 1, PAIRED).round().astype(int)]
     people, impostors = np.unique(gallery.subjects, return_inverse=True)[1], []
-    for rows, block in compared(gallery, gallery, learned):
+    for rows, block in compared(gallery, gallery, plda):
         later = np.arange(rows.start, rows.stop)[:, None] < np.arange(len(gallery))
         impostors.append(block.numpy()[later & (people[rows, None] != people)])
     impostors = np.sort(np.concatenate(impostors)) if impostors else np.zeros(0, np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -26,8 +28,10 @@ class Index:
         embeddings: [m, c, p]; a memory map will do. They are copied: m · c · p · 4 bytes.
         metric: "euc", the mean over parts of the Euclidean distance, or "cos", of 1 - cosine similarity.
         device: to search on.
-        visibility: [m, p] of the parts, 0–1, for visibility-weighted matching (see `method.beyond.weighted`) with
-            `epsilon`; probes then need theirs. None: all parts count alike.
+        visibility: [m, p] of the parts, 0–1, for visibility-weighted matching (see `method.beyond.weighted`); probes
+            then need theirs. None: all parts count alike.
+        epsilon: of visibility-weighted matching.
+
     Raises:
         ConfigError: another metric.
         DataError: an embedding is not finite, or the visibility is not theirs.
@@ -43,11 +47,11 @@ class Index:
     ):
         if metric not in METRICS:
             raise ConfigError(f"metric: {metric!r}; {nearest(metric, METRICS)}")
-        self.metric = metric
+        self.metric, self.device = metric, device
         size, channels, parts = embeddings.shape
         self.parts = torch.empty(parts, size, channels, device=device)
         for rows in _blocks(size, CELLS_AT_ONCE // (channels * parts)):
-            block = torch.from_numpy(np.ascontiguousarray(embeddings[rows], np.float32)).to(device).permute(2, 0, 1)
+            block = self._tensor(embeddings[rows]).permute(2, 0, 1)
             if not torch.isfinite(block).all():
                 raise DataError("embeddings that are not finite numbers cannot be compared")
             self.parts[:, rows] = block
@@ -55,7 +59,7 @@ class Index:
         self.shares = None
         if visibility is not None:
             Weights(visibility, visibility, epsilon).check(embeddings, embeddings)
-            self.shares = torch.from_numpy(np.ascontiguousarray(visibility.T, np.float32)).to(device)  # [p, m]
+            self.shares = self._tensor(visibility).T.contiguous()  # [p, m]
         self.squares = torch.stack([torch.einsum("mc,mc->m", part, part) for part in self.parts])[..., None]
 
     def __len__(self) -> int:
@@ -67,11 +71,14 @@ class Index:
         """The nearest embeddings of the gallery.
 
         Args:
-            probe: [n, c, p]. count: k; a smaller gallery gives all it has. visibility: [n, p] of the probes' parts,
-                where the gallery has it.
+            probe: [n, c, p].
+            count: k; a smaller gallery gives all it has.
+            visibility: [n, p] of the probes' parts, where the gallery has it.
+
         Returns:
             Distances [n, k] float32 in ascending order, and places in the gallery [n, k] int64; equal distances keep
             the gallery's order.
+
         Raises:
             DataError: one side has visibilities, the other has none.
         """
@@ -79,49 +86,39 @@ class Index:
             raise DataError("weighted matching needs the visibility of the parts of both, probes and gallery")
         count = min(count, len(self))
         distances, places = np.empty((len(probe), count), np.float32), np.empty((len(probe), count), np.int64)
-        for first in range(0, len(probe) if count else 0, PROBES_AT_ONCE):
-            rows = slice(first, first + PROBES_AT_ONCE)
-            seen = None if visibility is None else visibility[rows]
-            self._search(probe[rows], seen, count, distances[rows], places[rows])
-        return distances, places
-
-    def _search(self, probe: np.ndarray, seen, count: int, distances: np.ndarray, places: np.ndarray) -> None:
-        """Fill in the nearest `count` of a few probes."""
-        keep = min(len(self), count + SPARE)
-        open_rows = np.arange(len(probe))
-        while len(open_rows):
-            rough, candidates = self._candidates(probe[open_rows], None if seen is None else seen[open_rows], keep)
+        left, keep = np.arange(len(probe) if count else 0), min(len(self), count + SPARE)
+        while len(left):  # where rounding could have lost one, again with more candidates
             unsure = []
-            for row, near, chosen in zip(open_rows, rough, candidates, strict=True):
+            for row, near, chosen in self._candidates(probe, visibility, left, keep):
                 one = slice(row, row + 1)
                 weights = None
-                if seen is not None and self.visibility is not None:
-                    weights = Weights(seen[one], self.visibility[chosen], self.epsilon)
+                if visibility is not None and self.visibility is not None:
+                    weights = Weights(visibility[one], self.visibility[chosen], self.epsilon)
                 exact = distance(probe[one], self._rows(chosen), self.metric, weights=weights)[0]
                 order = np.lexsort((chosen, exact))[:count]
                 margin = SAFETY * np.abs(exact - near).max()
                 if keep < len(self) and exact[order[-1]] + margin >= near.max():
                     unsure.append(row)
                 distances[row], places[row] = exact[order], chosen[order]
-            open_rows, keep = np.array(unsure, int), min(len(self), 4 * keep)
+            left, keep = np.array(unsure, int), min(len(self), 4 * keep)
+        return distances, places
 
-    def _candidates(self, probe: np.ndarray, seen, keep: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rough distances and places of the nearest `keep`, [n, keep] each, in no order."""
-        ours = torch.from_numpy(np.ascontiguousarray(probe, np.float32)).to(self.parts.device).permute(2, 0, 1)
-        ours = F.normalize(ours, dim=2) if self.metric == "cos" else ours.contiguous()  # [p, n, c]
-        shares = None
-        if seen is not None:
-            shares = torch.from_numpy(np.ascontiguousarray(seen.T, np.float32)).to(ours.device)  # [p, n]
-        best = torch.full((len(probe), 0), 0.0, device=ours.device)
-        where = torch.zeros((len(probe), 0), dtype=torch.long, device=ours.device)
-        for rows in _blocks(len(self), CELLS_AT_ONCE // (ours.shape[0] * ours.shape[1])):
-            rough = self._rough(ours, shares, rows)
-            found, places = rough.topk(min(keep, rough.shape[1]), largest=False, sorted=False)
-            best, where = torch.cat([best, found], 1), torch.cat([where, places + rows.start], 1)
-            if best.shape[1] > keep:
-                best, chosen = best.topk(keep, largest=False, sorted=False)
+    def _candidates(self, probe: np.ndarray, visibility: np.ndarray | None, left: np.ndarray, keep: int) -> Iterator:
+        """Of some probes the row, and rough distances and places of the nearest `keep` [keep], in no order."""
+        for first in range(0, len(left), PROBES_AT_ONCE):
+            some = left[first : first + PROBES_AT_ONCE]
+            ours = self._tensor(probe[some]).permute(2, 0, 1)
+            ours = F.normalize(ours, dim=2) if self.metric == "cos" else ours.contiguous()  # [p, n, c]
+            shares = None if visibility is None else self._tensor(visibility[some]).T  # [p, n]
+            best, where = torch.zeros(len(some), 0), torch.zeros(len(some), 0, dtype=torch.long)
+            best, where = best.to(ours.device), where.to(ours.device)
+            for rows in _blocks(len(self), CELLS_AT_ONCE // (ours.shape[0] * ours.shape[1])):
+                rough = self._rough(ours, shares, rows)
+                found, places = rough.topk(min(keep, rough.shape[1]), largest=False, sorted=False)
+                best, where = torch.cat([best, found], 1), torch.cat([where, places + rows.start], 1)
+                best, chosen = best.topk(min(keep, best.shape[1]), largest=False, sorted=False)
                 where = where.gather(1, chosen)
-        return best.cpu().numpy(), where.cpu().numpy()
+            yield from zip(some, best.cpu().numpy(), where.cpu().numpy(), strict=True)
 
     def _rough(self, ours: torch.Tensor, shares: torch.Tensor | None, rows: slice) -> torch.Tensor:
         """Distances [n, b] of probes [p, n, c] to some rows, in single precision."""
@@ -135,6 +132,9 @@ class Index:
             return apart.mean(0).T
         weights = self.shares[:, rows, None] * shares[:, None] + self.epsilon
         return ((apart * weights).sum(0) / weights.sum(0)).T
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
 
     def _rows(self, places: np.ndarray) -> np.ndarray:
         """Embeddings [b, c, p] at some places."""
@@ -153,8 +153,12 @@ def nearest_subjects(
     """The nearest subjects of a gallery to each probe.
 
     Args:
-        index: the gallery. subjects: [m], who is in each of its clips. probe: [n, c, p]. count: k.
+        index: the gallery.
+        subjects: [m], who is in each of its clips.
+        probe: [n, c, p].
+        count: k.
         visibility: [n, p] of the probes' parts, where the gallery has it.
+
     Returns:
         For each probe up to k pairs, in ascending order: the distance to the subject's nearest clip, and that clip's
         place.
