@@ -26,7 +26,9 @@ def read_partition(path: str | os.PathLike, part: str) -> list[str]:
     """The subjects of one part, in the file's order.
 
     Args:
+        path: of the file.
         part: "TRAIN_SET", "TEST_SET" or Gait3D's "PROBE_SET", which lists sequences.
+
     Raises:
         DataError: the file cannot be read, is no JSON, or has no list of names for this part.
     """

@@ -14,7 +14,8 @@ class Verbosity:
     """How much a command prints.
 
     Attributes:
-        quiet: the outcome, warnings and errors only. as_json: the outcome as JSON.
+        quiet: the outcome, warnings and errors only.
+        as_json: the outcome as JSON.
     """
 
     quiet: bool = False
@@ -50,7 +51,11 @@ def bar(total: float | None, title: str, unit: str, first: bool = True, **option
     """A progress bar with the time left, on a terminal's standard error; elsewhere, or when quiet, it shows nothing.
 
     Args:
-        total: None where it is not known. first: whether this is the process of a run that speaks.
+        total: None where it is not known.
+        title: what is done.
+        unit: of what.
+        first: whether this is the process of a run that speaks.
+        options: further ones of tqdm.
     """
     hidden = True if _verbosity.quiet or not first else None
     columns, rows = shutil.get_terminal_size()  # where a terminal tells no size, tqdm would show nothing

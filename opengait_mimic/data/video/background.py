@@ -36,30 +36,34 @@ def learn(pictures: Iterable[np.ndarray], count: int) -> Background:
     """The background of a recording.
 
     Args:
-        pictures: uint8 [h, w, 3], all frames in order, or as many as there are. count: about how many these are.
+        pictures: uint8 [h, w, 3], all frames in order.
+        count: about how many these are.
     """
     blocks = max(1, round(count / BLOCK))
     block = max(1, -(-count // blocks))
     step = max(1, block // SAMPLES)
-    samples: list[list[np.ndarray]] = [[] for _ in range(blocks)]
+    samples: list[np.ndarray] = []
     learned: list[np.ndarray] = []
     for number, picture in enumerate(pictures):
-        place = min(number // block, blocks - 1)
-        while len(learned) < place:  # a block is complete: only its median is kept
-            learned.append(_median(samples[len(learned)]))
-            samples[len(learned) - 1] = []
-        if number % step == 0 and len(samples[place]) < 2 * SAMPLES:
-            samples[place].append(picture)
-    learned += [_median(taken) for taken in samples[len(learned) :] if taken]
-    return Background(learned, block)
+        if number == block * (len(learned) + 1) and len(learned) < blocks - 1:  # only its median is kept
+            learned.append(_median(samples))
+            samples = []
+        if number % step == 0 and len(samples) < 2 * SAMPLES:
+            samples.append(picture)
+    return Background([*learned, _median(samples)] if samples else learned, block)
 
 
-def foreground(picture: np.ndarray, background: np.ndarray, threshold: int = THRESHOLD, shadows: bool = False):
+def foreground(
+    picture: np.ndarray, background: np.ndarray, threshold: int = THRESHOLD, shadows: bool = False
+) -> np.ndarray:
     """What is not background in a picture, cleaned of specks and cracks.
 
     Args:
-        picture, background: uint8 [h, w, 3]. threshold: difference of a colour, 1…255. shadows: the scene has
-            cast shadows to be taken out, at the price of clothes that are a little darker than the ground.
+        picture: uint8 [h, w, 3].
+        background: likewise.
+        threshold: difference of a colour, 1…255.
+        shadows: the scene has cast shadows to be taken out, at the price of clothes a little darker than the ground.
+
     Returns:
         bool [h, w].
     """
