@@ -136,7 +136,7 @@ class Run:
 class WithoutAliases(yaml.SafeDumper):
     """What stands twice is written twice."""
 
-    def ignore_aliases(self, data):  # noqa: ARG002
+    def ignore_aliases(self, data):
         return True
 
 

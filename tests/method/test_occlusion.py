@@ -395,7 +395,7 @@ def test_a_type_of_ones_own_is_one_class(monkeypatch):
         depth: Range = (0.2, 0.4)  # as text: this file imports annotations from __future__
         bright: bool = False
 
-        def boxes(self, rng, times, height, width):  # noqa: ARG002
+        def boxes(self, rng, times, height, width):
             return np.tile([0, height, 0, 1], (len(times), 1))
 
     (post,) = mixture([{"kind": "post", "depth": 0.3}]).types

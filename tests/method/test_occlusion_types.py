@@ -304,7 +304,7 @@ def test_any_type_may_ask_for_the_people_of_the_batch(monkeypatch, crossed):
     class Crowd(MaskOcclusion):
         crossed_by_people = crossed
 
-        def masks(self, rng, times, height, width, others):  # noqa: ARG002
+        def masks(self, rng, times, height, width, others):
             given.append([len(clip) for clip in others])
             return np.ones((len(times), height, width), dtype=bool)
 

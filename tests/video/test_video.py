@@ -137,7 +137,7 @@ def test_a_blob_of_two_people_is_given_to_nobody(scene, made):
 
 def test_the_partition_and_the_folders_agree_and_the_training_reads_them(made):
     activate("embedded")
-    from data.dataset import DataSet  # noqa: PLC0415 (the host has to be chosen first)
+    from data.dataset import DataSet
 
     sets = json.loads(made.with_suffix(".json").read_text())
     assert sorted(sets["TRAIN_SET"] + sets["TEST_SET"]) == sorted(path.name for path in made.iterdir())

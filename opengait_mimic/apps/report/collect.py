@@ -123,10 +123,11 @@ class Group:
         """The metric over seeds; None where no run has it. HP is averaged over distinct teachers."""
         found = [test["scores"][metric] for test in self.tests if metric in test["scores"]]
         found = [score for score in found if score.get("mean") is not None]
-        if not found:
+        value = spread(score["mean"] for score in found)
+        if value is None:
             return None
         rp = [score["RP"] for score in found if score.get("RP") is not None]
-        return Score(spread(score["mean"] for score in found), spread(rp), holistic_performance([self], metric))
+        return Score(value, spread(rp), holistic_performance([self], metric))
 
     def retention(self, metric: str) -> Spread | None:
         """The network's own metric on whole clips relative to its teacher's, over seeds; None where no run has it."""
@@ -244,7 +245,7 @@ def rank(name: str, known: tuple[str, ...]) -> tuple:
 
 def kinds_text(kinds: list[dict]) -> str:
     """Kinds of a mixture in words."""
-    amounts = {tuple(kind["amount"]) for kind in kinds}
+    amounts: set[tuple[float, ...]] = {tuple(kind["amount"]) for kind in kinds}
     names = []
     for kind in kinds:
         name = f"{kind['kind'].replace('_', ' ')} {100 * kind['prob']:.0f} %"
@@ -275,7 +276,7 @@ def _flat(value: object, key: str = "") -> dict[str, object]:
     return {name: leaf for inner_key, inner in pairs for name, leaf in _flat(inner, inner_key).items()}
 
 
-def _amount(amount: list[float]) -> str:
+def _amount(amount: Iterable[float]) -> str:
     low, high = (f"{100 * a:.0f}" for a in amount)
     return f"{low} %" if low == high else f"{low}–{high} %"
 

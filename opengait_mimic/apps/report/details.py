@@ -161,7 +161,7 @@ def runs_table(runs: list[Run]) -> Table:
             content["seed"], run.iteration or None, _hash(content.get("checkpoint")), _hash(content.get("teacher")),
             content.get("host"), versions,
         ])  # fmt: skip
-    table.rows.sort(key=lambda row: (rank(row[1], DATASETS), row[0]))
+    table.rows.sort(key=lambda row: (rank(str(row[1]), DATASETS), row[0]))
     return table
 
 

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from opengait_mimic.apps.experiments.recipes import TITLES
 from opengait_mimic.apps.report.collect import BACKBONES, DATASETS, Group, Run, rank
@@ -39,7 +43,7 @@ LOOKS = {
 OTHER_COLOURS = ("#d62728", "#7b3fa0", "#6b8e23", "#c71585", "#2f4f4f", "#8b0000")
 OTHER_LINES = ("-.", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*X<>"
-STYLE = {
+STYLE: dict[Any, object] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -97,25 +101,26 @@ def occlusion_figure(clips: Path) -> Drawing:
 
 def performance_figure(groups: list[Group]) -> Drawing | None:
     """Figure 4: OP against HP; RP is the slope of the line from the origin."""
-    points = [(g, score) for g in groups if (score := g.score("Rank-1")) is not None and score.hp is not None]
+    scored = [(g, score) for g in groups if (score := g.score("Rank-1")) is not None]
+    points = [(g, score.value, score.hp) for g, score in scored if score.hp is not None]
     if not points:
         return None
-    datasets = sorted({g.dataset for g, _ in points}, key=lambda d: rank(d, DATASETS))
-    backbones = sorted({g.backbone for g, _ in points}, key=lambda b: rank(b, BACKBONES))
-    methods = _looks((g.method, g.method) for g, _ in points)
+    datasets = sorted({g.dataset for g, _, _ in points}, key=lambda d: rank(d, DATASETS))
+    backbones = sorted({g.backbone for g, _, _ in points}, key=lambda b: rank(b, BACKBONES))
+    methods = _looks((g.method, g.method) for g, _, _ in points)
     markers = {b: MARKERS[i % len(MARKERS)] for i, b in enumerate(backbones)}
     with _style("figure4"):
         figure, panels = _panels(len(datasets), (4.2, 3.6))
         for axes, dataset in zip(panels, datasets, strict=True):
-            mine = [(g, score) for g, score in points if g.dataset == dataset]
-            right = 1.12 * max(score.hp.mean + (score.hp.sd or 0) for _, score in mine)
-            top = 1.15 * max(score.value.mean + (score.value.sd or 0) for _, score in mine)
+            mine = [point for point in points if point[0].dataset == dataset]
+            right = 1.12 * max(hp.mean + (hp.sd or 0) for _, _, hp in mine)
+            top = 1.15 * max(op.mean + (op.sd or 0) for _, op, _ in mine)
             top, right = max(top, 1.0), max(right, 1.0)
             _slopes(axes, right, top)
-            for g, score in mine:
-                x, y, colour = score.hp.mean, score.value.mean, methods[g.method].colour
+            for g, op, hp in mine:
+                x, y, colour = hp.mean, op.mean, methods[g.method].colour
                 axes.plot([0, x], [0, y], color=colour, lw=0.8, alpha=0.45)
-                axes.errorbar(x, y, xerr=score.hp.sd, yerr=score.value.sd, color=colour, marker=markers[g.backbone],
+                axes.errorbar(x, y, xerr=hp.sd, yerr=op.sd, color=colour, marker=markers[g.backbone],
                               ms=6, mec="white", mew=0.6, capsize=2, lw=1, ls="none", zorder=3)  # fmt: skip
             axes.set(xlim=(0, right), ylim=(0, top), xlabel="HP: Rank-1 of the teacher, whole clips (%)")
             axes.set_ylabel("OP: Rank-1, occluded (%)")
@@ -124,8 +129,8 @@ def performance_figure(groups: list[Group]) -> Drawing | None:
         shown = {name: Look(look.colour, "s", "none") for name, look in methods.items()}
         shown |= {f"{name} (backbone)": Look("#777777", marker, "none") for name, marker in markers.items()}
         _legend(figure, shown)
-        listed = "; ".join(f"{where_text(g.dataset, g.backbone)}, {g.method}: OP {score.value.mean:.1f}, "
-                           f"HP {score.hp.mean:.1f}" for g, score in points)  # fmt: skip
+        listed = "; ".join(f"{where_text(g.dataset, g.backbone)}, {g.method}: OP {op.mean:.1f}, "
+                           f"HP {hp.mean:.1f}" for g, op, hp in points)  # fmt: skip
         return _drawing(
             figure,
             "figure4",
@@ -200,8 +205,10 @@ def _method(sweep: dict[float, Group]) -> str:
 def _bar(group: Group) -> tuple[float, float]:
     """Lengths of an error bar down and up: sd over seeds, else the one run's interval."""
     score = group.score("Rank-1")
-    if score is None or score.value.sd is not None:
-        return (0.0, 0.0) if score is None else (score.value.sd, score.value.sd)
+    if score is None:
+        return (0.0, 0.0)
+    if score.value.sd is not None:
+        return (score.value.sd, score.value.sd)
     interval = group.tests[0]["scores"]["Rank-1"].get("interval")
     mean = score.value.mean
     return (0.0, 0.0) if interval is None else (max(0.0, mean - interval[0]), max(0.0, interval[1] - mean))
@@ -244,9 +251,8 @@ def curve_figure(groups: list[Group], which: str) -> Drawing | None:
 
 
 def _curves(groups: list[Group], curve: Callable) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    found = [(label, g.method, *points) for g, label in zip(groups, labels(groups, flag=False), strict=True)
-             if (points := curve(g)) is not None]  # fmt: skip
-    return found
+    return [(label, g.method, *points) for g, label in zip(groups, labels(groups, flag=False), strict=True)
+            if (points := curve(g)) is not None]  # fmt: skip
 
 
 def _cmc(group: Group) -> tuple[np.ndarray, np.ndarray] | None:
@@ -334,9 +340,6 @@ def _looks(names: Iterable[tuple[str, str]]) -> dict[str, Look]:
 
 def _panels(count: int, size: tuple[float, float] = PANEL) -> tuple:
     """A figure of `count` panels, three a row, and its axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(3, count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(max(5.0, size[0] * columns), size[1] * rows), layout="constrained", facecolor="white")
@@ -346,8 +349,6 @@ def _panels(count: int, size: tuple[float, float] = PANEL) -> tuple:
 
 def _legend(figure, looks: dict[str, Look]) -> None:
     """Below the panels, in a figure that grows by as much."""
-    from matplotlib.lines import Line2D
-
     handles = [Line2D([], [], color=look.colour, marker=look.marker, ls=look.line, ms=6, lw=1.5)
                for look in looks.values()]  # fmt: skip
     names = [_plain(label) for label in looks]
@@ -366,8 +367,6 @@ def _plain(name: str) -> str:
 
 @contextmanager
 def _style(key: str) -> Iterator[None]:
-    import matplotlib
-
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}):
         yield
 

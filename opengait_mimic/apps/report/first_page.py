@@ -64,4 +64,4 @@ def _table(rows: list[dict]) -> Table:
     hp = [f"{name} {rows[0]['metrics'][name]['HP']:.1f}" for name in SHOWN]
     note = f"HP, the teacher on whole clips: {', '.join(hp)}. Own whole: the same network on whole clips."
     return Table("results", "The table", "Occluded accuracy, with relative performance in brackets.",
-                 [*columns, Column(SHOWN[0], over="Own whole")], [cells(row) for row in rows], [note])  # fmt: skip
+                 [*columns, Column(SHOWN[0], over="Own whole")], [[*cells(row)] for row in rows], [note])  # fmt: skip

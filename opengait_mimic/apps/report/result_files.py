@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
@@ -142,12 +142,12 @@ def read_result(path: Path) -> dict:
         raise ValueError("no result file of opengait-mimic")
     if content.get("format") != 1:
         raise ValueError(f"format {content.get('format')!r}; this version reads format 1")
-    content = _printable(content)
+    content = cast(dict, _printable(content))
     for test in content.get("tests", ()) if isinstance(content.get("tests"), list) else ():
         if isinstance(test, dict):
             test["kinds"] = _kinds(test.get("kinds"))
     try:
-        FORMATS[content["kind"]].validate_python(content)
+        cast(TypeAdapter, FORMATS[content["kind"]]).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -163,11 +163,11 @@ def read_result(path: Path) -> dict:
     return content
 
 
-def _kinds(kinds: object) -> object:
+def _kinds(kinds: Any) -> Any:
     """A YAML's list of kinds with what it leaves out: an equal share of the rest as `prob`, the paper's `amount`."""
     if not isinstance(kinds, list):
         return kinds
-    entries = [{"kind": kind} if isinstance(kind, str) else kind for kind in kinds]
+    entries: list[Any] = [{"kind": kind} if isinstance(kind, str) else kind for kind in kinds]
     if not all(isinstance(entry, dict) for entry in entries):
         return kinds
     given = [entry["prob"] for entry in entries if isinstance(entry.get("prob"), (int, float))]

@@ -92,10 +92,10 @@ class Table:
             header += [column.full + part for part in parts]
             for target, row in zip(rows, self.rows, strict=True):
                 cell = row[i]
-                if scored[i] and not isinstance(cell, Score):
-                    target += [cell, *[None] * (len(parts) - 1)]
+                if isinstance(cell, Score):
+                    target += _numbers(cell)
                 else:
-                    target += _numbers(cell) if scored[i] else [cell]
+                    target += [cell, *[None] * (len(parts) - 1)]
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerows([header, *rows])
@@ -179,7 +179,7 @@ class Table:
         spans = [[0] * depth for _ in self.rows]
         for level in range(depth):
             start = 0
-            for _, members in groupby(self._texts(), key=lambda row, level=level: row[: level + 1]):
+            for _, members in groupby([row[: level + 1] for row in self._texts()]):
                 size = len(list(members))
                 spans[start][level] = size
                 start += size
