@@ -256,10 +256,6 @@ class TestHolisticPerformance:
         _, result, _ = outcome(asked(data, eval_func="partly"))
         assert result["holistic"]["own"] == {"a": 50.0} and list(result["tests"][0]["scores"]) == ["a"]
 
-    def test_an_eval_function_that_is_none_of_the_hosts(self, data, mimic):
-        with pytest.raises(ConfigError, match="'evaluate_recogniton'; did you mean 'evaluate_recognition'"):
-            outcome(asked(data, eval_func="evaluate_recogniton"))
-
     def test_a_network_that_has_diverged_is_refused_and_leaves_no_result(self, data, mimic):
         path = Path("output/GREW/MimicGait/mimic/checkpoints/mimic-00003.pt")
         state = torch.load(path, weights_only=True)
