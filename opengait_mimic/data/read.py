@@ -113,14 +113,15 @@ def read_sequence(paths: Sequence[str | os.PathLike], like: str | os.PathLike | 
     if len(lengths) > 1:
         raise DataError(f"{Path(paths[0]).parent}: streams of different lengths {lengths}; {ADVICE}")
     if like is not None and paths[0] != like:
-        unlike = difference(look(streams[0]), _look_of(Path(like), Path(like).stat().st_mtime_ns))
+        changed = os.stat(like).st_mtime_ns  # noqa: PTH116 (for every clip, and a Path takes as long as reading it)
+        unlike = difference(look(streams[0]), _look_of(str(like), changed))
         if unlike:
             raise DataError(f"{paths[0]}: {unlike} as in {like}; {ADVICE}")
     return streams
 
 
 @functools.lru_cache(maxsize=64)
-def _look_of(path: Path, changed: int) -> Look:  # noqa: ARG001 (a file that has changed is another one)
+def _look_of(path: str, changed: int) -> Look:  # noqa: ARG001 (a file that has changed is another one)
     return look(read_frames(path))
 
 

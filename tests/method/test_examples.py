@@ -8,11 +8,14 @@ from importlib import import_module
 import pytest
 
 MODULES = (
+    "data.pickles",
+    "data.tree",
     "evaluation.recognition",
     "evaluation.relative_performance",
     "method.losses",
     "method.occlusion.transform",
     "method.ven",
+    "walkers.walkers",
 )
 
 
