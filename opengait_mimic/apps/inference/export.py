@@ -9,6 +9,7 @@ import os
 import warnings
 from itertools import compress
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from opengait_mimic.apps.inference.silhouettes import columns_cut
 from opengait_mimic.backbones.gaitgl import MIN_FRAMES
 from opengait_mimic.errors import ConfigError, MimicError
 from opengait_mimic.method.mimic import MimicNetwork
+from opengait_mimic.method.ven import VisibilityNetwork
 from opengait_mimic.opengait.description import Description
 
 NEEDED = ("onnx", "onnxscript")
@@ -128,7 +130,7 @@ def metadata(model: Model, width: int = 64) -> dict:
     """
     description = model.description
     ven = model.network.ven
-    tasks = () if ven is None else ven.network.tasks
+    tasks = () if ven is None else cast(VisibilityNetwork, ven.network).tasks
     weighted = {} if model.weighted is None else {"weighted": model.weighted}
     has = (True, "classification" in tasks, "regression" in tasks, bool(weighted))
     return {
