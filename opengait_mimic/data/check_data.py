@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -73,16 +73,16 @@ class Report:
     """
 
     root: str
-    findings: list[Finding] = field(default_factory=list)
-    subjects: int = 0
-    sequences: int = 0
-    files: int = 0
-    frames: int = 0
-    per_subject: dict[str, int] = field(default_factory=dict)
-    types: dict[str, int] = field(default_factory=dict)
-    views: dict[str, int] = field(default_factory=dict)
-    lengths: tuple[int, float, int] | None = None
-    sizes: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding]
+    subjects: int
+    sequences: int
+    files: int
+    frames: int
+    per_subject: dict[str, int]
+    types: dict[str, int]
+    views: dict[str, int]
+    lengths: tuple[int, float, int] | None
+    sizes: dict[str, int]
 
 
 def check_data(root: str | Path, partition: str | Path | None = None, jobs: int | None = None) -> Report:
@@ -99,22 +99,27 @@ def check_data(root: str | Path, partition: str | Path | None = None, jobs: int 
     root = Path(root)
     if not is_folder(root):
         raise DataError(f"{root}: no such folder")
-    report = Report(str(root))
-    places = list(_places(root, report.findings))
+    findings: list[Finding] = []
+    places = list(_places(root, findings))
     sequences = []
     with progress.bar(len(places), "check-data", "seq", leave=False) as bar:
         for sequence in _inspected(places, jobs):
             sequences.append(sequence)
             bar.update()
-    _judge_together(sequences, report.findings)
-    _count(sequences, report)
+    _judge_together(sequences, findings)
     if not sequences:
-        report.findings.append(Finding(ERROR, str(root), "holds no silhouettes (<subject>/<type>/<view>/*.pkl)"))
+        findings.append(Finding(ERROR, str(root), "holds no silhouettes (<subject>/<type>/<view>/*.pkl)"))
+    per_subject, types, views = (dict(sorted(Counter(s.labels[i] for s in sequences).items())) for i in range(3))
     if partition is not None:
         there = {entry.name for entry in os.scandir(root) if is_folder(entry.path)}
-        report.findings += compare_partition(Path(partition), there | set(report.per_subject))
-    report.findings.sort(key=lambda f: f.path)
-    return report
+        findings += compare_partition(Path(partition), there | set(per_subject))
+    lengths = [s.frames for s in sequences if s.frames]
+    return Report(
+        str(root), sorted(findings, key=lambda finding: finding.path), len(per_subject), len(sequences),
+        sum(len(s.paths) for s in sequences), sum(lengths), per_subject, types, views,
+        (min(lengths), float(median(lengths)), max(lengths)) if lengths else None,
+        dict(Counter(size(s.look.frame) for s in sequences if s.look is not None).most_common()),
+    )  # fmt: skip
 
 
 def _places(folder: Path, findings: list[Finding], labels: tuple[str, ...] = ()) -> Iterator[tuple]:
@@ -212,18 +217,6 @@ def _judge_together(sequences: list[Sequence], findings: list[Finding]) -> None:
             findings.append(Finding(WARNING, path, f"frames of {size(own.frame)}; OpenGait's networks take {allowed}"))
         if own.top == 1:
             findings.append(Finding(ERROR, path, "values from 0 to 1; expected 0 to 255 (or divsor: 1 in the YAML)"))
-
-
-def _count(sequences: list[Sequence], report: Report) -> None:
-    report.sequences, report.files = len(sequences), sum(len(s.paths) for s in sequences)
-    for place, name in enumerate(("per_subject", "types", "views")):
-        setattr(report, name, dict(sorted(Counter(s.labels[place] for s in sequences).items())))
-    report.subjects = len(report.per_subject)
-    lengths = [s.frames for s in sequences if s.frames]
-    report.frames = sum(lengths)
-    if lengths:
-        report.lengths = min(lengths), float(median(lengths)), max(lengths)
-    report.sizes = dict(Counter(size(s.look.frame) for s in sequences if s.look is not None).most_common())
 
 
 def compare_partition(partition: Path, there: set[str]) -> list[Finding]:
