@@ -2,14 +2,7 @@ import numpy as np
 import pytest
 
 from opengait_mimic.walkers.render import BAGS, JOINTS
-from opengait_mimic.walkers.walkers import (
-    TRAITS,
-    Walk,
-    joints,
-    sample_subject,
-    sample_walk,
-    walker_sequence,
-)
+from opengait_mimic.walkers.walkers import TRAITS, Walk, joints, sample_subject, sample_walk, walker_sequence
 
 AVERAGE = Walk(np.zeros(len(TRAITS)), 90.0, 0.0, 1.0, 1.0, 1.0, False, None, 0.1)
 
@@ -33,10 +26,6 @@ def flexion(positions, upper, middle, lower):
     b = joint(positions, lower) - joint(positions, middle)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-
-
-def test_a_person_has_20_body_8_posture_and_5_times_11_joint_traits():
-    assert len(TRAITS) == len(set(TRAITS)) == 20 + 8 + 5 * 11
 
 
 def test_traits_are_standard_scores_with_twelve_shared_dimensions():
@@ -120,12 +109,8 @@ def test_the_lower_foot_stands_on_the_floor_and_bones_keep_their_length():
         assert positions.dtype == np.float32 and positions.shape == (40, 18, 3)
         assert np.allclose(positions[..., 1].min(1), 0, atol=1e-6)
         assert 1.2 < positions[..., 1].max() < 2.1
-        for a, b in (
-            ("l_hip", "l_knee"),
-            ("r_knee", "r_ankle"),
-            ("l_shoulder", "l_elbow"),
-            ("pelvis", "neck"),
-        ):
+        bones = ("l_hip", "l_knee"), ("r_knee", "r_ankle"), ("l_shoulder", "l_elbow"), ("pelvis", "neck")
+        for a, b in bones:
             length = np.linalg.norm(joint(positions, a) - joint(positions, b), axis=1)
             assert length.std() < 0.02 * length.mean()
 
