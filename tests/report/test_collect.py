@@ -118,7 +118,7 @@ def test_of_two_tests_of_the_same_weights_the_one_with_more_tests_counts(results
     ("steps", "reason"),
     [
         ([{"type": "Occlusion", "kinds": 7}], "kinds: expected a list"),
-        ([{"type": "Occlusion"}, {"type": "BaseSilTransform"}], "at the end of a Compose"),
+        ([{"type": "Occlusion"}, {"type": "BaseSilTransform"}], "at the end of"),
     ],
 )
 def test_a_result_of_an_occlusion_that_cannot_be_read_is_left_aside(results, steps, reason):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -73,7 +73,8 @@ class Run:
     """One result file.
 
     Attributes:
-        path: where it lies. content: the checked file.
+        path: where it lies.
+        content: the checked file.
         refitted: whether its occlusions are shown as a tight detection box would, as far as its configuration tells.
     """
 
@@ -121,23 +122,18 @@ class Group:
 
     def score(self, metric: str) -> Score | None:
         """The metric over seeds; None where no run has it. HP is averaged over distinct teachers."""
-        found = [test["scores"][metric] for test in self.tests if metric in test["scores"]]
-        found = [score for score in found if score.get("mean") is not None]
-        value = spread(score["mean"] for score in found)
-        if value is None:
-            return None
-        rp = [score["RP"] for score in found if score.get("RP") is not None]
-        return Score(value, spread(rp), holistic_performance([self], metric))
+        found = [test["scores"].get(metric, {}) for test in self.tests]
+        value = spread(score.get("mean") for score in found)
+        rp = spread(score.get("RP") for score in found)
+        return None if value is None else Score(value, rp, holistic_performance([self], metric))
 
     def retention(self, metric: str) -> Spread | None:
         """The network's own metric on whole clips relative to its teacher's, over seeds; None where no run has it."""
-        kept = [run.content.get("retention") or {} for run in self.runs]
-        return spread(k[metric] for k in kept if metric in k)
+        return spread((run.content.get("retention") or {}).get(metric) for run in self.runs)
 
     def holistic(self, metric: str) -> Score | None:
         """The network's own metric on whole clips, over seeds."""
-        own = [run.content["holistic"]["own"].get(metric) for run in self.runs]
-        value = spread(v for v in own if v is not None)
+        value = spread(run.content["holistic"]["own"].get(metric) for run in self.runs)
         return None if value is None else Score(value)
 
 
@@ -146,7 +142,9 @@ class Collection:
     """What was found.
 
     Attributes:
-        runs: recognition results. visibility: results of VEN tests. skipped: a line for each file left aside.
+        runs: recognition results.
+        visibility: results of VEN tests.
+        skipped: a line for each file left aside.
     """
 
     runs: list[Run] = field(default_factory=list)
@@ -159,6 +157,12 @@ def collect(paths: Iterable[Path]) -> Collection:
 
     Of several results of one method, setting and seed (two checkpoints, say) only the latest iteration counts, and of
     several of it the one with the most tests.
+
+    Args:
+        paths: files and folders.
+
+    Returns:
+        What was found.
 
     Raises:
         DataError: no result among them.
@@ -209,15 +213,12 @@ def groups(runs: Iterable[Run]) -> list[Group]:
     return sorted(made, key=_order)
 
 
-def spread(values: Iterable[float]) -> Spread | None:
-    """Mean and sample standard deviation; None of nothing."""
-    values = list(values)
-    n = len(values)
-    if n == 0:
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """Mean and sample standard deviation of those values that are there; None of nothing."""
+    found = [v for v in values if v is not None]
+    if not found:
         return None
-    mean = math.fsum(values) / n
-    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1)) if n > 1 else None
-    return Spread(mean, sd, n)
+    return Spread(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None, len(found))
 
 
 def holistic_performance(groups: Iterable[Group], metric: str) -> Spread | None:
@@ -228,7 +229,7 @@ def holistic_performance(groups: Iterable[Group], metric: str) -> Spread | None:
             hp = test["scores"].get(metric, {}).get("HP")
             if hp is not None:
                 found.setdefault(run.teacher, []).append(hp)
-    return spread(math.fsum(values) / len(values) for values in found.values())
+    return spread(map(statistics.fmean, found.values()))
 
 
 def commonest(items: Iterable) -> object:
@@ -245,15 +246,16 @@ def rank(name: str, known: tuple[str, ...]) -> tuple:
 
 def kinds_text(kinds: list[dict]) -> str:
     """Kinds of a mixture in words."""
-    amounts: set[tuple[float, ...]] = {tuple(kind["amount"]) for kind in kinds}
+    amounts = [kind["amount"] for kind in kinds]
+    alike = bool(kinds) and all(amount == amounts[0] for amount in amounts)
     names = []
     for kind in kinds:
         name = f"{kind['kind'].replace('_', ' ')} {100 * kind['prob']:.0f} %"
         if kind.get("refit"):
             name += " refitted"
-        names.append(name if len(amounts) == 1 else f"{name} ({_amount(kind['amount'])})")
+        names.append(name if alike else f"{name} ({_amount(kind['amount'])})")
     text = ", ".join(names) or "nothing"
-    return f"{text}; {_amount(next(iter(amounts)))} hidden" if len(amounts) == 1 else text
+    return f"{text}; {_amount(amounts[0])} hidden" if alike else text
 
 
 def differing_settings(group: Group) -> list[str]:
@@ -276,7 +278,7 @@ def _flat(value: object, key: str = "") -> dict[str, object]:
     return {name: leaf for inner_key, inner in pairs for name, leaf in _flat(inner, inner_key).items()}
 
 
-def _amount(amount: Iterable[float]) -> str:
+def _amount(amount: list[float]) -> str:
     low, high = (f"{100 * a:.0f}" for a in amount)
     return f"{low} %" if low == high else f"{low}–{high} %"
 

@@ -14,20 +14,10 @@ from opengait_mimic.data import progress
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("report"),
-    show_default=True,
-    help="Folder for the page, the tables and the figures.",
-)
-@click.option(
-    "--clips",
-    type=click.Path(exists=True, path_type=Path),
-    default=None,
-    help="A silhouettes .pkl or a data set, whose first clip is drawn under every occlusion.",
-)
+@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("report"),
+              show_default=True, help="Folder for the page, the tables and the figures.")  # fmt: skip
+@click.option("--clips", type=click.Path(exists=True, path_type=Path), default=None,
+              help="A silhouettes .pkl or a data set, whose first clip is drawn under every occlusion.")  # fmt: skip
 def report(runs, out, clips):
     """Collect the results of any number of tests into the paper's tables and figures, and one page with all of it.
 

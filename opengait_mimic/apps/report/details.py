@@ -179,7 +179,7 @@ def _score_names(found: Iterable[str]) -> list[str]:
 
 
 def _over(values: Iterable[float | None], times: float = 1.0) -> Cell:
-    value = spread(times * v for v in values if v is not None)
+    value = spread(None if v is None else times * v for v in values)
     return None if value is None else Score(value)
 
 

@@ -43,7 +43,7 @@ LOOKS = {
 OTHER_COLOURS = ("#d62728", "#7b3fa0", "#6b8e23", "#c71585", "#2f4f4f", "#8b0000")
 OTHER_LINES = ("-.", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*X<>"
-STYLE: dict[Any, object] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -84,7 +84,14 @@ def drawings(main: Main, visibility: list[Run]) -> list[Drawing]:
 
 
 def occlusion_figure(clips: Path) -> Drawing:
-    """Figure 1: one clip under every kind of occlusion; clips: see `pictures.read_clip`, which also raises."""
+    """Figure 1: one clip under every occlusion type.
+
+    Args:
+        clips: a silhouettes .pkl or a data set, see `data.read.read_clip`, which also raises.
+
+    Returns:
+        The figure.
+    """
     sils = read_clip(clips)
     path = min(clips.rglob("*.pkl"), default=clips)
     with tempfile.TemporaryDirectory() as folder, _style("figure1"):
@@ -101,21 +108,19 @@ def occlusion_figure(clips: Path) -> Drawing:
 
 def performance_figure(groups: list[Group]) -> Drawing | None:
     """Figure 4: OP against HP; RP is the slope of the line from the origin."""
-    scored = [(g, score) for g in groups if (score := g.score("Rank-1")) is not None]
-    points = [(g, score.value, score.hp) for g, score in scored if score.hp is not None]
+    points = [(g, score.value, score.hp) for g in groups if (score := g.score("Rank-1")) and score.hp]
     if not points:
         return None
-    datasets = sorted({g.dataset for g, _, _ in points}, key=lambda d: rank(d, DATASETS))
-    backbones = sorted({g.backbone for g, _, _ in points}, key=lambda b: rank(b, BACKBONES))
-    methods = _looks((g.method, g.method) for g, _, _ in points)
+    datasets = sorted({g.dataset for g, *_ in points}, key=lambda d: rank(d, DATASETS))
+    backbones = sorted({g.backbone for g, *_ in points}, key=lambda b: rank(b, BACKBONES))
+    methods = _looks((g.method, g.method) for g, *_ in points)
     markers = {b: MARKERS[i % len(MARKERS)] for i, b in enumerate(backbones)}
     with _style("figure4"):
         figure, panels = _panels(len(datasets), (4.2, 3.6))
         for axes, dataset in zip(panels, datasets, strict=True):
             mine = [point for point in points if point[0].dataset == dataset]
-            right = 1.12 * max(hp.mean + (hp.sd or 0) for _, _, hp in mine)
-            top = 1.15 * max(op.mean + (op.sd or 0) for _, op, _ in mine)
-            top, right = max(top, 1.0), max(right, 1.0)
+            right = max(1.0, *(1.12 * (hp.mean + (hp.sd or 0)) for *_, hp in mine))
+            top = max(1.0, *(1.15 * (op.mean + (op.sd or 0)) for _, op, _ in mine))
             _slopes(axes, right, top)
             for g, op, hp in mine:
                 x, y, colour = hp.mean, op.mean, methods[g.method].colour
@@ -129,8 +134,8 @@ def performance_figure(groups: list[Group]) -> Drawing | None:
         shown = {name: Look(look.colour, "s", "none") for name, look in methods.items()}
         shown |= {f"{name} (backbone)": Look("#777777", marker, "none") for name, marker in markers.items()}
         _legend(figure, shown)
-        listed = "; ".join(f"{where_text(g.dataset, g.backbone)}, {g.method}: OP {op.mean:.1f}, "
-                           f"HP {hp.mean:.1f}" for g, op, hp in points)  # fmt: skip
+        listed = "; ".join(f"{where_text(g.dataset, g.backbone)}, {g.method}: OP {op.mean:.1f}, HP {hp.mean:.1f}"
+                           for g, op, hp in points)  # fmt: skip
         return _drawing(
             figure,
             "figure4",
@@ -162,18 +167,16 @@ def severity_figure(groups: list[Group]) -> Drawing | None:
     places = [(place, found) for place, mine in by_place(groups) if (found := sweeps(mine))]
     if not places:
         return None
-    looks = _looks((label, _method(sweep)) for _, found in places for label, sweep in found)
+    looks = _looks((label, next(iter(sweep.values())).method) for _, found in places for label, sweep in found)
     listed = []
     with _style("severity"):
         figure, panels = _panels(len(places))
         for axes, ((dataset, backbone), found) in zip(panels, places, strict=True):
             for label, sweep in found:
-                points = [(a, g.score("Rank-1"), _bar(g)) for a, g in sorted(sweep.items())]
+                points = [(100 * a, *bar) for a, g in sorted(sweep.items()) if (bar := _bar(g)) is not None]
                 whole = next(iter(sweep.values())).holistic("Rank-1")
-                points = [(100 * a, score.value.mean, bar) for a, score, bar in points if score is not None]
                 if whole is not None and 0.0 not in sweep:
-                    sd = whole.value.sd or 0.0
-                    points.insert(0, (0.0, whole.value.mean, (sd, sd)))
+                    points.insert(0, (0.0, whole.value.mean, [whole.value.sd or 0.0] * 2))
                 if not points:
                     continue
                 x, y, bars = zip(*points, strict=True)
@@ -198,20 +201,16 @@ def severity_figure(groups: list[Group]) -> Drawing | None:
         )
 
 
-def _method(sweep: dict[float, Group]) -> str:
-    return next(iter(sweep.values())).method
-
-
-def _bar(group: Group) -> tuple[float, float]:
-    """Lengths of an error bar down and up: sd over seeds, else the one run's interval."""
+def _bar(group: Group) -> tuple[float, list[float]] | None:
+    """Rank-1 and the lengths of its error bar down and up: sd over seeds, else the one run's interval."""
     score = group.score("Rank-1")
     if score is None:
-        return (0.0, 0.0)
-    if score.value.sd is not None:
-        return (score.value.sd, score.value.sd)
+        return None
+    mean, sd, _ = score.value
     interval = group.tests[0]["scores"]["Rank-1"].get("interval")
-    mean = score.value.mean
-    return (0.0, 0.0) if interval is None else (max(0.0, mean - interval[0]), max(0.0, interval[1] - mean))
+    if sd is not None or interval is None:
+        return mean, [sd or 0.0] * 2
+    return mean, [max(0.0, mean - interval[0]), max(0.0, interval[1] - mean)]
 
 
 def curve_figure(groups: list[Group], which: str) -> Drawing | None:
@@ -251,8 +250,8 @@ def curve_figure(groups: list[Group], which: str) -> Drawing | None:
 
 
 def _curves(groups: list[Group], curve: Callable) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    return [(label, g.method, *points) for g, label in zip(groups, labels(groups, flag=False), strict=True)
-            if (points := curve(g)) is not None]  # fmt: skip
+    named = zip(groups, labels(groups, flag=False), strict=True)
+    return [(label, g.method, *points) for g, label in named if (points := curve(g)) is not None]
 
 
 def _cmc(group: Group) -> tuple[np.ndarray, np.ndarray] | None:
@@ -367,7 +366,7 @@ def _plain(name: str) -> str:
 
 @contextmanager
 def _style(key: str) -> Iterator[None]:
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": key}):
         yield
 
 

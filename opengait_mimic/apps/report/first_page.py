@@ -31,9 +31,14 @@ def first_page(
 
     Args:
         trained: of every training its name, what it is, and its configuration.
-        rows: of the table, as `evaluation.table.method_row` makes them. results: the result files, for the figures.
-        clips: a silhouettes .pkl for Figure 1. about: a sentence on the whole.
+        rows: of the table, as `evaluation.table.method_row` makes them.
+        results: the result files, for the figures.
+        clips: a silhouettes .pkl for Figure 1.
+        about: a sentence on all of it.
         commands: what to do next: a sentence and a command.
+
+    Returns:
+        The HTML.
     """
     collection = collect(results)
     for line in collection.skipped:
@@ -53,8 +58,8 @@ def _trained(trained: list[tuple[str, str, dict]]) -> Table:
     for name, note, cfgs in trained:
         trainer = cfgs["trainer_cfg"]
         sampler = trainer["sampler"]
-        people, clips = sampler["batch_size"]
-        table.rows.append([name, LEARNED.get(name, note), trainer["total_iter"], people * clips,
+        subjects, clips = sampler["batch_size"]
+        table.rows.append([name, LEARNED.get(name, note), trainer["total_iter"], subjects * clips,
                            sampler["frames_num_fixed"]])  # fmt: skip
     return table
 

@@ -70,8 +70,13 @@ def page(tables: list[Table], drawings: list[Drawing], summary: str, remarks: li
     """The page.
 
     Args:
-        tables, drawings: in their order; the paper's tables come first, then the figures, then the details.
-        summary: a sentence on what was collected. remarks: lines on what is missing or to be known.
+        tables: in their order; the paper's come first, then the figures, then the details.
+        drawings: in their order.
+        summary: a sentence on what was collected.
+        remarks: lines on what is missing or to be known.
+
+    Returns:
+        The HTML.
     """
     paper = [table for table in tables if table.key in PAPER]
     first = [drawing for drawing in drawings if drawing.key == "figure1"]
@@ -90,7 +95,13 @@ def document(title: str, summary: str, opening: str, sections: list[Section]) ->
     """A page of sections, with links to them.
 
     Args:
-        title, summary, opening: text; a heading, what stands small below it, and a first paragraph.
+        title: a heading.
+        summary: what stands small below it.
+        opening: a first paragraph.
+        sections: the parts.
+
+    Returns:
+        The HTML.
     """
     e = html.escape
     menu = "".join(f'<li><a href="#{part.key}">{e(part.title)}</a></li>\n' for part in sections)

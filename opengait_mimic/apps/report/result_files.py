@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
@@ -118,7 +118,7 @@ class Visibility(Result):
     parts_error: NotRequired[Number | None]
 
 
-FORMATS = {"recognition": TypeAdapter(Recognition), "visibility": TypeAdapter(Visibility)}
+FORMATS: dict[str, TypeAdapter] = {"recognition": TypeAdapter(Recognition), "visibility": TypeAdapter(Visibility)}
 
 
 def read_result(path: Path) -> dict:
@@ -142,12 +142,12 @@ def read_result(path: Path) -> dict:
         raise ValueError("no result file of opengait-mimic")
     if content.get("format") != 1:
         raise ValueError(f"format {content.get('format')!r}; this version reads format 1")
-    content = cast(dict, _printable(content))
+    content = dict(_printable(content))
     for test in content.get("tests", ()) if isinstance(content.get("tests"), list) else ():
         if isinstance(test, dict):
             test["kinds"] = _kinds(test.get("kinds"))
     try:
-        cast(TypeAdapter, FORMATS[content["kind"]]).validate_python(content)
+        FORMATS[content["kind"]].validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -176,12 +176,11 @@ def _kinds(kinds: Any) -> Any:
     for entry in entries:
         amount = entry.get("amount", PAPERS_AMOUNT)
         amount = [amount, amount] if isinstance(amount, (int, float)) else amount
-        prob = rest if entry.get("prob") is None else entry["prob"]
-        full.append({**entry, "prob": prob, "amount": amount})
+        full.append({**entry, "prob": rest if entry.get("prob") is None else entry["prob"], "amount": amount})
     return full
 
 
-def _printable(value: object) -> object:
+def _printable(value: Any) -> Any:
     """The same with control and invisible characters of texts as spaces: names end up in tables and terminals."""
     if isinstance(value, str):
         return "".join(c if c.isprintable() else " " for c in value)

@@ -78,8 +78,7 @@ def _paired(first: Group, second: Group, read) -> tuple[np.ndarray, np.ndarray, 
     if not common:
         raise ValueError("no seed in common")
     key, hits = f"{first.test.name}/hits", []
-    names: np.ndarray | None = None
-    weights = np.empty(0)
+    names, weights = None, np.zeros(0)
     for group in (first, second):
         mine = []
         for seed in common:

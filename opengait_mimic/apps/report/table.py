@@ -8,12 +8,14 @@ import io
 import re
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from opengait_mimic.apps.report.collect import Score, Spread
 
 DASH = "–"
 ZERO_SHOT = "† zero-shot: tested on kinds of occlusion that the network was not trained on."
+SCORE_PARTS = ("", " sd", " RP", " RP sd", " HP", " HP sd", " n")
 LONG = 44  # characters of a cell that may break into lines
 Cell = str | int | float | Score | None
 
@@ -22,8 +24,10 @@ class Column(NamedTuple):
     """A column's heading.
 
     Attributes:
-        over: the heading above it that neighbours share. stub: it names rows. brief: scores without their RP.
-        words: what is below is text, not numbers.
+        over: the heading above it that neighbours share.
+        stub: whether it names rows.
+        brief: whether scores are shown without their RP.
+        words: whether what is below is text, not numbers.
     """
 
     name: str
@@ -52,8 +56,11 @@ class Table:
     """Rows of cells under columns.
 
     Attributes:
-        key: its file name and link target. title: short ("Table 1"). caption: a sentence.
-        columns: those that name the rows come first. rows: a cell for each column; None is a missing value.
+        key: its file name and link target.
+        title: short ("Table 1").
+        caption: a sentence.
+        columns: those that name the rows come first.
+        rows: a cell for each column; None is a missing value.
         notes: sentences below the table.
     """
 
@@ -85,20 +92,15 @@ class Table:
 
     def csv(self) -> str:
         """Unrounded numbers: a score becomes columns for its mean, sd, RP, HP and n. Missing values are empty."""
-        scored = [any(isinstance(row[i], Score) for row in self.rows) for i in range(len(self.columns))]
-        header, rows = [], [[] for _ in self.rows]
-        for i, column in enumerate(self.columns):
-            parts = ("", " sd", " RP", " RP sd", " HP", " HP sd", " n") if scored[i] else ("",)
-            header += [column.full + part for part in parts]
-            for target, row in zip(rows, self.rows, strict=True):
-                cell = row[i]
-                if isinstance(cell, Score):
-                    target += _numbers(cell)
-                else:
-                    target += [cell, *[None] * (len(parts) - 1)]
+        lines: list[list] = [[] for _ in range(1 + len(self.rows))]
+        for column, cells in zip(self.columns, zip(*self.rows, strict=True), strict=True):
+            scored = any(isinstance(cell, Score) for cell in cells)
+            lines[0] += [column.full + part for part in (SCORE_PARTS if scored else ("",))]
+            for line, cell in zip(lines[1:], cells, strict=True):
+                numbers = _numbers(cell) if isinstance(cell, Score) else [cell]
+                line += numbers + [None] * (scored and len(SCORE_PARTS) - len(numbers))
         stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([header, *rows])
+        csv.writer(stream, lineterminator="\n").writerows(lines)
         return stream.getvalue()
 
     def latex(self) -> str:
@@ -109,13 +111,9 @@ class Table:
         lines += [f"\\begin{{tabular}}{{{''.join('l' if c.left else 'c' for c in columns)}}}", "\\toprule"]
         if any(c.over for c in columns):
             cells, rules, start = [], [], 1
-            for over, members in groupby(columns, key=lambda c: c.over):
-                width = len(list(members))
-                if over:
-                    cells.append(f"\\multicolumn{{{width}}}{{c}}{{{_latex(over)}}}")
-                    rules.append(f"\\cmidrule(lr){{{start}-{start + width - 1}}}")
-                else:
-                    cells += [""] * width
+            for over, width in self._over():
+                cells += [f"\\multicolumn{{{width}}}{{c}}{{{_latex(over)}}}"] if over else [""] * width
+                rules += [f"\\cmidrule(lr){{{start}-{start + width - 1}}}"] if over else []
                 start += width
             lines += [" & ".join(cells) + " \\\\", " ".join(rules)]
         lines += [" & ".join(_latex(c.name) for c in columns) + " \\\\", "\\midrule"]
@@ -134,11 +132,9 @@ class Table:
         columns, e = self.columns, html.escape
         head = ""
         if any(c.over for c in columns):
-            for over, members in groupby(columns, key=lambda c: c.over):
-                width = len(list(members))
-                head += f'<th colspan="{width}" scope="colgroup" class="over">{e(over)}</th>' if over else (
-                    f'<td colspan="{width}"></td>'
-                )  # fmt: skip
+            for over, width in self._over():
+                heading = f'<th colspan="{width}" scope="colgroup" class="over">{e(over)}</th>'
+                head += heading if over else f'<td colspan="{width}"></td>'
             head = f"<tr>{head}</tr>"
         head += "<tr>" + "".join(f'<th scope="col"{_left(c)}>{e(c.name)}</th>' for c in columns) + "</tr>"
         body = ""
@@ -170,6 +166,10 @@ class Table:
             self.columns, self.rows = self.columns[1:], [row[1:] for row in self.rows]
         return self
 
+    def _over(self) -> list[tuple[str, int]]:
+        """Headings above the columns' own, with how many columns they span."""
+        return [(over, len(list(members))) for over, members in groupby(self.columns, key=attrgetter("over"))]
+
     def _texts(self) -> list[list[str]]:
         return [[text(cell, c.brief) for cell, c in zip(row, self.columns, strict=True)] for row in self.rows]
 
@@ -178,8 +178,9 @@ class Table:
         depth = max(0, sum(c.stub for c in self.columns) - 1)
         spans = [[0] * depth for _ in self.rows]
         for level in range(depth):
+            named = [row[: level + 1] for row in self._texts()]
             start = 0
-            for _, members in groupby([row[: level + 1] for row in self._texts()]):
+            for _, members in groupby(named):
                 size = len(list(members))
                 spans[start][level] = size
                 start += size

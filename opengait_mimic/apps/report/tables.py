@@ -108,12 +108,13 @@ def table1(groups: list[Group]) -> Table:
     for backbone in sorted({g.backbone for g in groups}, key=lambda b: rank(b, BACKBONES)):
         mine = sorted((g for g in groups if g.backbone == backbone), key=lambda g: rank(g.method, TITLES))
         hp = [_hp_cells([g for g in mine if g.dataset == dataset], metrics) for dataset in datasets]
-        table.rows.append([backbone, HP, *chain(*hp)])
+        table.rows.append([backbone, HP, *chain.from_iterable(hp)])
         found: dict[str, dict[str, Group]] = {}
         for g, label in zip(mine, labels(mine), strict=True):
             found.setdefault(label, {}).setdefault(g.dataset, g)
         for label, there in found.items():
-            table.rows.append([backbone, label, *chain(*(_cells(there.get(d), metrics) for d in datasets))])
+            cells = [_cells(there.get(dataset), metrics) for dataset in datasets]
+            table.rows.append([backbone, label, *chain.from_iterable(cells)])
     table.notes += [*tested(groups), *_footnotes(groups, metrics)]
     return table
 
@@ -127,7 +128,7 @@ def table2(groups: list[Group]) -> Table:
     table = Table("table2", "Table 2", caption, columns)
     for (dataset, backbone), mine in by_place(groups):
         hp = [_hp_cells([g for g in mine if g.test.protocol == p]) for p in protocols]
-        table.rows.append([dataset, backbone, "none", HP, *chain(*hp)])
+        table.rows.append([dataset, backbone, "none", HP, *chain.from_iterable(hp)])
         mine = sorted(mine, key=lambda g: (g.test.name, rank(g.method, TITLES)))
         for (name, method), same in by(mine, lambda g: (g.test.name, g.method)):
             found = [[g for g in same if g.test.protocol == p] for p in protocols]
@@ -136,7 +137,9 @@ def table2(groups: list[Group]) -> Table:
                 both = [some[number] if number < len(some) else None for some in found]
                 trained = "; ".join(trained_text(g.trained_kinds) for g in both if g is not None)
                 label = method if rows == 1 else f"{method} (trained on {trained})"
-                table.rows.append([dataset, backbone, name.replace("_", " "), label, *chain(*map(_cells, both))])
+                table.rows.append(
+                    [dataset, backbone, name.replace("_", " "), label, *chain.from_iterable(map(_cells, both))]
+                )
     for protocol in protocols:
         tests = distinct((g.dataset, g.test) for g in groups if g.test.protocol == protocol)
         table.notes += [f"{protocol.capitalize()}, {d}, {t.name}: {t.occlusions()}." for d, t in tests]

@@ -11,6 +11,7 @@ from opengait_mimic.apps.report.figures import drawings, occlusion_figure
 from opengait_mimic.apps.report.page import PAPER, page
 from opengait_mimic.apps.report.table import Table, markdown_text
 from opengait_mimic.apps.report.tables import tables
+from opengait_mimic.data.progress import number_of
 
 LIST = ".report-files"  # of what an earlier report wrote, so that none of it stands beside a later one
 
@@ -20,7 +21,9 @@ class Written:
     """What a report says, and where.
 
     Attributes:
-        summary: a sentence on what was collected. files: relative to the report's folder. tables: all of them.
+        summary: a sentence on what was collected.
+        files: relative to the report's folder.
+        tables: all of them.
     """
 
     summary: str
@@ -34,7 +37,13 @@ def write_report(collection: Collection, out: Path, clips: Path | None = None) -
     The files of an earlier report in the same folder that are not written again are removed.
 
     Args:
-        out: the folder, made where it is missing. clips: a silhouettes .pkl or a data set for Figure 1, or None.
+        collection: what was found.
+        out: the folder, made where it is missing.
+        clips: a silhouettes .pkl or a data set for Figure 1, or None.
+
+    Returns:
+        What was written.
+
     Raises:
         DataError: `clips` holds no clip.
     """
@@ -79,20 +88,12 @@ def _write(out: Path, files: dict[str, str | bytes]) -> None:
 
 
 def _summary(collection: Collection) -> str:
-    runs = collection.runs
-    seeds = {run.content["seed"] for run in runs}
-    parts = []
-    if runs:
-        counted = [
-            (len(runs), "result"),
-            (len({r.content["method"] for r in runs}), "method"),
-            (len({r.content["backbone"] for r in runs}), "backbone"),
-            (len({r.content["dataset"] for r in runs}), "data set"),
-            (len(seeds), "seed"),
-        ]
-        first, *rest = (f"{n} {what}{'s' if n != 1 else ''}" for n, what in counted)
-        parts.append(f"{first} of {', '.join(rest[:-1])} and {rest[-1]}")
-    if collection.visibility:
-        n = len(collection.visibility)
-        parts.append(f"{n} visibility network{'s' if n != 1 else ''}")
+    parts, ven = [], len(collection.visibility)
+    if collection.runs:
+        names = {"method": "method", "backbone": "backbone", "data set": "dataset", "seed": "seed"}
+        distinct = {what: len({run.content[key] for run in collection.runs}) for what, key in names.items()}
+        *first, last = (number_of(n, what) for what, n in distinct.items())
+        parts.append(f"{number_of(len(collection.runs), 'result')} of {', '.join(first)} and {last}")
+    if ven:
+        parts.append(number_of(ven, "visibility network"))
     return f"{'; '.join(parts)}."
