@@ -73,6 +73,10 @@ class Check:
         model = model_cfg.get("model") if isinstance(model_cfg, dict) else None
         return model if isinstance(model, str) else ""
 
+    def refuse(self, told: str) -> None:
+        """Note a mistake."""
+        self.mistakes.append(ConfigError(told))
+
     def attempt(self, action: Callable[..., Found], *arguments: object, needs: tuple[str, ...] = ()) -> Found | None:
         """Do something and note what it refuses, unless a section that it needs is broken; None then."""
         if not self.broken & set(needs):
@@ -117,16 +121,13 @@ def _check_all(run: Check) -> None:
     if model not in RECOGNITION and not run.broken & {"model_cfg", "evaluator_cfg"}:
         for key in ("occluded", "weighted", "likelihood"):
             if run.cfgs["evaluator_cfg"].get(key) not in (None, False):
-                told = f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do"
-                run.mistakes.append(ConfigError(told))
+                run.refuse(f"evaluator_cfg: {key}: {model} does not read it; {', '.join(RECOGNITION)} do")
     if run.training and {"optimizer_cfg", "scheduler_cfg"} <= set(run.cfgs):
         solvers = run.cfgs["optimizer_cfg"], run.cfgs["scheduler_cfg"]
         run.attempt(check_optimizer, *solvers, needs=("optimizer_cfg", "scheduler_cfg"))
     if several and (run.host == EMBEDDED or model in MODELS):
         who = model if model in MODELS else "the embedded host"
-        run.mistakes.append(
-            ConfigError(f"data_cfg: {who} takes one data set, found a list of {len(run.cfgs['data_cfg'])}")
-        )
+        run.refuse(f"data_cfg: {who} takes one data set, found a list of {len(run.cfgs['data_cfg'])}")
         run.broken.add("data_cfg")
     if model in MODELS and not run.broken & {"model_cfg", "trainer_cfg", "evaluator_cfg"}:
         _check_model(run)
@@ -177,12 +178,10 @@ def _check_model(run: Check) -> None:
     occlusions = {name: lifted(cfgs[name].get("transform"), name)[1] for name in ("trainer_cfg", "evaluator_cfg")}
     if training and occlusions["trainer_cfg"] is None:
         told = f"no Occlusion at the end; {model} learns from occluded clips (test, and check --phase test, need none)"
-        run.mistakes.append(ConfigError(f"trainer_cfg: transform: {told}"))
+        run.refuse(f"trainer_cfg: transform: {told}")
     if model == "VisibilityEstimation":
         if not any(occlusions.values()):
-            run.mistakes.append(
-                ConfigError("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
-            )
+            run.refuse("transform: VisibilityEstimation takes its classes from an Occlusion; there is none")
         return
     dataset = "" if "data_cfg" in run.broken else cfgs["data_cfg"]["dataset_name"]
     before = len(run.mistakes)
@@ -207,7 +206,7 @@ def _check_test(run: Check, occlusions: dict, teacher: NetworkSpec, ven: Network
         run.attempt(occluded_tests, asked, occlusions["evaluator_cfg"]["kinds"], 0, trained)
     elif evaluator.get("occluded"):
         told = "there is no Occlusion at the end of evaluator_cfg.transform"
-        run.mistakes.append(ConfigError(f"evaluator_cfg: occluded: {told}"))
+        run.refuse(f"evaluator_cfg: occluded: {told}")
     if evaluator.get("eval_func") == "evaluate_recognition":
         data_cfg = cfgs["data_cfg"]
         named = {key: evaluator[key] for key in ("gallery", "probe", "cross_view") if key in evaluator}
@@ -218,11 +217,12 @@ def _check_test(run: Check, occlusions: dict, teacher: NetworkSpec, ven: Network
             run.attempt(lambda: protocol(dataset, partition=data_cfg["dataset_partition"], **named))
     elif asked.who != "both" or asked.severity:
         told = "probes or galleries alone (who, severity) need eval_func evaluate_recognition"
-        run.mistakes.append(ConfigError(f"evaluator_cfg: occluded: {told}"))
+        run.refuse(f"evaluator_cfg: occluded: {told}")
     if untrained and not cfgs["model_cfg"].get("init_from_teacher"):
-        run.mistakes.append(ConfigError(
+        run.refuse(
             "evaluator_cfg: restore_hint: 0 tests an untrained network; give its checkpoint, or "
-            "model_cfg.init_from_teacher: true to test the teacher's weights (Baseline-1)"))  # fmt: skip
+            "model_cfg.init_from_teacher: true to test the teacher's weights (Baseline-1)"
+        )
     if untrained or (asked.gallery_by == "teacher" and not run.training):
         run.attempt(_exists, teacher, "teacher", "model_cfg: teacher")
     if untrained and ven is not None:
@@ -240,9 +240,8 @@ def _check_training(run: Check, teacher: NetworkSpec, ven: NetworkSpec | None) -
     own = prepared_by(cfgs["trainer_cfg"].get("transform"))
     for spec, what in ((teacher, "teacher"), (ven, "VEN")):
         if spec is not None and spec.prepared_by and spec.prepared_by != own:
-            run.mistakes.append(ConfigError(
-                f"trainer_cfg: transform: the {what} learned from silhouettes by {spec.prepared_by}, "
-                f"here they are made by {own or 'something else'}"))  # fmt: skip
+            run.refuse(f"trainer_cfg: transform: the {what} learned from silhouettes by {spec.prepared_by}, "
+                f"here they are made by {own or 'something else'}")  # fmt: skip
 
 
 def _exists(spec: NetworkSpec, what: str, key: str) -> None:

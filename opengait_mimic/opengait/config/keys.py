@@ -79,9 +79,7 @@ def is_name(value: str) -> bool:
 
 def whole(low: int = 0, high: int = 10**9) -> Takes:
     """A whole number; the upper bound keeps a slip of the finger from asking for all memory there is."""
-    return Takes(
-        f"a whole number from {low}" + (f" to {high}" if high < 10**9 else ""), lambda value: low <= value <= high
-    )
+    return Takes(f"a whole number from {low}" + (f" to {high}" if high < 10**9 else ""), lambda v: low <= v <= high)
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Takes:
@@ -109,10 +107,7 @@ def one_of(*values: str) -> Takes:
 
 def some_of(*values: str) -> Takes:
     """A list of some words, none of them twice."""
-    return Takes(
-        f"a list of {', '.join(values)}",
-        lambda value: 0 < len(value) == len(set(value)) and set(value) <= set(values),
-    )
+    return Takes(f"a list of {', '.join(values)}", lambda v: 0 < len(v) == len(set(v)) and set(v) <= set(values))
 
 
 def or_null(rule: Takes) -> Takes:
