@@ -88,7 +88,7 @@ def _fold(network: nn.Module, trial: torch.Tensor) -> None:
         (convolution, *others) = sources
         if convolution is None or others or after[convolution] != {norm}:
             continue
-        for module, replacement in ((convolution, fuse_conv_bn_eval(convolution, norm)), (norm, nn.Identity())):  # type: ignore[arg-type]
+        for module, replacement in ((convolution, fuse_conv_bn_eval(convolution, norm)), (norm, nn.Identity())):
             parent, name = places[module]
             parent._modules[name] = replacement.requires_grad_(False)
 

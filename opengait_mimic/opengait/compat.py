@@ -124,7 +124,7 @@ def _on_the_cpu(_: Use) -> None:
 
     dist.init_process_group = lambda *_, **kwargs: join("gloo", **without(kwargs, "backend"))
     torch.load = lambda f, *_, **kwargs: load(f, **{**kwargs, "map_location": "cpu"})
-    torch.nn.parallel.DistributedDataParallel.__init__ = wrap_without_devices  # type: ignore[assignment, method-assign]
+    torch.nn.parallel.DistributedDataParallel.__init__ = wrap_without_devices  # type: ignore[method-assign]
     torch.nn.SyncBatchNorm.convert_sync_batchnorm = (  # type: ignore[method-assign]
         lambda module, *_, **__: over_processes(module) if world_size() > 1 else module
     )

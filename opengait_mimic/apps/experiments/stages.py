@@ -148,7 +148,7 @@ def run_stages(
     context, running = _context(), {}
     # Stages take minutes: the bar's clock goes on meanwhile. Its time left is that of the average pace so far.
     total = sum(stage.weight for stage in waiting)
-    bar = progress.bar(total, "stages", "", smoothing=0, bar_format=BAR)  # type: ignore[arg-type]
+    bar = progress.bar(total, "stages", "", smoothing=0, bar_format=BAR)
     try:
         while waiting or running:
             undone = {stage.mark for stage in (*waiting, *running.values())}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import utils
-from data import sampler as samplers  # type: ignore[attr-defined]
+from data import sampler as samplers
 from data.collate_fn import CollateFn
 from data.dataset import DataSet
 from data.transform import get_transform
