@@ -12,7 +12,7 @@ import numpy as np
 
 from opengait_mimic.apps.inference.model import Model
 from opengait_mimic.data.files import have, read_arrays, whole
-from opengait_mimic.data.read import read_array
+from opengait_mimic.data.read import read_frames
 from opengait_mimic.errors import DataError
 from opengait_mimic.evaluation.plda_model import TrainedPLDA
 from opengait_mimic.evaluation.ranking import distance_blocks
@@ -141,7 +141,7 @@ def embed_clips(model: Model, clips: Sequence[Clip], progress: Callable[[], obje
     """
     found = []
     for clip in clips:
-        sils = read_array(clip.path)
+        sils = read_frames(clip.path)
         if sils.ndim != 3:
             raise DataError(f"{clip.path}: expected silhouettes [s, h, w], found {list(sils.shape)}")
         found.append(model.embed(sils, [str(clip.path)]))
