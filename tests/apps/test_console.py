@@ -60,9 +60,6 @@ class TestHelp:
 class TestExitStatus:
     """The meanings are those of EXIT_STATUS, and no others are used."""
 
-    def test_done(self, call):
-        assert call("completion", "fish").status == 0
-
     def test_something_found(self, sils, call):
         code, out, err = call("check-data", sils)
         assert code == 1 and "b/00/00/00.pkl" in out and err == ""
@@ -112,9 +109,9 @@ class TestVerbosity:
         content = json.loads(printed[0].out)
         assert content["files"] == 2 and [f["level"] for f in content["findings"]] == ["error"]
 
-    @pytest.mark.parametrize("arguments", [["occlude", "a/00/00/00.pkl", "-o", "x.png", "--kinds", "top"]])
-    def test_a_closing_line_is_said_unless_quiet(self, arguments, sils, call, monkeypatch):
+    def test_a_closing_line_is_said_unless_quiet(self, sils, call, monkeypatch):
         monkeypatch.chdir(sils)
+        arguments = ["occlude", "a/00/00/00.pkl", "-o", "x.png", "--kinds", "top"]
         assert call(*arguments).out == "x.png: 1 kinds, 1 draws\n"
         assert call(*arguments, "--quiet")[:2] == (0, "")
         told = {"file": "x.png", "kinds": ["top"], "draws": 1}
@@ -124,20 +121,20 @@ class TestVerbosity:
         call("check-data", sils, "--json")
         assert "(a training refuses them)" in call("check-data", sils).out
 
-    def test_remarks_warnings_and_outcomes(self, capsys):
-        heard = {}
-        for how in (progress.Verbosity(), progress.Verbosity(quiet=True), progress.Verbosity(as_json=True)):
-            progress.set_verbosity(how)
-            progress.remark("going on")
-            progress.warn("look")
-            console.outcome("3 files", {"files": 3})
-            heard[how] = capsys.readouterr()
-        assert [heard[how].out for how in (progress.Verbosity(), progress.Verbosity(quiet=True))] == ["3 files\n"] * 2
-        assert json.loads(heard[progress.Verbosity(as_json=True)].out) == {"files": 3}
-        assert [heard[how].err for how in (progress.Verbosity(), progress.Verbosity(as_json=True))] == [
-            "going on\nwarning: look\n"
-        ] * 2
-        assert heard[progress.Verbosity(quiet=True)].err == "warning: look\n"
+    @pytest.mark.parametrize(
+        ("how", "out", "err"),
+        [
+            ({}, "3 files\n", "going on\nwarning: look\n"),
+            ({"quiet": True}, "3 files\n", "warning: look\n"),
+            ({"as_json": True}, '{\n "files": 3\n}\n', "going on\nwarning: look\n"),
+        ],
+    )
+    def test_remarks_warnings_and_outcomes(self, capsys, how, out, err):
+        progress.set_verbosity(progress.Verbosity(**how))
+        progress.remark("going on")
+        progress.warn("look")
+        console.outcome("3 files", {"files": 3})
+        assert capsys.readouterr() == (out, err)
 
     def test_dry_runs_of_what_is_added_to_a_checkout_write_nothing(self, tmp_path, call):
         (tmp_path / "opengait").mkdir()
@@ -150,22 +147,17 @@ class TestVerbosity:
         assert all((tmp_path / path).is_file() for path in planned)
 
 
-class TestBar:
-    def shown(self, monkeypatch, screen, **options) -> str:
-        monkeypatch.setattr(sys, "stderr", screen)
-        with progress.bar(3, "embed", "clip", mininterval=0, **options) as bar:
-            for _ in range(3):
-                bar.update()
-        return screen.getvalue()
-
-    def test_tells_the_time_left_on_a_terminal(self, monkeypatch):
-        assert re.search(r"embed: +33%\|.*1/3 \[00:00<00:00, .*clip/s\]", self.shown(monkeypatch, Terminal()))
-
-    def test_is_nothing_elsewhere_or_when_quiet_or_in_other_processes(self, monkeypatch):
-        assert self.shown(monkeypatch, io.StringIO()) == ""
-        assert self.shown(monkeypatch, Terminal(), first=False) == ""
-        progress.set_verbosity(progress.Verbosity(quiet=True))
-        assert self.shown(monkeypatch, Terminal()) == ""
+@pytest.mark.parametrize(("screen", "quiet", "first", "shown"), [
+    (Terminal, False, True, r"embed: +33%\|.*1/3 \[00:00<00:00, .*clip/s\]"),
+    (io.StringIO, False, True, "^$"), (Terminal, False, False, "^$"), (Terminal, True, True, "^$"),
+])  # fmt: skip
+def test_a_bar_is_on_a_terminal_alone(monkeypatch, screen, quiet, first, shown):
+    monkeypatch.setattr(sys, "stderr", screen())
+    progress.set_verbosity(progress.Verbosity(quiet=quiet))
+    with progress.bar(3, "embed", "clip", first=first, mininterval=0) as bar:
+        for _ in range(3):
+            bar.update()
+    assert re.search(shown, sys.stderr.getvalue())
 
 
 @pytest.mark.parametrize(("variable", "coloured"), [("", True), ("1", False)])
@@ -187,31 +179,20 @@ class TestBrowser:
         monkeypatch.setattr(console.webbrowser, "open", lambda url: pages.append(url) or True)
         return pages
 
-    @staticmethod
-    def sit_down(patch):
-        for name in ("stdin", "stdout"):
-            patch.setattr(sys, name, Terminal())
-
-    def test_opens_at_a_desktop(self, opened, tmp_path, monkeypatch):
-        self.sit_down(monkeypatch)
-        console.show(tmp_path / "demo.html", None)
-        assert opened == [(tmp_path / "demo.html").as_uri()]
-
-    def test_opens_nothing_for_a_script_or_a_far_machine(self, opened, tmp_path):
-        for change in (
-            lambda patch: patch.setenv("CI", "1"),
-            lambda patch: patch.setenv("SSH_CONNECTION", "1.2.3.4"),
-            lambda patch: patch.setattr(sys, "stdout", io.StringIO()),
-            lambda patch: patch.setattr(sys, "platform", "linux") or patch.delenv("DISPLAY"),
-        ):
-            with pytest.MonkeyPatch.context() as patch:
-                self.sit_down(patch)
-                change(patch)
-                console.show(tmp_path / "demo.html", None)
-        console.show(tmp_path / "demo.html", False)
+    @pytest.mark.parametrize(
+        ("variable", "told", "opens"),
+        [(None, None, True), ("CI", None, False), ("SSH_CONNECTION", None, False), (None, False, False)],
+    )
+    @pytest.mark.parametrize("screen", [Terminal, io.StringIO])
+    def test_opens_for_somebody_at_a_desktop(self, opened, tmp_path, monkeypatch, screen, variable, told, opens):
+        monkeypatch.setattr(sys, "stdin", Terminal())
+        monkeypatch.setattr(sys, "stdout", screen())
+        if variable:
+            monkeypatch.setenv(variable, "1")
+        console.show(tmp_path / "demo.html", told)
         progress.set_verbosity(progress.Verbosity(quiet=True))
         console.show(tmp_path / "demo.html", None)
-        assert opened == []
+        assert opened == [(tmp_path / "demo.html").as_uri()] * (opens and screen is Terminal)
 
     def test_says_where_the_page_is_if_there_is_no_browser(self, opened, monkeypatch, capsys):
         monkeypatch.setattr(console.webbrowser, "open", lambda url: False)

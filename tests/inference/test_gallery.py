@@ -49,20 +49,16 @@ class TestFile:
             read_gallery(tmp_path / "g.npz")
         assert not (tmp_path / "executed").exists()
 
-    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x93NUMPY"])
-    def test_another_file_is_refused(self, tmp_path, content):
-        (tmp_path / "g.npz").write_bytes(content)
-        with pytest.raises(DataError, match="cannot be read"):
-            read_gallery(tmp_path / "g.npz")
-        with pytest.raises(DataError, match="no such gallery"):
-            read_gallery(tmp_path / "h.npz")
-
-    def test_one_array_and_other_zips_are_refused(self, tmp_path):
+    def test_another_file_is_refused(self, tmp_path):
+        (tmp_path / "empty.npz").touch()
+        (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 torn")
         np.save(tmp_path / "array.npy", np.zeros(3))
         torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pt")
-        for name in ("array.npy", "weights.pt"):
-            with pytest.raises(DataError, match=f"{name}: cannot be read"):
-                read_gallery(tmp_path / name)
+        for path in tmp_path.iterdir():
+            with pytest.raises(DataError, match=f"{path.name}: cannot be read"):
+                read_gallery(path)
+        with pytest.raises(DataError, match="no such gallery"):
+            read_gallery(tmp_path / "h.npz")
 
     def test_a_torn_one_and_one_of_other_arrays_are_refused(self, tmp_path):
         path = tmp_path / "g.npz"
@@ -71,7 +67,8 @@ class TestFile:
         path.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(DataError, match="cannot be read"):
             read_gallery(path)
-        with np.load(write(path, whole)) as stored:
+        path.write_bytes(whole)
+        with np.load(path) as stored:
             arrays = dict(stored)
         changes = ({"subjects": np.array(["a"])}, {"amount": np.array(["a", "b"])}, {"more": np.zeros(2)},
                    {"format": [1, 1]}, {"metric": ["euc", "cos"]}, {"weighted": np.zeros(2)},
@@ -91,11 +88,6 @@ class TestFile:
     def test_another_models_embeddings_are_refused(self):
         with pytest.raises(DataError, match="embedded by another model"):
             joined(gallery([1], ["a"]), gallery([2], ["b"], fingerprint="0" * 64))
-
-
-def write(path, content):
-    path.write_bytes(content)
-    return path
 
 
 class TestThreshold:

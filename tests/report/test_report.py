@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -189,11 +187,3 @@ def test_the_command_without_results(tmp_path):
     assert isinstance(result.exception, DataError) and not (tmp_path / "made").exists()
     assert CliRunner().invoke(report, []).exit_code == 2
     assert CliRunner().invoke(report, [str(tmp_path / "nowhere")]).exit_code == 2
-
-
-def test_the_command_in_a_process_of_its_own(results, tmp_path):
-    path = results.write(results.recognition("Mimic + VEN", 30.0))
-    code = "from opengait_mimic.apps.report.commands import report; report()"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "report" / "report.html").exists()

@@ -66,18 +66,6 @@ def test_without_hp_there_is_no_rp(results):
     assert rows[1][2:] == ["30.0", "40.0", "20.0", "1"]
 
 
-def test_backbones_in_the_papers_order(results):
-    for backbone in ("Zed", "DeepGaitV2", "GaitGL", "GaitBase", "Any"):
-        results.write(results.recognition("Mimic + VEN", 30.0, backbone=backbone))
-    assert [row[0] for row in shown(table(results, "table1"))][::2] == [
-        "GaitBase",
-        "GaitGL",
-        "DeepGaitV2",
-        "Any",
-        "Zed",
-    ]
-
-
 def test_table_2_sets_zero_shot_beside_additional_training(results):
     general = results.test(14.0, name="middle", protocol="generalizability", kinds=KIND["middle"], zero_shot=True)
     for method, trained in (("Baseline-1", []), ("Mimic + VEN", ["top", "bottom"])):
@@ -183,13 +171,6 @@ def test_visibility_networks_of_one_name_are_told_apart_by_their_kinds(results):
     assert [c.name for c in visibility.columns][2:] == ["all", "clean", "top", "bottom", "middle", "n"]
     assert [row[0] for row in shown(visibility)] == ["VEN (middle)", "VEN (top, bottom)"]
     assert shown(visibility)[0][2:] == ["3.0", "0.0", "–", "–", "10.0", "1"]
-
-
-def test_significance_names_the_protocol_of_other_tests(results):
-    general = results.test(14.0, name="middle", protocol="generalizability", kinds=KIND["middle"], zero_shot=True)
-    for method in ("Baseline-2", "Mimic + VEN"):
-        results.write(results.recognition(method, tests=[general]), {"middle": np.ones(20)})
-    assert "Test: middle (generalizability)." in table(results, "table5").caption
 
 
 def test_by_kind_amount_and_condition(results):
