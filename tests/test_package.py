@@ -43,7 +43,7 @@ def test_the_wheel_has_the_package_the_configurations_and_the_patch(built):
     inside = {name.split(".data/data/share/opengait-mimic/")[-1] for name in names}
     assert wanted() <= inside
     assert any(name.endswith("LICENSE") for name in names)
-    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+    assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
 
 
 def test_the_sdist_has_them_too(built):
