@@ -93,15 +93,8 @@ def test_cross_entropy_smooths_labels_over_all_classes():
 class Doubled(BaseLoss):
     @gather_and_scale_wrapper
     def forward(self, x):
-        if x.isnan().any():
-            raise ArithmeticError("x has a NaN")
         self.info.update({"size": torch.tensor(float(len(x)))})
         return 2 * x, self.info
-
-
-def test_the_wrapper_lets_exceptions_through():
-    with pytest.raises(ArithmeticError, match="x has a NaN"):
-        Doubled()(x=torch.tensor([math.nan]))
 
 
 def test_the_aggregator_weighs_sums_and_names_its_entries(monkeypatch):
@@ -116,17 +109,6 @@ def test_the_aggregator_takes_a_single_loss_and_keeps_it_out_of_checkpoints():
     aggregator = LossAggregator({"type": "TripletLoss", "log_prefix": "triplet", "margin": 0.2})
     assert aggregator.losses["triplet"].margin == 0.2
     assert not aggregator.state_dict() and not list(aggregator.children())
-
-
-@pytest.mark.parametrize(
-    ("cfg", "message"),
-    [
-        ({"type": "TripletLos", "log_prefix": "t"}, "unknown loss.*'TripletLos'.*TripletLoss"),
-    ],
-)
-def test_the_aggregator_refuses_a_wrong_configuration(cfg, message):
-    with pytest.raises(ValueError, match=message):
-        LossAggregator(cfg)
 
 
 def test_the_aggregator_refuses_arguments_of_an_unconfigured_loss():

@@ -37,11 +37,6 @@ def test_a_users_yaml_is_merged_key_by_key_over_the_defaults(load):
     assert cfgs["optimizer_cfg"] == {"solver": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0005}
 
 
-def test_a_list_of_losses_replaces_the_default_loss(load):
-    losses = [{"type": "CrossEntropyLoss", "log_prefix": "softmax"}]
-    assert load({"loss_cfg": losses})["loss_cfg"] == losses
-
-
 def test_names_are_looked_up_and_unknown_ones_answered_with_the_nearest():
     assert utils.get_attr_from([models], "Baseline") is models.Baseline
     assert utils.get_attr_from([models, lr_scheduler], "StepLR") is lr_scheduler.StepLR
