@@ -33,7 +33,11 @@ def built(tmp_path_factory):
 
 def wanted() -> set[str]:
     files = [*ROOT.glob("configs/**/*.yaml"), *ROOT.glob("patches/*.patch"), *ROOT.glob("opengait_mimic/**/*.py")]
-    files += [*ROOT.glob("opengait_mimic/**/*.yaml"), ROOT / "opengait_mimic" / "py.typed"]
+    files += [
+        *ROOT.glob("opengait_mimic/**/*.yaml"),
+        *ROOT.glob("opengait_mimic/**/*.css"),
+        ROOT / "opengait_mimic" / "py.typed",
+    ]
     return {path.relative_to(ROOT).as_posix() for path in files}
 
 

@@ -50,53 +50,19 @@ def check_data_command(root, partition, jobs):
     help="What tells people from the rest: a static camera's background, given masks, or an installed package. "
     "auto: masks where a folder's pictures are black and white, else background.",
 )
-@click.option(
-    "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=None,
-    help="For a package: a file of weights instead of those that it downloads.",
-)
-@click.option(
-    "--threshold",
-    type=click.IntRange(1, 255),
-    default=30,
-    show_default=True,
-    metavar="N",
-    help="How much a colour (0-255) must differ from the background.",
-)
+@click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+              help="For a package: a file of weights instead of those that it downloads.")  # fmt: skip
+@click.option("--threshold", type=click.IntRange(1, 255), default=30, show_default=True, metavar="N",
+              help="How much a colour (0-255) must differ from the background.")  # fmt: skip
 @click.option("--shadows", is_flag=True, help="The sun casts shadows: take them out.")
-@click.option(
-    "--min-height",
-    type=click.IntRange(min=8),
-    default=40,
-    show_default=True,
-    metavar="PIXELS",
-    help="Smaller people are left out.",
-)
-@click.option(
-    "--min-frames",
-    type=click.IntRange(min=1),
-    default=15,
-    show_default=True,
-    metavar="N",
-    help="Shorter sequences are left out.",
-)
-@click.option(
-    "--clip",
-    type=click.IntRange(min=1),
-    default=30,
-    show_default=True,
-    metavar="N",
-    help="Frames of the sequences that a tracked person's walk is cut into, about.",
-)
-@click.option(
-    "--test-share",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    metavar="SHARE",
-    help="Of the people with two sequences or more, how many go to the test set.",
-)
+@click.option("--min-height", type=click.IntRange(min=8), default=40, show_default=True, metavar="PIXELS",
+              help="Smaller people are left out.")  # fmt: skip
+@click.option("--min-frames", type=click.IntRange(min=1), default=15, show_default=True, metavar="N",
+              help="Shorter sequences are left out.")  # fmt: skip
+@click.option("--clip", type=click.IntRange(min=1), default=30, show_default=True, metavar="N",
+              help="Frames of the sequences that a tracked person's walk is cut into, about.")  # fmt: skip
+@click.option("--test-share", type=click.FloatRange(0, 1), default=0.5, show_default=True, metavar="SHARE",
+              help="Of the people with two sequences or more, how many go to the test set.")  # fmt: skip
 def silhouettes(inputs, out, min_height, min_frames, **options):  # fmt: skip
     """Make a data set of videos, of folders of frames or of masks: 64x64 silhouettes in OpenGait's layout.
 
@@ -176,24 +142,12 @@ def walkers(out, own, partition, people, test_people, sequences, frames, views, 
 @click.option("--refit", is_flag=True, help="Crop to what stays visible, as a person detector would.")
 @click.option("--merged", is_flag=True, help="Take a crossing person and an outline for a part of the body.")
 @click.option("--outlines", metavar="FOLDER", help="Masks for the kind outline: pictures, white where they hide.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(1, 20),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many draws to show, one below the other.",
-)
+@click.option("--seeds", type=click.IntRange(1, 20), default=1, show_default=True, metavar="N",
+              help="How many draws to show, one below the other.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first draw's seed.")
 @click.option("--fps", type=click.FloatRange(1, 50), default=25.0, show_default=True, help="Speed of a GIF.")
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="GIF|PNG",
-    help="What to draw: an animation or a still picture.",
-)
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="GIF|PNG",
+              help="What to draw: an animation or a still picture.")  # fmt: skip
 def occlude(clip, kinds, amount, refit, merged, outlines, seeds, seed, fps, out):  # fmt: skip
     """Draw a CLIP of yours under occlusions (the paper's Figure 1). A CLIP is a .pkl or a folder of masks.
 

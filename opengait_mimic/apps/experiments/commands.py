@@ -54,42 +54,21 @@ def demo(out, data, partition, seed, resume, dry_run, open_page):
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=FOLDER,
-    default=Path("opengait-mimic-tables"),
-    show_default=True,
-    help="Folder for configurations, checkpoints, results and the report.",
-)
+@click.option("--out", type=FOLDER, default=Path("opengait-mimic-tables"), show_default=True,
+              help="Folder for configurations, checkpoints, results and the report.")  # fmt: skip
 @click.option(
     "--data", type=FOLDER, help="A data set in OpenGait's layout; without it, generated walkers at the scale of a demo."
 )
 @partition
 @click.option("--gallery", metavar="TYPES", help="Gallery types, where they are none of a known data set.")
 @click.option("--probe", metavar="TYPES", help="Probe types, separated by commas.")
-@click.option(
-    "--backbone",
-    "backbones",
-    multiple=True,
-    default=("GaitBase",),
-    show_default=True,
-    metavar="NAME",
-    help="GaitBase, GaitGL or DeepGaitV2; may be given several times.",
-)
-@click.option(
-    "--table",
-    "numbers",
-    multiple=True,
-    type=click.IntRange(1, 4),
-    metavar="1|2|3|4",
-    help="A table of the paper; may be given several times. Default: all of them.",
-)
-@click.option(
-    "--scale",
-    type=click.Choice(["demo", "longer", "full"]),
-    help="The paper's hyperparameters, or a scale for two CPU cores; longer trains everything but VENs four "
-    "times as long. Default: full with --data, else demo.",
-)
+@click.option("--backbone", "backbones", multiple=True, default=("GaitBase",), show_default=True, metavar="NAME",
+              help="GaitBase, GaitGL or DeepGaitV2; may be given several times.")  # fmt: skip
+@click.option("--table", "numbers", multiple=True, type=click.IntRange(1, 4), metavar="1|2|3|4",
+              help="A table of the paper; may be given several times. Default: all of them.")  # fmt: skip
+@click.option("--scale", type=click.Choice(["demo", "longer", "full"]),
+              help="The paper's hyperparameters, or a scale for two CPU cores; longer trains everything but VENs four "
+              "times as long. Default: full with --data, else demo.")  # fmt: skip
 @click.option("--seeds", type=COUNT, default=1, show_default=True, help="Repetitions of everything.")
 @click.option(
     "--jobs", type=COUNT, metavar="N", help="Stages at a time. Default: the CPU's cores at most 4 on a CPU, 1 on CUDA."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from pathlib import Path
 from typing import NamedTuple
 
 from opengait_mimic import __version__
@@ -12,46 +13,7 @@ from opengait_mimic.apps.report.table import Table
 
 PAPER = ("table1", "table2", "table3", "table4", "table5")
 LONG = 30  # rows of a table that is folded at first
-STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1c1f23; --soft: #5b636d; --line: #d9dde2; --band: #f5f7f9;
-  --link: #0b57b0; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14171b; --ink: #e7eaee; --soft: #a3acb7; --line: #343b44; --band: #1c2127; --link: #7db4ff; }
-}
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; }
-body { margin: 0 auto; max-width: 78rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; }
-h2 { font-size: 1.15rem; margin: 2.6rem 0 .6rem; scroll-margin-top: 1rem; }
-a { color: var(--link); }
-nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1rem; list-style: none; margin: 1rem 0; padding: .7rem 0;
-  border-block: 1px solid var(--line); }
-p, li { max-width: 48rem; }
-.soft, .notes, figcaption, caption { color: var(--soft); font-size: .875rem; }
-.notes p { margin: .25rem 0; }
-.box { overflow-x: auto; max-width: 100%; }
-.box:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 0 0 .5rem; position: sticky; left: 0; max-width: min(48rem, calc(100vw - 2rem)); }
-th, td { padding: .32rem .6rem; text-align: right; white-space: nowrap; vertical-align: top; }
-thead th { border-bottom: 1px solid var(--line); font-weight: 600; }
-thead th.over { text-align: center; }
-tbody th, .left { text-align: left; }
-tbody th { font-weight: 400; }
-tbody th[scope=rowgroup] { font-weight: 600; }
-tbody th.long { white-space: normal; min-width: 17rem; }
-tbody tr:nth-child(even) td, tbody tr:nth-child(even) th[scope=row] { background: var(--band); }
-tbody tr.first > * { border-top: 1px solid var(--line); }
-tbody tr:last-child > * { border-bottom: 1px solid var(--line); }
-figure { margin: 0; }
-.card { background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: .6rem; overflow-x: auto; }
-.card img { display: block; max-width: 100%; min-width: min(34rem, 150vw); height: auto; margin: 0 auto; }
-figcaption { margin-top: .5rem; max-width: 48rem; }
-summary { cursor: pointer; margin-bottom: .6rem; }
-pre { background: var(--band); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
-  white-space: pre-wrap; overflow-wrap: anywhere; font-size: .875rem; }
-"""
+STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 EXPLAINED = (
     "OP is the accuracy on occluded clips, HP the teacher's on whole clips by the same protocol, and relative "
     "performance RP = OP / HP. Accuracies are in percent. A dash stands where no result was given."
@@ -108,7 +70,7 @@ def document(title: str, summary: str, opening: str, sections: list[Section]) ->
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{e(title)}: report</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{e(title)}: report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
         f'<header>\n<h1 id="top">{e(title)}</h1>\n<p class="soft">{e(summary)}</p>\n</header>\n'
         f'<nav aria-label="Contents">\n<ul>\n{menu}</ul>\n</nav>\n<main>\n<p>{e(opening)}</p>\n'
         + "".join(f'<section id="{s.key}">\n<h2>{e(s.title)}</h2>\n{s.content}</section>\n' for s in sections)
