@@ -21,7 +21,6 @@ from opengait_mimic.method.losses import (
     mickd,
     mickd_as_written,
     mickd_with_counts,
-    nearest_two,
     visibility,
 )
 from opengait_mimic.method.triplets import AT_ONCE, euclidean, hinge
@@ -376,16 +375,6 @@ def test_l2_distillation_by_hand():
     assert l2_distillation(mimic, teacher).item() == pytest.approx(0.4 / 2)
     with pytest.raises(ValueError, match=r"\[2, 2\] and teacher \[1, 2\]"):
         l2_distillation(mimic, teacher[:1])
-
-
-def test_an_amount_is_shared_between_the_two_nearest_bins():
-    found = nearest_two(torch.tensor([0.0, 0.25, 0.6, 1.0]), 3)
-    expected = torch.tensor([[1.0, 0, 0], [0.5, 0.5, 0], [0, 0.8, 0.2], [0, 0, 1.0]])
-    torch.testing.assert_close(found, expected)
-    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    entropy = -(expected * logits.log_softmax(1)).sum(1).mean()
-    loss, *_ = visibility(None, None, torch.zeros(4), torch.tensor([0.0, 0.25, 0.6, 1.0]), amount_logits=logits)
-    torch.testing.assert_close(loss, entropy)
 
 
 def test_visibility_by_hand():
