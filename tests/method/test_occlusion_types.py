@@ -346,3 +346,18 @@ def test_a_folder_without_masks_is_refused(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     with pytest.raises(ConfigError, match=r"a.png: cannot be read"):
         mixture(kinds)
+
+
+def test_no_program_is_started_for_a_mask_whatever_its_content(tmp_path, monkeypatch):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch '{tmp_path / 'started'}'\n")
+    (programs / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    eps = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n%%EOF\n"
+    (folder / "a.png").write_text(eps)
+    with pytest.raises(ConfigError, match=r"a.png: cannot be read"):
+        mixture([{"kind": "outline", "folder": str(folder)}])
+    assert not (tmp_path / "started").exists()

@@ -12,6 +12,7 @@ from opengait_mimic.errors import ConfigError
 
 SIZE = 128  # rows of a generated outline
 _PICTURES = (".png", ".bmp", ".pgm", ".tif", ".tiff", ".jpg", ".jpeg")
+_FORMATS = ("PNG", "BMP", "PPM", "TIFF", "JPEG")  # by content: Pillow starts a program for others (EPS)
 _VARIANTS = 6  # of the shapes that grow at random
 
 
@@ -114,7 +115,7 @@ def folder_of_masks(folder: str) -> tuple[np.ndarray, ...]:
     masks = []
     for file in files:
         try:
-            with Image.open(file) as picture:
+            with Image.open(file, formats=_FORMATS) as picture:
                 mask = np.asarray(picture.convert("L")) > 127
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise ConfigError(f"folder: {file}: cannot be read as a picture: {error}") from None
