@@ -110,7 +110,8 @@ def _crash(at: int) -> None:
         return step
 
     files.os = _Steps({name: counted(getattr(os, name)) for name in ("fsync", "replace")})
-    files.open = counted(open)
+    writing = counted(open)
+    files.open = lambda path, mode="r", *more, **how: (writing if "w" in mode else open)(path, mode, *more, **how)
 
 
 class _Steps:
