@@ -198,7 +198,7 @@ class TestCommand:
         written = self.run(tmp_path)
         shown = (tmp_path / "report" / "tables.md").read_text()
         parts = {int(part[0]): cells(part) for part in shown.split("**Table ")[1:5]}
-        hp = "Teacher on whole clips (HP)"
+        hp = "Teacher on holistic clips (HP)"
         methods = ["Baseline-1", "Baseline-2", "Occlusion Aware", "Mimic + VEN"]
         assert [row[1].removesuffix(" †") for row in parts[1]] == [hp, *methods]
         assert [row[:2] for row in parts[2][1:]] == [[kind, name] for kind in ("dynamic", "middle") for name in methods]

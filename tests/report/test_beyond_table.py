@@ -48,7 +48,7 @@ def test_the_table_puts_ours_under_the_papers_painted_and_refitted_apart_with_re
     assert [c.name for c in table.columns] == ["Occlusion", "Method", "Rank-1", "Rank-5", "Rank-1", "Retention", "n"]
     assert [row[:2] for row in table.rows] == [
         [shown, method] for shown in ("painted", "refitted")
-        for method in ("Teacher on whole clips (HP)", "Mimic + VEN", "Mimic + VEN, registered")
+        for method in ("Teacher on holistic clips (HP)", "Mimic + VEN", "Mimic + VEN, registered")
     ]  # fmt: skip
     kept = {row[1]: row[-2] for row in table.rows}
     assert kept["Mimic + VEN, registered"] == "0.975" and kept["Mimic + VEN"] == "0.750"

@@ -43,7 +43,7 @@ def test_table_1_in_the_papers_order_with_hp_above_and_a_dash_for_what_is_missin
         "GREW Rank-1", "GREW Rank-5", "GREW TAR@0.01", "GREW n",
     ]  # fmt: skip
     assert shown(table1) == [
-        ["GaitBase", "Teacher on whole clips (HP)", "80.0", "90.0", "70.0", "1", *["80.0 ± 0.0", "90.0 ± 0.0"],
+        ["GaitBase", "Teacher on holistic clips (HP)", "80.0", "90.0", "70.0", "1", *["80.0 ± 0.0", "90.0 ± 0.0"],
          "70.0 ± 0.0", "3"],
         ["GaitBase", "Baseline-1 †", "16.0 (0.20)", "26.0 (0.29)", "6.0 (0.09)", "1", "–", "–", "–", "–"],
         ["GaitBase", "Baseline-2", "–", "–", "–", "–", "20.0 (0.25)", "30.0 (0.33)", "10.0 (0.14)", "1"],
@@ -78,7 +78,7 @@ def test_table_2_sets_zero_shot_beside_additional_training(results):
         "Adaptability Rank-1", "Adaptability Rank-5", "Adaptability n",
     ]  # fmt: skip
     assert shown(table2) == [
-        ["none", "Teacher on whole clips (HP)", "80.0", "90.0", "1", "80.0", "90.0", "1"],
+        ["none", "Teacher on holistic clips (HP)", "80.0", "90.0", "1", "80.0", "90.0", "1"],
         ["middle", "Baseline-1", "14.0 (0.17)", "24.0 (0.27)", "1", "–", "–", "–"],
         ["middle", "Mimic + VEN", "14.0 (0.17)", "24.0 (0.27)", "1", "36.0 (0.45)", "46.0 (0.51)", "1"],
     ]
@@ -98,7 +98,7 @@ def test_table_3_and_4_for_data_sets_and_backbones_with_ablations(results):
         results.write(results.recognition(method, 20.0))
     results.write(results.recognition("Baseline-2", 20.0, backbone="GaitGL"))
     assert [row[0] for row in shown(table(results, "table3"))] == [
-        "Teacher on whole clips (HP)",
+        "Teacher on holistic clips (HP)",
         "No KD (Baseline-2)",
         "L2 KD",
         "Control: MiCKD's loss without the teacher",
@@ -108,7 +108,7 @@ def test_table_3_and_4_for_data_sets_and_backbones_with_ablations(results):
     table4 = table(results, "table4")
     assert [c.full for c in table4.columns][1:4] == ["Mimic", "Proxy tasks Classif.", "Proxy tasks Reg."]
     assert [row[:4] for row in shown(table4)] == [
-        ["Teacher on whole clips (HP)", "", "", ""],
+        ["Teacher on holistic clips (HP)", "", "", ""],
         ["Baseline-2", "", "", ""],
         ["VEN", "", "✓", "✓"],
         ["Vanilla Mimic", "✓", "", ""],
@@ -256,9 +256,9 @@ def test_runs_are_named_below_the_folder_they_share(results):
     assert shortest_names(found.runs) == ["run1/results/run1-00009.json", "run2/results/run2-00009.json"]
     runs = {row[2]: row for row in shown(table(results, "runs"))}
     assert runs["Mimic + VEN"][4:9] == ["bottom, top", "0", "–", "–", "–"]
-    assert runs["Teacher"][4] == "whole clips" and len(runs["Teacher"][7]) == 12
+    assert runs["Teacher"][4] == "holistic clips" and len(runs["Teacher"][7]) == 12
     whole = shown(table(results, "whole"))
-    assert whole == [["Teacher", "whole clips", "70.0", "1"], ["Mimic + VEN", "bottom, top", "70.0", "1"]]
+    assert whole == [["Teacher", "holistic clips", "70.0", "1"], ["Mimic + VEN", "bottom, top", "70.0", "1"]]
     assert main_tests(groups(found.runs)).standard[0].method == "Mimic + VEN"
 
 

@@ -128,11 +128,11 @@ class Group:
         return None if value is None else Score(value, rp, holistic_performance([self], metric))
 
     def retention(self, metric: str) -> Spread | None:
-        """The network's own metric on whole clips relative to its teacher's, over seeds; None where no run has it."""
+        """The network's own metric on holistic clips relative to HP, over seeds; None where no run has it."""
         return spread((run.content.get("retention") or {}).get(metric) for run in self.runs)
 
     def holistic(self, metric: str) -> Score | None:
-        """The network's own metric on whole clips, over seeds."""
+        """The network's own metric on holistic clips, over seeds."""
         value = spread(run.content["holistic"]["own"].get(metric) for run in self.runs)
         return None if value is None else Score(value)
 

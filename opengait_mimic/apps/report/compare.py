@@ -106,7 +106,7 @@ def tested(groups: list[Group]) -> list[str]:
 
 def trained_text(kinds: Iterable[str]) -> str:
     """The occlusion types a network learned from, as they are read."""
-    return ", ".join(kind.replace("_", " ") for kind in kinds) or "whole clips"
+    return ", ".join(kind.replace("_", " ") for kind in kinds) or "holistic clips"
 
 
 def labels(groups: list[Group], names: dict[str, str] | None = None, flag: bool = True) -> list[str]:

@@ -20,8 +20,8 @@ def severity_table(groups: list[Group]) -> Table:
     columns = [*stubs(*PLACE, "Method"), Column("0"), *(Column(f"{a:g}", brief=True) for a in amounts), Column("n")]
     caption = (
         "Rank-1 by occluded fraction of the frame's extent on one side (the probes, unless the setting occludes "
-        "galleries alone), the other being whole. 0 is the network's own accuracy on whole clips; ± is the sample "
-        "standard deviation over n seeds."
+        "galleries alone), the other being holistic. 0 is the network's own accuracy on holistic clips; ± is the "
+        "sample standard deviation over n seeds."
     )
     table = Table("severity", "Severity", caption, columns)
     for place, mine in by_place(groups):
@@ -87,8 +87,10 @@ def whole_table(runs: list[Run]) -> Table:
     """Every network's own scores on holistic clips."""
     names = _score_names(name for run in runs for name in run.content["holistic"]["own"])
     columns = [*stubs(*PLACE, "Method", "Trained on"), *map(Column, names), Column("n")]
-    caption = "Each network's own scores on whole clips, in percent; ± is the sample standard deviation over n seeds."
-    table = Table("whole", "Whole clips", caption, columns)
+    caption = (
+        "Each network's own scores on holistic clips, in percent; ± is the sample standard deviation over n seeds."
+    )
+    table = Table("whole", "Holistic clips", caption, columns)
 
     def key(run: Run) -> tuple:
         content, refitted = run.content, ("refitted",) if run.refitted else ()

@@ -127,7 +127,7 @@ def performance_figure(groups: list[Group]) -> Drawing | None:
                 axes.plot([0, x], [0, y], color=colour, lw=0.8, alpha=0.45)
                 axes.errorbar(x, y, xerr=hp.sd, yerr=op.sd, color=colour, marker=markers[g.backbone],
                               ms=6, mec="white", mew=0.6, capsize=2, lw=1, ls="none", zorder=3)  # fmt: skip
-            axes.set(xlim=(0, right), ylim=(0, top), xlabel="HP: Rank-1 of the teacher, whole clips (%)")
+            axes.set(xlim=(0, right), ylim=(0, top), xlabel="HP: Rank-1 of the teacher, holistic clips (%)")
             axes.set_ylabel("OP: Rank-1, occluded (%)")
             axes.set_title(_plain(dataset), pad=16)
             axes.grid(False)
@@ -195,7 +195,7 @@ def severity_figure(groups: list[Group]) -> Drawing | None:
             "figure-severity",
             "Accuracy against severity",
             "Rank-1 against the occluded fraction of one side (the probes, unless the setting occludes galleries "
-            "alone), the other being whole; 0 is the network's own accuracy on whole clips. Bars are ± one standard "
+            "alone), the other being whole; 0 is the network's own accuracy on holistic clips. Bars are ± one standard "
             "deviation over seeds, with a single seed its test's interval.",
             f"Rank-1 falls with the occluded fraction. {'; '.join(listed)}.",
         )

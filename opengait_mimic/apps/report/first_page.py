@@ -14,7 +14,7 @@ from opengait_mimic.data import progress
 from opengait_mimic.evaluation.table import SHOWN, cells
 
 LEARNED = {
-    "Teacher": "a backbone on whole clips: what the mimics learn from",
+    "Teacher": "a backbone on holistic clips: what the mimics learn from",
     "VEN": "the kind of an occlusion and how much it hides",
 }
 
@@ -67,6 +67,7 @@ def _trained(trained: list[tuple[str, str, dict]]) -> Table:
 def _table(rows: list[dict]) -> Table:
     columns = [Column("Method", stub=True), *(Column(f"{name} (RP)", over="Occluded") for name in SHOWN)]
     hp = [f"{name} {rows[0]['metrics'][name]['HP']:.1f}" for name in SHOWN]
-    note = f"HP, the teacher on whole clips: {', '.join(hp)}. Own whole: the same network on whole clips."
+    note = f"HP, the teacher on holistic clips: {', '.join(hp)}. Own holistic: the same network on holistic clips."
     return Table("results", "The table", "Occluded accuracy, with relative performance in brackets.",
-                 [*columns, Column(SHOWN[0], over="Own whole")], [[*cells(row)] for row in rows], [note])  # fmt: skip
+                 [*columns, Column(SHOWN[0], over="Own holistic")], [[*cells(row)] for row in rows],
+                 [note])  # fmt: skip

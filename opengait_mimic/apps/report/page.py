@@ -15,7 +15,7 @@ PAPER = ("table1", "table2", "table3", "table4", "table5")
 LONG = 30  # rows of a table that is folded at first
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 EXPLAINED = (
-    "OP is the accuracy on occluded clips, HP the teacher's on whole clips by the same protocol, and relative "
+    "OP is the accuracy on occluded clips, HP the teacher's on holistic clips by the same protocol, and relative "
     "performance RP = OP / HP. Accuracies are in percent. A dash stands where no result was given."
 )
 

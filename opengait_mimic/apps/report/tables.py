@@ -52,10 +52,10 @@ TASKS = {
 }
 VARIANTS = {"classification)": (True, False), "regression)": (False, True)}
 METRICS = ("Rank-1", "Rank-5")
-HP = "Teacher on whole clips (HP)"
+HP = "Teacher on holistic clips (HP)"
 READING = (
     "Accuracy in percent, RP = OP / HP in brackets; ± is the sample standard deviation over n seeds. "
-    "HP is the teacher's accuracy on whole clips in the same runs; its n counts distinct teachers."
+    "HP is the teacher's accuracy on holistic clips in the same runs; its n counts distinct teachers."
 )
 
 
@@ -196,11 +196,11 @@ def _ablation(table: Table, groups: list[Group], names: dict[str, str], marks: d
 def beyond_table(groups: list[Group]) -> Table:
     """What goes beyond the paper beside its Mimic + VEN, on occlusions painted in place and on refitted clips."""
     columns = [*stubs("Data set", "Backbone", "Occlusion", "Method"), *map(Column, METRICS)]
-    columns += [*(Column(name, "Whole clips") for name in ("Rank-1", "Retention")), Column("n")]
+    columns += [*(Column(name, "Holistic clips") for name in ("Rank-1", "Retention")), Column("n")]
     caption = (
         "Beyond the paper, under the paper's own method: matching weighted by visibility or by likelihood, "
         "registration by the VEN, clean clips in training, and the residual of the authors' follow-up; VEN+ is a VEN "
-        f"that also knows parts. Retention is the network's Rank-1 on whole clips relative to HP. {READING}"
+        f"that also knows parts. Retention is the network's Rank-1 on holistic clips relative to HP. {READING}"
     )
     table = Table("beyond", "Beyond the paper", caption, columns)
     painted_first = sorted(groups, key=lambda g: g.runs[0].refitted)

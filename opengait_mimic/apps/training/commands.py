@@ -60,7 +60,7 @@ def train(resume, **options):
 @_run_options
 @console.dry_run
 def test(**options):
-    """Test a trained model; where the YAML occludes, on whole clips too, with RP.
+    """Test a trained model; where the YAML occludes, on holistic clips too, with RP.
 
     With --quiet the result file's path is all that is printed, with --json its content.
 
