@@ -103,20 +103,20 @@ def share_of(inputs: tuple) -> tuple:
         lengths = seqL[0].tolist()
         sils = [torch.cat(x.split(lengths, dim=1)[rank::count], dim=1) for x in clips[:2]]
         seqL = seqL[:, mine]
-    plan = clips.plan and plan_of(clips.plan, np.arange(len(labels))[mine], lengths)
+    parameters = clips.parameters and parameters_of(clips.parameters, np.arange(len(labels))[mine], lengths)
     clips = clips._replace(
-        occluded=sils[0], holistic=sils[1], kind=clips.kind[mine], amount=clips.amount[mine], plan=plan
+        occluded=sils[0], holistic=sils[1], kind=clips.kind[mine], amount=clips.amount[mine], parameters=parameters
     )
     return clips, labels[mine], types[mine], views[mine], seqL
 
 
-def plan_of(plan: OcclusionParameters, clips: np.ndarray, lengths: list[int]) -> OcclusionParameters:
-    """The plan of some clips of a batch; `lengths` of all of them, in frames."""
+def parameters_of(batch: OcclusionParameters, clips: np.ndarray, lengths: list[int]) -> OcclusionParameters:
+    """The parameters of some clips of a batch; `lengths` of all of them, in frames."""
     starts = np.cumsum([0, *lengths])
     frames = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in clips])
-    masked = np.isin(plan.masked, frames)
-    return OcclusionParameters(plan.kind[clips], plan.amount[clips], plan.boxes[frames], plan.refit[frames],
-                np.searchsorted(frames, plan.masked[masked]), plan.masks[masked], plan.merged[masked])  # fmt: skip
+    masked = np.isin(batch.masked, frames)
+    return OcclusionParameters(batch.kind[clips], batch.amount[clips], batch.boxes[frames], batch.refit[frames],
+                np.searchsorted(frames, batch.masked[masked]), batch.masks[masked], batch.merged[masked])  # fmt: skip
 
 
 def model_of(cfgs: dict, dtype: torch.dtype | None):
