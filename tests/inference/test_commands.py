@@ -232,6 +232,6 @@ def test_help_does_not_wait_for_torch():
 
 
 def test_who_it_is_is_asked_before_anything_is_embedded(command, monkeypatch):
-    monkeypatch.setattr(gallery, "read_array", None)
+    monkeypatch.setattr(gallery, "read_frames", None)
     asked = ("enroll", "--checkpoint", MIMIC, PROBE, "--gallery", "gallery.npz")
     assert "who is this?" in command(*asked, status=2).err

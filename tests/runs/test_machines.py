@@ -99,12 +99,11 @@ def test_a_process_takes_its_own_gpu_and_any_number_of_them_is_allowed():
 
 def test_gpus_are_counted_on_this_machine_only(monkeypatch, tmp_path, walkers, capsys):
     from opengait_mimic import cli
-    from opengait_mimic.opengait.process import device
-    from opengait_mimic.opengait.run import launch
+    from opengait_mimic.apps.training import commands
 
     asked = []
-    monkeypatch.setattr(device, "check_device", lambda device, processes: asked.append(processes))
-    monkeypatch.setattr(launch, "launch", lambda run, processes: asked.append(processes))
+    monkeypatch.setattr(commands, "check_device", lambda device, processes: asked.append(processes))
+    monkeypatch.setattr(commands, "launch", lambda run, processes: asked.append(processes))
     for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     write_yamls(tmp_path, walkers)
