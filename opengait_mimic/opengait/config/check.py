@@ -37,7 +37,7 @@ from opengait_mimic.opengait.config.optimizers import check_optimizer
 from opengait_mimic.opengait.config.reading import defaults, merge, read_yaml, restore_hint, text
 from opengait_mimic.opengait.config.schema import MODELS, RECOGNITION, Config
 from opengait_mimic.opengait.config.transforms import lifted, prepared_by, sil_transform
-from opengait_mimic.opengait.host import EMBEDDED, module_folder
+from opengait_mimic.opengait.host import EMBEDDED, active, module_folder
 from opengait_mimic.opengait.process.memory import refuse_beyond_memory
 
 BLOCKS, SIZE = 1000, 10**7  # the most of a network's blocks in a row, and of anything else that it counts
@@ -140,7 +140,8 @@ def _check_all(run: Check) -> None:
 def _check_name(run: Check) -> None:
     """Refuse a model that the host does not know: that no file in a checkout's folder of models speaks of."""
     model, known = run.model, {*MODELS, *(NETWORKS if run.host == EMBEDDED else ())}
-    if not model or model in known or hasattr(sys.modules.get("modeling.models"), model):
+    registered = sys.modules.get("modeling.models") if active() == run.host else None
+    if not model or model in known or hasattr(registered, model):
         return
     if run.host != EMBEDDED:
         files = (module_folder(run.host) / "modeling" / "models").rglob("*.py")
