@@ -431,3 +431,24 @@ def test_every_shipped_configuration_names_losses_and_optimizers_of_the_host(pat
     BaseModel.get_scheduler(SimpleNamespace(optimizer=optimizer), cfgs["scheduler_cfg"])
     assert hasattr(host_models, cfgs["model_cfg"]["model"])
     assert hasattr(evaluator, cfgs["evaluator_cfg"]["eval_func"])
+
+
+class TestHostLosses:
+    """The host's forms of our losses, beside the method's plain functions."""
+
+    def test_a_loss_weighs_one_where_the_yaml_says_nothing(self):
+        assert [loss().loss_term_weight for loss in (losses.MiCKDLoss, losses.L2KDLoss, losses.VisibilityLoss)] == [
+            1.0
+        ] * 3
+
+    def test_the_parts_term_counts_by_its_weight(self):
+        given = {"kind": torch.tensor([0, 1]), "true_amount": torch.tensor([0.0, 0.5]), "logits": torch.eye(2)}
+        parts = {
+            "part_logits": torch.tensor([[1.0, -1.0], [0.5, 2.0]]),
+            "true_parts": torch.tensor([[1.0, 0.0], [1.0, 1.0]]),
+        }
+        without, _ = losses.VisibilityLoss()(**given)
+        alone = functional.part_visibility(parts["part_logits"], parts["true_parts"])
+        for weight in (0.5, 3.0):
+            found, _ = losses.VisibilityLoss(parts_weight=weight)(**given, **parts)
+            assert torch.allclose(found, without + weight * alone)
