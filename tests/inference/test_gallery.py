@@ -128,17 +128,18 @@ class TestThreshold:
 
 class TestFindClips:
     def test_a_data_set_a_folder_and_a_file(self, tmp_path):
-        for name in ("b/01/000/000.pkl", "a/02/090/090.pkl", "a/01/000/sil.pkl", "a/01/000/map.pkl", "loose.pkl"):
+        for name in ("b/01/000/000.pkl", "a/02/090/090.pkl", "a/01/000/00-sil.pkl", "a/01/000/01-map.pkl", "loose.pkl"):
             (tmp_path / "sils" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "sils" / name).touch()
         found = find_clips(tmp_path / "sils")
-        assert [clip.name for clip in found] == ["a/01/000/map", "a/01/000/sil", "a/02/090", "b/01/000"]
-        assert [clip.subject for clip in found] == ["a", "a", "a", "b"]
+        assert [clip.name for clip in found] == ["a/01/000", "a/02/090", "b/01/000"]
+        assert [clip.subject for clip in found] == ["a", "a", "b"]
+        assert found[0].path.name == "00-sil.pkl", "of several streams the first holds the silhouettes"
         assert [clip.name for clip in find_clips(tmp_path / "sils", ["02"])] == ["a/02/090"]
         (one,) = find_clips(tmp_path / "sils" / "a" / "02" / "090")
         assert one.subject == "" and one.name.endswith("090.pkl")
         assert find_clips(one.path) == [one]
-        assert [clip.path.stem for clip in find_clips(tmp_path / "sils" / "a")] == ["map", "sil", "090"]
+        assert [clip.path.stem for clip in find_clips(tmp_path / "sils" / "a")] == ["00-sil", "01-map", "090"]
 
     @pytest.mark.parametrize("path", ["nowhere", ""])
     def test_nothing_there_is_said(self, tmp_path, path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -94,8 +93,8 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
     """Sequences on disk, in the order of their names.
 
     Args:
-        path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl; another folder with *.pkl somewhere
-            below; or one such file.
+        path: a data set in OpenGait's layout, <subject>/<type>/<view>/*.pkl, of whose views the first file counts;
+            another folder with *.pkl somewhere below; or one such file.
         types: those wanted of a data set; by default all.
 
     Returns:
@@ -109,14 +108,14 @@ def find_clips(path: str | Path, types: Sequence[str] = ()) -> list[Clip]:
         return [Clip("", str(path), path)]
     if not path.is_dir():
         raise DataError(f"no such file or folder: {path}")
-    files = sorted(path.glob("*/*/*/*.pkl"))
-    in_folder = Counter(file.parent for file in files)
-    clips = []
-    for file in files:
-        subject, kind, view = file.parts[-4:-1]
-        name = "/".join([subject, kind, view, *([file.stem] if in_folder[file.parent] > 1 else [])])
-        if not types or kind in types:
-            clips.append(Clip(subject, name, file))
+    files: dict[Path, Path] = {}  # by view: the first stream holds the silhouettes, as in training
+    for file in sorted(path.glob("*/*/*/*.pkl")):
+        files.setdefault(file.parent, file)
+    clips = [
+        Clip(view.parts[-3], "/".join(view.parts[-3:]), file)
+        for view, file in files.items()
+        if not types or view.parts[-2] in types
+    ]
     if files and not clips:
         raise DataError(f"{path}: no sequence of type {', '.join(types)}")
     clips = clips or [Clip("", str(file), file) for file in sorted(path.rglob("*.pkl"))]
